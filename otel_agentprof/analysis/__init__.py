@@ -1,0 +1,1 @@
+"""Pure functions from a SpanTree to frozen results."""

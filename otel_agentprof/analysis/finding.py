@@ -1,0 +1,44 @@
+"""One thing worth changing, with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+Impact = Literal["high", "medium", "low"]
+Confidence = Literal["proven", "likely", "possible"]
+IMPACTS: tuple[Impact, ...] = ("high", "medium", "low")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is slow or expensive, how we know, and what to do about it.
+
+    Attributes:
+        rule: Machine name of the rule that found it, such as ``slow_llm``.
+        title: One line for people.
+        impact: high, medium or low.
+        component: The operation, role or group that it is about.
+        metric: What was measured, unit in its name, such as ``avg_latency_ms``.
+        value: The measured figure.
+        threshold: The limit that it broke.
+        suggestion: What to do.
+        span_ids: The evidence.
+        saving_ns: Time that the change would save; None when it was not computed.
+        saving_usd: Money that the change would save; None when it was not computed.
+        confidence: How sure a structural claim is; None where it does not apply.
+    """
+
+    rule: str
+    title: str
+    impact: Impact
+    component: str
+    metric: str
+    value: float
+    threshold: float
+    suggestion: str
+    span_ids: tuple[str, ...] = ()
+    saving_ns: int | None = None
+    saving_usd: Decimal | None = None
+    confidence: Confidence | None = None

@@ -1,0 +1,152 @@
+"""Every setting, its default and its environment variable. No other module reads ``os.environ``.
+
+Order: argument > ``OTEL_AGENTPROF_*`` > ``OTEL_*`` > default. A value that cannot be read, and a variable
+that nobody knows, are told once by a warning and otherwise left alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOGGER = logging.getLogger(__name__)
+_PREFIX: Final = "OTEL_AGENTPROF_"
+_CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CONTENT_ON_SPANS: Final = frozenset({"span_only", "span_and_event", "true"})
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+
+
+def _setting(default: Any, variable: str) -> Any:  # noqa: ANN401 - a dataclass field stands for any type
+    return field(default=default, metadata={"variable": _PREFIX + variable})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of otel_agentprof. Build one with :meth:`from_env`, change one with ``replace``.
+
+    Attributes:
+        capture_content: Put prompts and answers on spans (``OTEL_AGENTPROF_CAPTURE_CONTENT``, else
+            ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``). Off unless asked.
+        prices: Path of a JSON file with your own prices (``OTEL_AGENTPROF_PRICES``); they win.
+        cost_mirrors: Also write the cost under ``gen_ai.usage.cost.*`` (``OTEL_AGENTPROF_COST_MIRRORS``).
+        emit_analysis_span: Add an ``agentprof.analysis`` span per trace in drop-in mode
+            (``OTEL_AGENTPROF_EMIT_ANALYSIS_SPAN``).
+        max_spans_per_trace: Spans kept of one trace (``OTEL_AGENTPROF_MAX_SPANS_PER_TRACE``).
+        max_traces: Unfinished traces kept (``OTEL_AGENTPROF_MAX_TRACES``).
+        max_bytes: Rough size of all spans kept (``OTEL_AGENTPROF_MAX_BYTES``).
+        max_age_s: Seconds after its last span at which an unfinished trace is given up
+            (``OTEL_AGENTPROF_MAX_AGE_S``).
+        grace_s: Seconds to wait for late children after the root has ended while spans are still open
+            (``OTEL_AGENTPROF_GRACE_S``).
+        slow_llm_ms: Average above which LLM calls are slow (``OTEL_AGENTPROF_SLOW_LLM_MS``).
+        slow_tool_ms: Average above which tool calls are slow (``OTEL_AGENTPROF_SLOW_TOOL_MS``).
+        max_calls: Calls of one operation above which there are too many (``OTEL_AGENTPROF_MAX_CALLS``).
+        costly_operation_usd: Cost of one operation above which it is expensive
+            (``OTEL_AGENTPROF_COSTLY_OPERATION_USD``).
+        sequential_group: Siblings one after another that make a finding
+            (``OTEL_AGENTPROF_SEQUENTIAL_GROUP``).
+        prompt_heavy_ratio: Share of prompt tokens above which an operation is prompt-heavy
+            (``OTEL_AGENTPROF_PROMPT_HEAVY_RATIO``).
+        max_iterations: LLM calls directly under one agent above which it loops
+            (``OTEL_AGENTPROF_MAX_ITERATIONS``).
+    """
+
+    capture_content: bool = _setting(default=False, variable="CAPTURE_CONTENT")
+    prices: str | None = _setting(default=None, variable="PRICES")
+    cost_mirrors: bool = _setting(default=True, variable="COST_MIRRORS")
+    emit_analysis_span: bool = _setting(default=True, variable="EMIT_ANALYSIS_SPAN")
+    max_spans_per_trace: int = _setting(default=50_000, variable="MAX_SPANS_PER_TRACE")
+    max_traces: int = _setting(default=1_000, variable="MAX_TRACES")
+    max_bytes: int = _setting(default=256 * 1024 * 1024, variable="MAX_BYTES")
+    max_age_s: float = _setting(default=600.0, variable="MAX_AGE_S")
+    grace_s: float = _setting(default=1.0, variable="GRACE_S")
+    slow_llm_ms: float = _setting(default=3000.0, variable="SLOW_LLM_MS")
+    slow_tool_ms: float = _setting(default=1000.0, variable="SLOW_TOOL_MS")
+    max_calls: int = _setting(default=20, variable="MAX_CALLS")
+    costly_operation_usd: float = _setting(default=0.05, variable="COSTLY_OPERATION_USD")
+    sequential_group: int = _setting(default=3, variable="SEQUENTIAL_GROUP")
+    prompt_heavy_ratio: float = _setting(default=0.8, variable="PROMPT_HEAVY_RATIO")
+    max_iterations: int = _setting(default=10, variable="MAX_ITERATIONS")
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Config:  # noqa: ANN401 - the values of any field
+        """Return the settings of this process; keyword arguments win, None among them means "not given"."""
+        values = _from_variables(os.environ)
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return replace(cls(), **values)
+
+
+def is_sdk_disabled() -> bool:
+    """Return whether ``OTEL_SDK_DISABLED`` switches all telemetry off."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def disabled_instrumentations() -> frozenset[str]:
+    """Return the names in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``; ``*`` stands for all."""
+    names = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+    return frozenset(name.strip() for name in names if name.strip())
+
+
+def exporters(signal: str) -> tuple[str, ...]:
+    """Return what ``OTEL_{SIGNAL}_EXPORTER`` asks for; an OTLP endpoint alone asks for otlp too."""
+    asked = os.environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower()
+    if not asked and (
+        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    ):
+        asked = "otlp"
+    return tuple(name.strip() for name in asked.split(",") if name.strip() not in ("", "none"))
+
+
+def otlp_protocol(signal: str) -> str:
+    """Return the OTLP protocol for ``TRACES`` or ``METRICS``: grpc, the specification's default, or HTTP."""
+    generic = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", generic).strip().lower()
+
+
+def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    known = {f.metadata["variable"]: f for f in fields(Config)}
+    values: dict[str, Any] = {}
+    content = environ.get(_CONTENT_VARIABLE, "").strip().lower()
+    if content in _CONTENT_ON_SPANS:
+        values["capture_content"] = True
+    for variable, text in environ.items():
+        if not variable.startswith(_PREFIX):
+            continue
+        setting = known.get(variable)
+        if setting is None:
+            _warn_unknown(variable, known)
+            continue
+        try:
+            values[setting.name] = _parse(text, str(setting.type))
+        except ValueError:
+            _LOGGER.warning(
+                "%s=%r is not a %s; the default %r is used", variable, text, setting.type, setting.default
+            )
+    return values
+
+
+def _parse(text: str, kind: str) -> Any:  # noqa: ANN401 - the value of any field
+    if kind == "bool":
+        word = text.strip().lower()
+        if word not in _TRUE | _FALSE:
+            raise ValueError(text)
+        return word in _TRUE
+    if kind in ("int", "float"):
+        number = int(text) if kind == "int" else float(text)
+        if not number >= 0:  # also refuses nan
+            raise ValueError(text)
+        return number
+    return text or None
+
+
+def _warn_unknown(variable: str, known: Mapping[str, Any]) -> None:
+    nearest = difflib.get_close_matches(variable, known, n=1)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    _LOGGER.warning("unknown variable %s%s", variable, hint)

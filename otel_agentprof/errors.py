@@ -1,0 +1,15 @@
+"""The errors that callers of otel_agentprof can meet."""
+
+from __future__ import annotations
+
+
+class AgentProfError(Exception):
+    """Anything that otel_agentprof refuses to do; its text says what was expected and what to do."""
+
+
+class UnreadableTraceError(AgentProfError):
+    """A source holds no trace that can be read. The command line ends with exit code 3."""
+
+
+class UnknownPriceError(AgentProfError):
+    """A price file is malformed or names no usable rate."""

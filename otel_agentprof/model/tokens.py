@@ -1,0 +1,33 @@
+"""How many tokens a call took, in one convention for all providers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class TokenUsage(NamedTuple):
+    """Tokens of one or several calls.
+
+    ``input`` holds all input, cached and cache-written tokens included, and ``output`` all output, reasoning
+    included (the OpenTelemetry convention): the other fields are parts of these two, never on top of them.
+    A named tuple, not a dataclass, since one is built in the hot path of every call.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    cache_write_1h: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    audio_cache_read: int = 0
+
+    @property
+    def total(self) -> int:
+        """Input and output together."""
+        return self.input + self.output
+
+    def plus(self, other: TokenUsage) -> TokenUsage:
+        """Return the sum of both, field by field."""
+        return TokenUsage(*(a + b for a, b in zip(self, other, strict=True)))

@@ -1,0 +1,1 @@
+"""Money: what a model's tokens cost, from a table that is loaded in the background."""

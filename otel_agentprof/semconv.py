@@ -1,0 +1,117 @@
+"""The attribute, metric and environment names that everybody here uses.
+
+Our own strings: every ``gen_ai.*`` constant in the published semantic-convention package is deprecated
+("moved"), and the newest names are in no package yet. Names under ``agentprof.`` are ours and mean nothing
+to anybody else; all others come from the OpenTelemetry GenAI conventions (development stability, Nov 2026).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+# --- GenAI conventions: request and response ---------------------------------------------------------------
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+SYSTEM: Final = "gen_ai.system"  # before v1.37; still emitted by most frameworks
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS_RESPONSE_ID: Final = "gen_ai.request.previous_response.id"
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # seconds, double
+EMBEDDINGS_DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+AGENT_NAME: Final = "gen_ai.agent.name"
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+OPENAI_API_TYPE: Final = "openai.api.type"
+OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+
+# --- Usage: input contains cached and cache-written tokens, output contains reasoning ------------------------
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_CACHE_CREATION: Final = "gen_ai.usage.cache_creation.input_tokens"  # the name before Aug 2026
+USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+USAGE_AUDIO_INPUT: Final = "gen_ai.usage.audio.input_tokens"
+USAGE_AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
+USAGE_AUDIO_CACHE_READ: Final = "gen_ai.usage.audio.cache_read.input_tokens"
+USAGE_PROMPT_TOKENS: Final = "gen_ai.usage.prompt_tokens"  # legacy name of input_tokens
+USAGE_COMPLETION_TOKENS: Final = "gen_ai.usage.completion_tokens"  # legacy name of output_tokens
+
+# --- Message content: only when asked for ---------------------------------------------------------------------
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
+
+# --- Ours -------------------------------------------------------------------------------------------------------
+ROLE: Final = "agentprof.role"
+LANE: Final = "agentprof.lane"
+TOOL_CALL_IDS: Final = "agentprof.tool_call.ids"  # asked for by this response, run by the caller
+TOOL_RESULT_IDS: Final = "agentprof.tool_result.ids"  # fed back in this request
+STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was abandoned
+CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
+RETRY_COUNT: Final = "agentprof.retry.count"
+
+COST_TOTAL: Final = "agentprof.cost.total"
+COST_INPUT: Final = "agentprof.cost.input"
+COST_CACHE_READ: Final = "agentprof.cost.cache_read"
+COST_CACHE_WRITE: Final = "agentprof.cost.cache_write"
+COST_OUTPUT: Final = "agentprof.cost.output"
+COST_REASONING: Final = "agentprof.cost.reasoning"
+COST_CURRENCY: Final = "agentprof.cost.currency"
+COST_SOURCE: Final = "agentprof.cost.source"  # "local" (price table), "provider" (came in the response)
+COST_PRICE_TABLE: Final = "agentprof.cost.price_table"  # name@date
+COST_MIRROR_AMOUNT: Final = "gen_ai.usage.cost.amount"  # semantic-conventions-genai PR 443
+COST_MIRROR_CURRENCY: Final = "gen_ai.usage.cost.currency"
+COST_MIRROR_SOURCE: Final = "gen_ai.usage.cost.source"
+
+ANALYSIS_SPAN_NAME: Final = "agentprof.analysis"
+ANALYSIS_DURATION: Final = "agentprof.duration_ns"
+ANALYSIS_SPAN_COUNT: Final = "agentprof.span_count"
+ANALYSIS_FINDING_COUNT: Final = "agentprof.finding_count"
+ANALYSIS_TOP_FINDING: Final = "agentprof.top_finding"
+CRITICAL_PATH_SELF: Final = "agentprof.critical_path.self_ns"
+SLACK: Final = "agentprof.slack_ns"
+SUBTREE_COST: Final = "agentprof.subtree.cost"
+SUBTREE_INPUT_TOKENS: Final = "agentprof.subtree.input_tokens"
+SUBTREE_OUTPUT_TOKENS: Final = "agentprof.subtree.output_tokens"
+
+# --- Roles ------------------------------------------------------------------------------------------------------
+Role = Literal["llm", "tool", "agent", "retrieval", "embedding", "step", "other"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+LEAF_ROLES: Final[frozenset[Role]] = frozenset({"llm", "embedding"})  # where tokens and cost are counted
+
+# --- Metrics ----------------------------------------------------------------------------------------------------
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_COST: Final = "agentprof.cost"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+
+SCOPE: Final = "otel_agentprof"
