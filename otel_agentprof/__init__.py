@@ -1,5 +1,76 @@
-"""The profiler for LLM agents that speaks OpenTelemetry."""
+"""The profiler for LLM agents that speaks OpenTelemetry.
+
+    import otel_agentprof as ap
+    ap.instrument()
+
+Every LLM and tool call becomes a span; every trace becomes a Report that says where the time and the money
+went. Names are loaded when they are first used, so that the import costs next to nothing.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from otel_agentprof import analysis as analysis
+    from otel_agentprof import model as model
+    from otel_agentprof.analysis.finding import Finding as Finding
+    from otel_agentprof.api import analyze as analyze
+    from otel_agentprof.api import instrument as instrument
+    from otel_agentprof.api import profile as profile
+    from otel_agentprof.api import uninstrument as uninstrument
+    from otel_agentprof.config import Config as Config
+    from otel_agentprof.errors import AgentProfError as AgentProfError
+    from otel_agentprof.instrumentation.propagation import propagate as propagate
+    from otel_agentprof.instrumentation.tools import agent as agent
+    from otel_agentprof.instrumentation.tools import step as step
+    from otel_agentprof.instrumentation.tools import tool as tool
+    from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
+    from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
+    from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
+    from otel_agentprof.profilers import TokenProfiler as TokenProfiler
+    from otel_agentprof.readers import read as read
+    from otel_agentprof.report.report import Report as Report
+
+_HOMES = {
+    "AgentProfError": "errors",
+    "AgentProfSpanProcessor": "processor",
+    "BottleneckDetector": "profilers",
+    "Config": "config",
+    "Finding": "analysis.finding",
+    "PerformanceProfiler": "profilers",
+    "Report": "report.report",
+    "TokenProfiler": "profilers",
+    "agent": "instrumentation.tools",
+    "analyze": "api",
+    "instrument": "api",
+    "profile": "api",
+    "propagate": "instrumentation.propagation",
+    "read": "readers",
+    "step": "instrumentation.tools",
+    "tool": "instrumentation.tools",
+    "uninstrument": "api",
+}
+_ROOMS = ("analysis", "model")
+
+__all__ = [  # noqa: PLE0604, RUF022 - one table names everything that is public, and a test keeps it sorted
+    *sorted((*_HOMES, *_ROOMS, "__version__")),
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

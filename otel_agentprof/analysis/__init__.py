@@ -1,1 +1,34 @@
 """Pure functions from a SpanTree to frozen results."""
+
+from __future__ import annotations
+
+from otel_agentprof.analysis.costs import Price, costs
+from otel_agentprof.analysis.critical_path import Segment, critical_path
+from otel_agentprof.analysis.finding import Confidence, Finding, Impact
+from otel_agentprof.analysis.findings import RULES, findings
+from otel_agentprof.analysis.statistics import Statistics, by_role, statistics_by
+from otel_agentprof.analysis.trace import Trace, measure
+from otel_agentprof.analysis.waterfall import Mark, Row, waterfall
+from otel_agentprof.analysis.windows import Windows, windows
+
+__all__ = [
+    "RULES",
+    "Confidence",
+    "Finding",
+    "Impact",
+    "Mark",
+    "Price",
+    "Row",
+    "Segment",
+    "Statistics",
+    "Trace",
+    "Windows",
+    "by_role",
+    "costs",
+    "critical_path",
+    "findings",
+    "measure",
+    "statistics_by",
+    "waterfall",
+    "windows",
+]

@@ -5,6 +5,6 @@ from __future__ import annotations
 from otel_agentprof.model.cost import Cost
 from otel_agentprof.model.span import Event, Link, Span
 from otel_agentprof.model.tokens import TokenUsage
-from otel_agentprof.model.tree import SpanTree
+from otel_agentprof.model.tree import SpanTree, by_trace
 
-__all__ = ["Cost", "Event", "Link", "Span", "SpanTree", "TokenUsage"]
+__all__ = ["Cost", "Event", "Link", "Span", "SpanTree", "TokenUsage", "by_trace"]

@@ -1,21 +1,31 @@
 """Which spans of a tree stand for a call, so that no token is counted twice.
 
-The same call is often shown by several spans: two instrumentors nest, an agent repeats the sum of its
-calls. Every span keeps its timing; only one span per call keeps its tokens (dialects.md, R2, R3, R5).
+    agent            in=300      its tokens repeat those below: left out (R5)
+      chat gateway   in=100      wraps the call below: no call of its own (R3)
+        chat         in=100      the call
+      chat           in=200      the call
+      openai.chat    in=200      shows the same response again: no call of its own (R2)
+
+Every span keeps its timing; only one span per call keeps its tokens. R-numbers: dialects.md, section 4.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.model import dialects
+from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
+
+_NEVER: Final = float("inf")
+_SEVERAL: Final = -2
+_TRANSPARENT: Final = frozenset({"step", "other"})  # between an agent's tool span and its client's
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,8 @@ class Ledger:
         usage: The tokens that count; None where the span has none or another span has them.
         models: The model that the tokens belong to.
         providers: The vendor that is paid for them.
-        costs_reported: US dollars that the span itself names.
+        costs_reported: US dollars that the span itself names, or another span that shows the same call; None
+            where the money is told by another span.
         roll_ups: Spans whose tokens were left out because spans below them have them.
     """
 
@@ -43,7 +54,5 @@ class Ledger:
 
 def count(tree: SpanTree) -> Ledger:
     """Return the ledger of a tree: roles, and tokens once per call."""
-    raise NotImplementedError
-
-
-__all__ = ["Ledger", "count", "dialects", "semconv"]
+    draft = _Draft(tree)
+    ...

@@ -11,14 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from operator import attrgetter, gt, lt
+from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otel_agentprof.model.span import Span
 
-NO_PARENT = -1
+NO_PARENT: Final = -1
+_TRACE_ID: Final = attrgetter("trace_id")
+_SPAN_ID: Final = attrgetter("span_id")
+_PARENT_ID: Final = attrgetter("parent_span_id")
+_START: Final = attrgetter("start_ns")
+_END: Final = attrgetter("end_ns")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +39,8 @@ class SpanTree:
         root: Index of the root span; -1 when several spans share a virtual root.
         start_ns: Start of the root.
         end_ns: End of the root.
+        top_down: All indices, each parent before its children.
+        trace_id: The trace id that all spans share, None when there is none or more than one.
         detached: Spans (top of a subtree) that belong to no waiting of the root.
         open_spans: Indices of spans that never ended.
         backward_spans: Indices of spans whose end lay before their start.
@@ -48,6 +56,8 @@ class SpanTree:
     root: int
     start_ns: int
     end_ns: int
+    top_down: Sequence[int]
+    trace_id: str | None = None
     detached: frozenset[int] = frozenset()
     open_spans: frozenset[int] = frozenset()
     backward_spans: frozenset[int] = frozenset()
@@ -56,14 +66,48 @@ class SpanTree:
     duplicate_count: int = 0
 
     @classmethod
-    def from_spans(cls, spans: Iterable[Span], *, now_ns: int | None = None) -> SpanTree:
+    def from_spans(cls, spans: Iterable[Span], *, now_ns: int | None = None) -> Self:
         """Return the tree of some spans, whatever state they are in; never raises for odd input.
 
         Args:
             spans: The spans of one trace. Spans of several traces make one tree with a virtual root.
             now_ns: Where open spans are taken to end; None means the latest time in the trace.
         """
-        raise NotImplementedError
+        given = list(spans)
+        trace_ids = set(map(_TRACE_ID, given))
+        is_one_trace = len(trace_ids) == 1
+        kept, parents = _linked(given, is_one_trace=is_one_trace)
+        starts = list(map(_START, kept))
+        top_down, cut = _top_down(parents), frozenset[int]()
+        if len(top_down) < len(kept):
+            cut = _cut_cycles(parents, starts)
+            top_down = _top_down(parents)
+        ends, open_spans, backward_spans = _ends(kept, starts, now_ns)
+        tops = [index for index, parent in enumerate(parents) if parent < 0]
+        parentless = [index for index in tops if not kept[index].parent_span_id]
+        root, detached = _root(tops, parentless if is_one_trace else [])
+        if detached:
+            detached = _adopt(detached, root, parents, starts, ends)
+            top_down = _top_down(parents)
+        return cls(
+            spans=tuple(kept),
+            parents=tuple(parents),
+            starts=tuple(starts),
+            ends=tuple(ends),
+            root=root,
+            start_ns=starts[root] if root >= 0 else min((starts[top] for top in tops), default=0),
+            end_ns=ends[root] if root >= 0 else max((ends[top] for top in tops), default=0),
+            top_down=top_down,
+            trace_id=trace_ids.pop() if is_one_trace else None,
+            detached=frozenset(detached),
+            open_spans=open_spans,
+            backward_spans=backward_spans,
+            orphans=frozenset(tops).difference(parentless, cut)
+            if len(parentless) < len(tops)
+            else frozenset(),
+            cut_spans=cut,
+            duplicate_count=len(given) - len(kept),
+        )
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -78,12 +122,6 @@ class SpanTree:
         """The root span, None for a virtual root."""
         return self.spans[self.root] if self.root >= 0 else None
 
-    @property
-    def trace_id(self) -> str | None:
-        """The trace id that all spans share, None when there is none or more than one."""
-        ids = {span.trace_id for span in self.spans}
-        return ids.pop() if len(ids) == 1 else None
-
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
         """For each span the indices of its children by start; the last entry holds the tops (parent -1)."""
@@ -91,3 +129,122 @@ class SpanTree:
         for index in sorted(range(len(self.spans)), key=self.starts.__getitem__):
             groups[self.parents[index]].append(index)
         return tuple(map(tuple, groups))
+
+
+def by_trace(spans: Iterable[Span]) -> Iterator[SpanTree]:
+    """Yield one tree per trace id, in the order in which the ids first appear."""
+    groups: dict[str, list[Span]] = {}
+    for span in spans:
+        groups.setdefault(span.trace_id, []).append(span)
+    for group in groups.values():
+        yield SpanTree.from_spans(group)
+
+
+def _linked(given: list[Span], *, is_one_trace: bool) -> tuple[list[Span], list[int]]:
+    """Return the spans without later duplicates, and the index of each one's parent (-1: none or unknown)."""
+    kept = given
+    keys: list[Any] = list(map(_SPAN_ID, given))
+    if not is_one_trace:
+        keys = list(zip(map(_TRACE_ID, given), keys, strict=True))
+    indices: dict[Any, int] = dict(zip(keys, range(len(keys)), strict=True))
+    if len(indices) < len(given):
+        indices, kept = {}, []
+        for span, key in zip(given, keys, strict=True):
+            if span.span_id and key in indices:
+                continue
+            indices[key] = len(kept)  # spans without an id are never duplicates, and nobody's parent
+            kept.append(span)
+    find = indices.get
+    if is_one_trace:
+        return kept, [find(parent, NO_PARENT) if parent else NO_PARENT for parent in map(_PARENT_ID, kept)]
+    return kept, [
+        find((span.trace_id, span.parent_span_id), NO_PARENT) if span.parent_span_id else NO_PARENT
+        for span in kept
+    ]
+
+
+def _top_down(parents: list[int]) -> Sequence[int]:
+    """Return the spans that hang below a top, each parent before its children; those of a cycle are missing."""
+    size = len(parents)
+    if all(map(lt, parents, range(size))):
+        return range(size)  # in order of start, as a tracer makes them
+    if sum(map(gt, parents, range(size))) + parents.count(NO_PARENT) == size:
+        return range(size - 1, -1, -1)  # in order of end, as an exporter sees them
+    heads, following = [NO_PARENT] * (size + 1), [NO_PARENT] * size
+    for index, parent in enumerate(parents):
+        following[index] = heads[parent]
+        heads[parent] = index
+    order: list[int] = []
+    todo = [heads[NO_PARENT]]
+    while todo:
+        index = todo.pop()
+        while index >= 0:
+            order.append(index)
+            if heads[index] >= 0:
+                todo.append(heads[index])
+            index = following[index]
+    return order
+
+
+def _cut_cycles(parents: list[int], starts: list[int]) -> frozenset[int]:
+    """Make every chain of parents end, in place; return the spans at which a cycle was cut."""
+    cut: set[int] = set()
+    seen_by = [NO_PARENT] * len(parents)
+    for walk in range(len(parents)):
+        index = walk
+        while index >= 0 and seen_by[index] < 0:
+            seen_by[index] = walk
+            index = parents[index]
+        if index < 0 or seen_by[index] != walk:
+            continue
+        members = [index]
+        while (index := parents[index]) != members[0]:
+            members.append(index)
+        earliest = min(members, key=lambda member: (starts[member], member))
+        parents[earliest] = NO_PARENT
+        if len(members) > 1:  # a span that names itself as parent is a plain orphan
+            cut.add(earliest)
+    return frozenset(cut)
+
+
+def _ends(
+    spans: list[Span], starts: list[int], now_ns: int | None
+) -> tuple[list[int], frozenset[int], frozenset[int]]:
+    """Return where each span ends, which spans are open, and which ended before they started."""
+    written = list(map(_END, spans))
+    open_spans: frozenset[int] = frozenset()
+    if None in written:
+        open_spans = frozenset(index for index, end in enumerate(written) if end is None)
+        latest = now_ns
+        if latest is None:
+            latest = max(max((end for end in written if end is not None), default=starts[0]), *starts)
+        for index in open_spans:
+            written[index] = max(starts[index], latest)
+    backward_spans: frozenset[int] = frozenset()
+    if any(map(lt, written, starts)):
+        backward_spans = frozenset(index for index, end in enumerate(written) if end < starts[index])
+        for index in backward_spans:
+            written[index] = starts[index]
+    return written, open_spans, backward_spans
+
+
+def _root(tops: list[int], parentless: list[int]) -> tuple[int, list[int]]:
+    """Return the root (-1: virtual) and the tops that are not below it."""
+    if len(parentless) == 1:
+        return parentless[0], [top for top in tops if top != parentless[0]]
+    if len(tops) == 1:
+        return tops[0], []
+    return NO_PARENT, []
+
+
+def _adopt(
+    orphans: list[int], root: int, parents: list[int], starts: list[int], ends: list[int]
+) -> list[int]:
+    """Hang orphans that start inside the root under it, in place; return the others."""
+    detached = []
+    for orphan in orphans:
+        if starts[root] <= starts[orphan] < ends[root]:
+            parents[orphan] = root
+        else:
+            detached.append(orphan)
+    return detached

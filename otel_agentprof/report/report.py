@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof.analysis.statistics import Statistics
+from otel_agentprof.analysis.waterfall import Mark, Row
+from otel_agentprof.semconv import ROLES, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from otel_agentprof.analysis.finding import Finding
     from otel_agentprof.model.tokens import TokenUsage
-    from otel_agentprof.semconv import Role
 
-SCHEMA = "agentprof.report/1"
-Mark = Literal["error", "open", "background", "hoisted", "incomplete"]
+SCHEMA: Final = "agentprof.report/1"
+_TOKEN_FIELDS: Final = ("input", "output", "cache_read", "cache_write", "reasoning")
+_NO_CALLS: Final = Statistics(count=0, total_ns=0, self_ns=0, critical_ns=0)
+__all__ = [
+    "SCHEMA",
+    "DataQuality",
+    "Mark",
+    "OperationUsage",
+    "PathStep",
+    "Report",
+    "Row",
+    "Statistics",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,55 +44,12 @@ class PathStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
-    """Figures for spans of one role, one name or one model.
-
-    ``count`` counts calls, once each however many spans show them. Times are over all spans of the group:
-    ``total_ns`` adds durations (parallel ones overlap), ``self_ns`` leaves out what children cover,
-    ``critical_ns`` is the part on the critical path. min to p95 are over durations of single calls.
-    """
-
-    count: int
-    total_ns: int
-    self_ns: int
-    critical_ns: int
-    min_ns: int = 0
-    avg_ns: int = 0
-    p50_ns: int = 0
-    p95_ns: int = 0
-    max_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class OperationUsage:
     """Tokens and money of all calls of one operation; no cost is known where a model has no price."""
 
     count: int
     usage: TokenUsage
     cost_usd: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the waterfall: a span, in depth-first order by start.
-
-    Attributes:
-        depth: 0 for the root and for spans outside it.
-        on_path: Stretches of the critical path in this span's own time, as (start_ns, end_ns).
-        cost_usd: None when the span is no call, or when its price is unknown.
-        marks: Whatever a reader must know: error, open, background, hoisted, incomplete.
-    """
-
-    span_id: str
-    name: str
-    role: Role
-    depth: int
-    start_ns: int
-    end_ns: int
-    on_path: tuple[tuple[int, int], ...] = ()
-    usage: TokenUsage | None = None
-    cost_usd: Decimal | None = None
-    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +71,8 @@ class Report:
         start_ns: Start of the root, nanoseconds since the epoch.
         duration_ns: Length of the root.
         critical_path: Segments that tile the root, in time order.
-        by_role: Statistics for each role that occurs; critical_ns over all sums to ``duration_ns``.
+        by_role: Statistics for each role that occurs (``to_dict`` shows all seven); critical_ns over all sums
+            to ``duration_ns``.
         by_name: Statistics per span name.
         by_model: Statistics per model.
         usage: All tokens of the trace.
@@ -135,4 +108,77 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types, in the schema ``agentprof.report/1``."""
-        raise NotImplementedError
+        return {
+            "schema": SCHEMA,
+            "trace_id": self.trace_id,
+            "root": {"span_id": self.root_span_id, "name": self.root_name},
+            "start_ns": self.start_ns,
+            "duration_ns": self.duration_ns,
+            "span_count": self.span_count,
+            "critical_path": [_step(step) for step in self.critical_path],
+            "by_role": {role: asdict(self.by_role.get(role, _NO_CALLS)) for role in ROLES},
+            "by_name": _plain(self.by_name),
+            "by_model": _plain(self.by_model),
+            "tokens": {
+                **_tokens(self.usage),
+                "by_model": {model: _tokens(usage) for model, usage in self.usage_by_model.items()},
+                "by_operation": {
+                    name: {"count": used.count, **_tokens(used.usage), "cost_usd": _money(used.cost_usd)}
+                    for name, used in self.by_operation.items()
+                },
+            },
+            "cost": {
+                "total_usd": _money(self.cost_usd),
+                "by_model": {model: _money(cost) for model, cost in self.cost_by_model.items()},
+                "unpriced_models": list(self.unpriced_models),
+            },
+            "findings": [_finding(found) for found in self.findings],
+            "data_quality": [
+                {"code": note.code, "message": note.message, "span_ids": list(note.span_ids)}
+                for note in self.data_quality
+            ],
+        }
+
+
+def _step(step: PathStep) -> dict[str, Any]:
+    return {
+        "span_id": step.span_id,
+        "name": step.name,
+        "role": step.role,
+        "start_ns": step.start_ns,
+        "end_ns": step.end_ns,
+    }
+
+
+def _plain(groups: Mapping[str, Statistics]) -> dict[str, dict[str, int]]:
+    return {key: asdict(figures) for key, figures in groups.items()}
+
+
+def _tokens(usage: TokenUsage) -> dict[str, int]:
+    return {name: getattr(usage, name) for name in _TOKEN_FIELDS}
+
+
+def _money(amount: Decimal | None) -> float | None:
+    # Twelve digits are a millionth of a micro-dollar; beyond them a float only shows its own rounding.
+    return None if amount is None else _finite(round(float(amount), 12))
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "rule": found.rule,
+        "title": found.title,
+        "impact": found.impact,
+        "component": found.component,
+        "metric": found.metric,
+        "value": _finite(found.value),
+        "threshold": _finite(found.threshold),
+        "saving_ns": found.saving_ns,
+        "saving_usd": _money(found.saving_usd),
+        "confidence": found.confidence,
+        "span_ids": list(found.span_ids),
+        "suggestion": found.suggestion,
+    }

@@ -1,0 +1,135 @@
+"""Counts and times of groups of spans: per role, per name, per model.
+
+The time of a span has three readings, and a group adds each of them up:
+
+    agent   |==========|   total 12 (from | to |)
+      chat    |--|         self of agent 12 - 4 - 4 = 4, since chat and tool hide the rest
+      tool         |--|    critical: the part of self that the user waited for
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from math import ceil
+from operator import sub
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from otel_agentprof.analysis.trace import Stretch
+    from otel_agentprof.model.counting import Ledger
+    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.semconv import Role
+
+_Key = TypeVar("_Key")
+_NOTHING: Final = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long each span took, in ns and indexed like ``tree.spans``.
+
+    Attributes:
+        total: From start to end.
+        own: What no child covers.
+        critical: The part of it on the critical path.
+        outside_ns: What the critical path spent outside all spans (below a virtual root).
+    """
+
+    total: tuple[int, ...]
+    own: tuple[int, ...]
+    critical: tuple[int, ...]
+    outside_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Figures for spans of one role, one name or one model.
+
+    ``count`` counts calls, once each however many spans show them. Times are over all spans of the group:
+    ``total_ns`` adds durations (parallel ones overlap), ``self_ns`` leaves out what children cover,
+    ``critical_ns`` is the part on the critical path. min to max are over the durations of single calls;
+    p50 and p95 are nearest-rank percentiles, so each is the duration of a call that really happened.
+    """
+
+    count: int
+    total_ns: int
+    self_ns: int
+    critical_ns: int
+    min_ns: int = 0
+    avg_ns: int = 0
+    p50_ns: int = 0
+    p95_ns: int = 0
+    max_ns: int = 0
+
+
+def times(tree: SpanTree, path: Iterable[Stretch]) -> Times:
+    """Return how long each span took: in all, by itself, and while the user waited for it."""
+    critical = [0] * (len(tree.spans) + 1)  # the last entry is the virtual root's, whose index is -1
+    for owner, start_ns, end_ns in path:
+        critical[owner] += end_ns - start_ns
+    total = tuple(map(sub, tree.ends, tree.starts))
+    return Times(total, tuple(_own(tree, total)), tuple(critical[:-1]), critical[-1])
+
+
+def statistics_by(keys: Sequence[_Key | None], ledger: Ledger, taken: Times) -> dict[_Key, Statistics]:
+    """Return the figures of each group, in the order in which groups first occur.
+
+    Args:
+        keys: The group of each span, indexed like ``tree.spans``; None for a span in no group.
+        ledger: Which spans stand for a call.
+        taken: How long the spans took.
+    """
+    sums: dict[_Key, tuple[int, int, int]] = {}
+    calls: defaultdict[_Key, list[int]] = defaultdict(list)
+    rows = zip(keys, ledger.counted, taken.total, taken.own, taken.critical, strict=True)
+    for key, counted, total_ns, self_ns, critical_ns in rows:
+        if key is None:
+            continue
+        total, own, critical = sums.get(key, _NOTHING)
+        sums[key] = (total + total_ns, own + self_ns, critical + critical_ns)
+        if counted:
+            calls[key].append(total_ns)
+    return {key: _statistics(calls.get(key, []), *figures) for key, figures in sums.items()}
+
+
+def by_role(ledger: Ledger, taken: Times) -> Mapping[Role, Statistics]:
+    """Return the figures per role; their ``critical_ns`` adds up to the length of the trace."""
+    found: dict[Role, Statistics] = statistics_by(ledger.roles, ledger, taken)
+    if taken.outside_ns:
+        other = found.get("other", Statistics(0, 0, 0, 0))
+        found["other"] = replace(other, critical_ns=other.critical_ns + taken.outside_ns)
+    return found
+
+
+def _own(tree: SpanTree, total: Sequence[int]) -> list[int]:
+    own = list(total)
+    starts, ends = tree.starts, tree.ends
+    for parent, children in enumerate(tree.children[:-1]):
+        covered_to, limit = starts[parent], ends[parent]
+        for child in children:  # by start, so that what is covered grows to the right only
+            start, end = max(starts[child], covered_to), min(ends[child], limit)
+            if start < end:
+                own[parent] -= end - start
+                covered_to = end
+    return own
+
+
+def _statistics(durations: list[int], total_ns: int, self_ns: int, critical_ns: int) -> Statistics:
+    if not durations:
+        return Statistics(0, total_ns, self_ns, critical_ns)
+    durations.sort()
+    count = len(durations)
+    return Statistics(
+        count=count,
+        total_ns=total_ns,
+        self_ns=self_ns,
+        critical_ns=critical_ns,
+        min_ns=durations[0],
+        avg_ns=sum(durations) // count,
+        p50_ns=durations[ceil(count * 0.50) - 1],
+        p95_ns=durations[ceil(count * 0.95) - 1],
+        max_ns=durations[-1],
+    )

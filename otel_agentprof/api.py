@@ -1,0 +1,368 @@
+"""The verbs that users call: instrument, profile, analyze, read."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import inspect
+import logging
+import threading
+import weakref
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from otel_agentprof import __version__, config, pricing
+from otel_agentprof.config import Config
+from otel_agentprof.errors import AgentProfError
+from otel_agentprof.instrumentation import tracing
+from otel_agentprof.instrumentation.engine import Engine
+from otel_agentprof.instrumentation.providers import PROVIDERS
+from otel_agentprof.instrumentation.registry import REGISTRY
+from otel_agentprof.instrumentation.tools import step
+from otel_agentprof.processor import AgentProfSpanProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from opentelemetry import trace as trace_api
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+    from otel_agentprof.instrumentation.spec import ProviderSpec
+    from otel_agentprof.model.span import Span
+    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.processor import Watch
+    from otel_agentprof.report.report import Report
+
+_LOGGER = logging.getLogger(__name__)
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_REPORT_TIMEOUT_S = 30.0
+_lock = threading.RLock()
+_processors: weakref.WeakKeyDictionary[Any, AgentProfSpanProcessor] = weakref.WeakKeyDictionary()
+_active: Instrumentation | None = None
+
+
+class Instrumentation:
+    """What :func:`instrument` gave: the way to its processor, and the way back.
+
+    Attributes:
+        processor: Sees every span of the provider; None while ``OTEL_SDK_DISABLED`` is true.
+    """
+
+    def __init__(self, engine: Engine | None, processor: AgentProfSpanProcessor | None) -> None:
+        self.processor = processor
+        self._engine = engine
+        if engine is not None:
+            atexit.register(self._at_exit)
+
+    def uninstrument(self) -> None:
+        """Put every patched attribute back; spans that have ended are analysed first."""
+        global _active  # noqa: PLW0603 - one instrumentation per process
+        with _lock:
+            if _active is not self:
+                return
+            _active = None
+            REGISTRY.unpatch()
+            tracing.reset()
+            pricing.configure(None)
+            atexit.unregister(self._at_exit)
+        if self.processor is not None:
+            self.processor.force_flush()
+            self.processor.on_report = None
+
+    def __enter__(self) -> Instrumentation:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.uninstrument()
+
+    def _at_exit(self) -> None:
+        # Streams that nobody read to their end must leave their spans before the provider shuts down.
+        if self._engine is not None:
+            self._engine.abandon_streams()
+        if self.processor is not None:
+            self.processor.force_flush()
+
+
+def instrument(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    include: Iterable[str] | None = None,
+    exclude: Iterable[str] = (),
+    capture_content: bool | None = None,
+    on_report: Callable[[Report], object] | None = None,
+) -> Instrumentation:
+    """Patch every LLM client that is installed, so that each call becomes one span with tokens and cost.
+
+    A client that is imported later is patched then; objects made before are covered. Nothing is sent
+    anywhere unless the ``OTEL_*`` variables, or a provider of yours, say where. A second call changes nothing
+    and returns the first one's handle.
+
+        import otel_agentprof
+        otel_agentprof.instrument()
+
+    Args:
+        tracer_provider: Where the spans go; by default the global provider, or a new one if there is none.
+        meter_provider: Where the metrics go; by default the global one. Without one there are no metrics.
+        include: Names of the only clients to patch, such as ``["openai"]``.
+        exclude: Names of clients to leave alone.
+        capture_content: Put prompts and answers on the spans. None: as
+            ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says; False forbids it.
+        on_report: Called with the Report of each finished trace, on a thread of ours.
+
+    Returns:
+        The handle; also a context manager that takes everything back.
+
+    Raises:
+        AgentProfError: For a name in ``include`` or ``exclude`` that no client has.
+    """
+    global _active  # noqa: PLW0603 - one instrumentation per process
+    with _lock:
+        if _active is not None:
+            return _active
+        providers = _chosen(include, exclude)
+        if config.is_sdk_disabled():
+            return Instrumentation(None, None)
+        settings = Config.from_env(capture_content=capture_content)
+        provider, processor = _pipeline(tracer_provider, settings)
+        processor.on_report = on_report
+        engine = Engine(
+            provider,
+            version=__version__,
+            meter_provider=meter_provider,
+            captures_content=settings.capture_content,
+            mirrors_cost=settings.cost_mirrors,
+        )
+        tracing.use(tracer_provider, capture_content=settings.capture_content)
+        pricing.configure(settings.prices)
+        pricing.load_in_background()
+        REGISTRY.patch(engine, providers)
+        _active = Instrumentation(engine, processor)
+        return _active
+
+
+def uninstrument() -> None:
+    """Put every patched attribute back exactly; without effect where nothing is instrumented."""
+    with _lock:
+        active = _active
+    if active is not None:
+        active.uninstrument()
+
+
+def attach_processor() -> None:
+    """Attach our processor to the global provider: the ``opentelemetry_post_instrument`` entry point."""
+    provider = trace.get_tracer_provider()
+    if hasattr(provider, "add_span_processor") and not config.is_sdk_disabled():
+        with _lock:
+            _attached(provider, Config.from_env())
+
+
+def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
+    """Return the report of one trace.
+
+    Args:
+        spans: A tree, or spans in any order: OpenTelemetry's own or :class:`model.Span`.
+
+    Raises:
+        AgentProfError: For an object that is no span.
+    """
+    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - analysis is not loaded before it is needed
+    from otel_agentprof.readers.sdk import spans_of  # noqa: PLC0415 - likewise
+    from otel_agentprof.report.build import build  # noqa: PLC0415 - likewise
+
+    tree = spans if isinstance(spans, SpanTree) else SpanTree.from_spans(spans_of(spans))
+    return build(tree, Config.from_env())
+
+
+class profile:  # noqa: N801 - reads as a verb where it is used: ``with ap.profile("research task") as run``
+    """Profile a stretch of your program: a context manager or a decorator, sync or async.
+
+        with otel_agentprof.profile("research task") as run:
+            ...
+        print(run.report.duration_ns)
+
+    Clients are instrumented for as long as it runs if they are not already. Needs no provider, no exporter
+    and no server.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self._name = name
+        self._watch: Watch | None = None
+        self._step: Any = None
+        self._report: Report | None = None
+
+    @property
+    def report(self) -> Report | None:
+        """The report of the last run; None while it runs, when the SDK is disabled or the span not sampled."""
+        if self._report is None and self._watch is not None and self._step is None:
+            self._report = self._watch.report(_REPORT_TIMEOUT_S)
+            self._watch = None
+        return self._report
+
+    def __enter__(self) -> profile:
+        if self._step is not None:
+            raise AgentProfError("this profile is already running; make one for each run")
+        self._report = self._watch = None
+        processor = _begin_profile()
+        self._step = step(self._name or "profile")
+        span = self._step.__enter__().span
+        if processor is not None and span.is_recording():
+            self._watch = processor.watch(span.get_span_context())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        running, self._step = self._step, None
+        try:
+            running.__exit__(kind, error, traceback)
+        finally:
+            _end_profile()
+
+    async def __aenter__(self) -> profile:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, func: _F) -> _F:
+        """Return the function, profiled at each call; :attr:`report` is that of the last call that ended."""
+        name = self._name or func.__qualname__
+
+        if inspect.iscoroutinefunction(func):
+
+            @functools.wraps(func)
+            async def profiled(*args: Any, **kwargs: Any) -> Any:
+                with profile(name) as run:
+                    result = await func(*args, **kwargs)
+                self._take(run)
+                return result
+
+        else:
+
+            @functools.wraps(func)
+            def profiled(*args: Any, **kwargs: Any) -> Any:
+                with profile(name) as run:
+                    result = func(*args, **kwargs)
+                self._take(run)
+                return result
+
+        return profiled  # type: ignore[return-value]  # the same signature, by functools.wraps
+
+    def _take(self, run: profile) -> None:
+        self._watch, self._report = run._watch, None  # noqa: SLF001 - of the same class
+
+
+_profiles_running = 0
+_instrumented_by_profile: Instrumentation | None = None
+
+
+def _begin_profile() -> AgentProfSpanProcessor | None:
+    global _profiles_running, _instrumented_by_profile  # noqa: PLW0603 - one instrumentation per process
+    with _lock:
+        _profiles_running += 1
+        if _active is None:
+            _instrumented_by_profile = instrument()
+            return _instrumented_by_profile.processor
+        return _active.processor
+
+
+def _end_profile() -> None:
+    global _profiles_running, _instrumented_by_profile  # noqa: PLW0603 - one instrumentation per process
+    with _lock:
+        _profiles_running -= 1
+        if _profiles_running or _instrumented_by_profile is None:
+            return
+        borrowed, _instrumented_by_profile = _instrumented_by_profile, None
+    borrowed.uninstrument()
+
+
+def _chosen(include: Iterable[str] | None, exclude: Iterable[str]) -> Sequence[ProviderSpec]:
+    known = {provider.name for provider in PROVIDERS}
+    wanted, unwanted = known if include is None else set(include), set(exclude)
+    if unknown := sorted((wanted | unwanted) - known):
+        raise AgentProfError(
+            f"unknown client {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
+        )
+    disabled = config.disabled_instrumentations()
+    if "*" in disabled:
+        return ()
+    return [
+        provider
+        for provider in PROVIDERS
+        if provider.name in wanted - unwanted and f"agentprof_{provider.name}" not in disabled
+    ]
+
+
+def _pipeline(
+    given: TracerProvider | None, settings: Config
+) -> tuple[trace_api.TracerProvider, AgentProfSpanProcessor]:
+    """Return the provider to use, with our processor on it; one that exists is never replaced."""
+    provider: Any = given if given is not None else trace.get_tracer_provider()
+    if hasattr(provider, "add_span_processor"):
+        return provider, _attached(provider, settings)
+    made = TracerProvider()
+    processor = AgentProfSpanProcessor(_exporting(), config=settings)
+    made.add_span_processor(processor)
+    _processors[made] = processor
+    trace.set_tracer_provider(made)
+    return made, processor
+
+
+def _attached(provider: Any, settings: Config) -> AgentProfSpanProcessor:
+    processor = _processors.get(provider) or _found_on(provider)
+    if processor is None:
+        processor = AgentProfSpanProcessor(config=settings)
+        provider.add_span_processor(processor)
+    _processors[provider] = processor
+    return processor
+
+
+def _found_on(provider: Any) -> AgentProfSpanProcessor | None:
+    """Return a processor of ours that the user has put on a provider: two would analyse everything twice."""
+    active = getattr(provider, "_active_span_processor", None)
+    for processor in getattr(active, "_span_processors", ()):
+        if isinstance(processor, AgentProfSpanProcessor):
+            return processor
+    return None
+
+
+def _exporting() -> SpanProcessor | None:
+    """Return what exports as the ``OTEL_*`` variables ask; None where they ask for nothing."""
+    batches = []
+    for name in config.exporters("TRACES"):
+        entry = "otlp_proto_http" if name == "otlp" and _speaks_http() else name
+        found = list(metadata.entry_points(group="opentelemetry_traces_exporter", name=entry))
+        if not found:
+            _LOGGER.warning("no exporter %r is installed; OTEL_TRACES_EXPORTER is not followed there", name)
+            continue
+        batches.append(BatchSpanProcessor(found[0].load()()))
+    if len(batches) <= 1:
+        return batches[0] if batches else None
+    several = SynchronousMultiSpanProcessor()
+    for batch in batches:
+        several.add_span_processor(batch)
+    return several
+
+
+def _speaks_http() -> bool:
+    return config.otlp_protocol("TRACES").startswith("http")

@@ -1,0 +1,1 @@
+"""Patching: one engine, one small file of data per client library."""

@@ -1,0 +1,173 @@
+"""Raw responses: what passes by while the user reads an HTTP body is read along, never ahead.
+
+Every way to read a body (``read``, ``iter_lines``, ``iter_text``, the client's own stream) goes through the
+response's ``iter_bytes`` or ``aiter_bytes``; these are replaced on that one response object. The client's
+raw-response object stays what it is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof.instrumentation.spec import Record
+from otel_agentprof.instrumentation.stream import watch_close
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from otel_agentprof.instrumentation.call import Call
+    from otel_agentprof.instrumentation.engine import Engine
+
+_MAX_BYTES: Final = 16 * 1024 * 1024  # a larger answer is not kept: its tokens stay unknown
+
+
+def watch(engine: Engine, call: Call, response: Any) -> None:
+    """Read along with whoever reads ``response``."""
+    is_events = response.headers.get("content-type", "").startswith("text/event-stream")
+    tap = _Tap(engine, call, _Events(call) if is_events else _Whole(call))
+    if hasattr(response, "iter_bytes"):
+        response.iter_bytes = _iter_bytes(response.iter_bytes, tap)
+        response.read = _read(response.read, tap)
+    if hasattr(response, "aiter_bytes"):
+        response.aiter_bytes = _aiter_bytes(response.aiter_bytes, tap)
+        response.aread = _aread(response.aread, tap)
+    watch_close(engine, call, response)
+
+
+class _Tap:
+    """Where the bytes of one body go; ends the call when the last reader is gone."""
+
+    __slots__ = ("call", "engine", "parser")
+
+    def __init__(self, engine: Engine, call: Call, parser: _Events | _Whole) -> None:
+        self.engine, self.call, self.parser = engine, call, parser
+
+    def feed(self, data: bytes) -> None:
+        self.engine.guard("body", self.parser.feed, data)
+
+    def finish(self) -> None:
+        self.engine.guard("body", self.parser.finish)
+        self.engine.end(self.call)
+
+    def whole(self, data: bytes) -> None:
+        """Take a body that was in memory, and so did not pass by."""
+        if not self.call.is_over:
+            self.feed(data)
+            self.finish()
+
+    def __del__(self) -> None:
+        self.engine.end(self.call, is_complete=False)
+
+
+class _Events:
+    """Server-sent events, put together from pieces of any size."""
+
+    __slots__ = ("_call", "_rest")
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._rest = call, b""
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+
+    def finish(self) -> None:
+        self._take(self._rest)
+
+    def _take(self, line: bytes) -> None:
+        if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
+            return
+        self._call.take_chunk(json.loads(line[5:], object_hook=Record))
+
+
+class _Whole:
+    """One JSON document, parsed when all of it has passed."""
+
+    __slots__ = ("_call", "_pieces", "_size")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= _MAX_BYTES:
+            self._pieces.append(data)
+
+    def finish(self) -> None:
+        if self._size <= _MAX_BYTES:
+            self._call.take_answer(_document(b"".join(self._pieces)))
+
+
+def _document(data: bytes) -> Any:
+    try:
+        return json.loads(data, object_hook=Record)
+    except ValueError:
+        return None  # no JSON: an error page, say; the user sees it
+
+
+def _iter_bytes(read: Callable[..., Iterator[bytes]], tap: _Tap) -> Callable[..., Iterator[bytes]]:
+    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        with _Reading(tap):
+            for data in read(chunk_size):
+                tap.feed(data)
+                tap.call.is_reading = False
+                yield data
+                tap.call.is_reading = True
+
+    return iter_bytes
+
+
+def _aiter_bytes(
+    read: Callable[..., AsyncIterator[bytes]], tap: _Tap
+) -> Callable[..., AsyncIterator[bytes]]:
+    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        with _Reading(tap):
+            async for data in read(chunk_size):
+                tap.feed(data)
+                tap.call.is_reading = False
+                yield data
+                tap.call.is_reading = True
+
+    return aiter_bytes
+
+
+def _read(read: Callable[[], bytes], tap: _Tap) -> Callable[[], bytes]:
+    def whole() -> bytes:
+        data = read()
+        tap.whole(data)
+        return data
+
+    return whole
+
+
+def _aread(read: Callable[[], Awaitable[bytes]], tap: _Tap) -> Callable[[], Awaitable[bytes]]:
+    async def whole() -> bytes:
+        data = await read()
+        tap.whole(data)
+        return data
+
+    return whole
+
+
+class _Reading:
+    """The time in which a body is read: to its end, to an error, or until the reader leaves."""
+
+    __slots__ = ("_tap",)
+
+    def __init__(self, tap: _Tap) -> None:
+        self._tap = tap
+
+    def __enter__(self) -> None:
+        self._tap.call.is_reading = True
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        tap = self._tap
+        tap.call.is_reading = False
+        if error is None:
+            tap.finish()
+        else:
+            tap.engine.fail(tap.call, error, is_complete=False)

@@ -1,0 +1,243 @@
+"""One call of a client: what its request said, what came back, what it cost. Ends its span once."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.trace import Status, StatusCode
+
+from otel_agentprof import pricing, semconv
+from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation.spec import Reply, StreamedText
+from otel_agentprof.model.tokens import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+    from otel_agentprof.instrumentation.metrics import CallMetrics
+    from otel_agentprof.instrumentation.peer import Peer
+    from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
+    from otel_agentprof.model.cost import Cost
+
+_SCALARS: Final = frozenset({str, int, float, bool})
+_RAW_HEADER: Final = "X-Stainless-Raw-Response"
+_RAW_WHOLE: Final = frozenset({"true", "raw"})
+
+
+class Call:
+    """One request and its answer.
+
+    Attributes:
+        context: The caller's context with this call's span in it; current only while the request is sent.
+        facts: Attributes gathered on the way; written in one go before the span ends.
+        is_over: Whether the span has ended (or never records).
+        is_reading: Whether an item of a stream is being waited for.
+        raw: "whole" or "stream" when the user asked for the client's raw response object, else None.
+        streams: Whether a stream was asked for.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "captures_content",
+        "context",
+        "facts",
+        "first_chunk_s",
+        "is_over",
+        "is_reading",
+        "peer",
+        "provider",
+        "raw",
+        "reply",
+        "span",
+        "spec",
+        "started",
+        "streams",
+    )
+
+    def __init__(
+        self, provider: ProviderSpec, spec: CallSpec, peer: Peer, span: Span, context: Context
+    ) -> None:
+        self.provider = provider
+        self.spec = spec
+        self.peer = peer
+        self.span = span
+        self.context = context
+        self.facts: dict[str, Any] = {**spec.constants}
+        self.reply = Reply()
+        self.captures_content = False
+        self.first_chunk_s: float | None = None
+        self.is_over = False
+        self.is_reading = False
+        self.raw: str | None = None
+        self.streams = spec.deferred_request is not None
+        self.started = perf_counter()
+
+    def take_request(self, arguments: Mapping[str, Any], *, captures_content: bool) -> None:
+        """Note what the request says, now: the caller may change its lists as soon as the call is over."""
+        facts = self.facts
+        for argument, attribute in self.spec.request.items():
+            if argument in arguments and arguments[argument].__class__ in _SCALARS:
+                facts[attribute] = arguments[argument]
+        if semconv.REQUEST_STREAM in facts:
+            if facts[semconv.REQUEST_STREAM]:
+                self.streams = True
+            else:
+                del facts[semconv.REQUEST_STREAM]  # absent means "not streaming"
+        if "extra_headers" in arguments and arguments["extra_headers"]:
+            self.raw = _raw_kind(arguments["extra_headers"])
+        if self.spec.request_facts is not None:
+            self.spec.request_facts(arguments, facts)
+        if captures_content:
+            self.captures_content = True
+            self.reply.output = StreamedText() if self.streams else None
+            self._take_content(arguments)
+
+    def _take_content(self, arguments: Mapping[str, Any]) -> None:
+        if self.spec.read_content is None:
+            return
+        asked = self.spec.read_content(arguments)
+        self.facts[semconv.INPUT_MESSAGES] = content.dump(asked.input)
+        if asked.system:
+            self.facts[semconv.SYSTEM_INSTRUCTIONS] = content.dump(asked.system)
+        if asked.tools:
+            self.facts[semconv.TOOL_DEFINITIONS] = content.dump(asked.tools)
+
+    def take_answer(self, answer: Any) -> None:
+        """Note what a whole answer says; a body that was no JSON comes as text and says nothing."""
+        if answer is None or answer.__class__ is str:
+            return
+        self.spec.read(self.reply, answer)
+        if self.captures_content and self.spec.read_output is not None:
+            self.facts[semconv.OUTPUT_MESSAGES] = content.dump(self.spec.read_output(answer))
+
+    def take_chunk(self, chunk: Any) -> None:
+        """Note what one item of a stream says."""
+        if self.first_chunk_s is None:
+            self.first_chunk_s = perf_counter() - self.started
+        if self.spec.read_chunk is not None:
+            self.spec.read_chunk(self.reply, chunk)
+
+    def end(self, *, is_complete: bool, mirrors_cost: bool, measures: CallMetrics | None) -> None:
+        """Write everything that is known and end the span."""
+        facts, reply = self.facts, self.reply
+        if reply.id:
+            facts[semconv.RESPONSE_ID] = reply.id
+        if reply.model:
+            facts[semconv.RESPONSE_MODEL] = reply.model
+        if reply.finish_reasons:
+            facts[semconv.RESPONSE_FINISH_REASONS] = tuple(reply.finish_reasons)
+        if reply.tool_call_ids:
+            facts[semconv.TOOL_CALL_IDS] = tuple(reply.tool_call_ids)
+        if reply.service_tier and self.provider.service_tier is not None:
+            facts[self.provider.service_tier] = reply.service_tier
+        if self.first_chunk_s is not None:
+            facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
+        if not is_complete and not reply.is_final:
+            facts[semconv.STREAM_COMPLETE] = False
+        if reply.output is not None and self.streams:
+            facts[semconv.OUTPUT_MESSAGES] = content.dump(reply.output.messages())
+        usage = self._take_usage(is_complete=is_complete)
+        if usage is not None:
+            self._take_cost(usage, mirrors_cost=mirrors_cost)
+        if reply.error is not None and semconv.ERROR_TYPE not in facts:
+            facts[semconv.ERROR_TYPE] = reply.error
+            self.span.set_status(Status(StatusCode.ERROR, reply.error))
+        self.span.set_attributes(facts)
+        self.span.end()
+        if measures is not None:
+            measures.record(facts, perf_counter() - self.started, usage, self.context)
+
+    def take_error(self, error: BaseException) -> None:
+        """Note how a call failed: the provider's own code, else the class of the exception."""
+        code = getattr(error, self.provider.error_code, None)
+        kind = type(error)
+        is_builtin = kind.__module__ == "builtins"
+        name = kind.__qualname__ if is_builtin else f"{kind.__module__}.{kind.__qualname__}"
+        self.facts[semconv.ERROR_TYPE] = code if isinstance(code, str) and code else name
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int):
+            self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
+        # The text of an error often repeats the request: it counts as content.
+        told = f"{kind.__qualname__}: {error}" if self.captures_content else kind.__qualname__
+        self.span.set_status(Status(StatusCode.ERROR, told))
+
+    def _take_usage(self, *, is_complete: bool) -> TokenUsage | None:
+        usage = self.reply.usage
+        if usage is None:
+            return None
+        for value in usage:
+            if value.__class__ is not int or value < 0:
+                usage = _sound(usage)
+                break
+        facts = self.facts
+        facts[semconv.USAGE_INPUT_TOKENS] = usage.input
+        # What a stream had put out when it was left is not known: no figure is better than a wrong one.
+        if self.spec.role == "llm" and (is_complete or usage.output):
+            facts[semconv.USAGE_OUTPUT_TOKENS] = usage.output
+        if usage.cache_read:
+            facts[semconv.USAGE_CACHE_READ] = usage.cache_read
+        if usage.cache_write:
+            facts[semconv.USAGE_CACHE_WRITE] = usage.cache_write
+        if usage.cache_write_1h:
+            facts[semconv.CACHE_WRITE_1H] = usage.cache_write_1h
+        if usage.reasoning:
+            facts[semconv.USAGE_REASONING] = usage.reasoning
+        if usage.audio_input:
+            facts[semconv.USAGE_AUDIO_INPUT] = usage.audio_input
+        if usage.audio_output:
+            facts[semconv.USAGE_AUDIO_OUTPUT] = usage.audio_output
+        return usage
+
+    def _take_cost(self, usage: TokenUsage, *, mirrors_cost: bool) -> None:
+        asked = self.facts[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in self.facts else None
+        model = self.reply.model or asked
+        if model is None:
+            return
+        peer = self.peer
+        card = pricing.rate_card(
+            model, provider=peer.provider, server_address=peer.address, tier=self.reply.service_tier
+        )
+        if card is None and asked is not None and asked != model:
+            card = pricing.rate_card(
+                asked, provider=peer.provider, server_address=peer.address, tier=self.reply.service_tier
+            )
+        cost = None if card is None else card.cost(usage)
+        if cost is not None:
+            _write_cost(self.facts, cost, mirrors_cost=mirrors_cost)
+
+
+def _write_cost(facts: dict[str, Any], cost: Cost, *, mirrors_cost: bool) -> None:
+    total = float(cost.total)
+    facts[semconv.COST_TOTAL] = total
+    facts[semconv.COST_INPUT] = float(cost.input)
+    facts[semconv.COST_OUTPUT] = float(cost.output)
+    if cost.cache_read:
+        facts[semconv.COST_CACHE_READ] = float(cost.cache_read)
+    if cost.cache_write:
+        facts[semconv.COST_CACHE_WRITE] = float(cost.cache_write)
+    if cost.reasoning:
+        facts[semconv.COST_REASONING] = float(cost.reasoning)
+    facts[semconv.COST_CURRENCY] = "USD"
+    facts[semconv.COST_SOURCE] = cost.source
+    facts[semconv.COST_PRICE_TABLE] = cost.price_table
+    if mirrors_cost:
+        facts[semconv.COST_MIRROR_AMOUNT] = total
+        facts[semconv.COST_MIRROR_CURRENCY] = "USD"
+        facts[semconv.COST_MIRROR_SOURCE] = cost.source
+
+
+def _raw_kind(headers: Any) -> str | None:
+    if _RAW_HEADER not in headers:
+        return None
+    return "whole" if headers[_RAW_HEADER] in _RAW_WHOLE else "stream"
+
+
+def _sound(usage: TokenUsage) -> TokenUsage:
+    """Return counts as non-negative ints: compatible servers send floats, None or worse."""
+    return TokenUsage(
+        *(int(n) if isinstance(n, int | float) and not isinstance(n, bool) and n > 0 else 0 for n in usage)
+    )

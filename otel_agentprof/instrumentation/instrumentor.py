@@ -1,0 +1,55 @@
+"""Our instrumentors as OpenTelemetry's own tools know them: ``opentelemetry-instrument python app.py``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+from otel_agentprof import __version__, pricing
+from otel_agentprof.config import Config
+from otel_agentprof.instrumentation.engine import Engine
+from otel_agentprof.instrumentation.providers import ANTHROPIC, OPENAI
+from otel_agentprof.instrumentation.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from otel_agentprof.instrumentation.spec import ProviderSpec
+
+
+class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class carries no types
+    spec: ProviderSpec
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the client that is patched, with the oldest version that is known to work."""
+        return (self.spec.distribution,)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        settings = Config.from_env()
+        engine = Engine(
+            kwargs.get("tracer_provider") or trace.get_tracer_provider(),
+            version=__version__,
+            meter_provider=kwargs.get("meter_provider"),
+            captures_content=settings.capture_content,
+            mirrors_cost=settings.cost_mirrors,
+        )
+        pricing.configure(settings.prices)
+        pricing.load_in_background()
+        REGISTRY.patch(engine, (self.spec,))
+
+    def _uninstrument(self, **_kwargs: Any) -> None:
+        REGISTRY.unpatch((self.spec.name,))
+
+
+class OpenAIInstrumentor(_Instrumentor):
+    """Spans for the ``openai`` client."""
+
+    spec = OPENAI
+
+
+class AnthropicInstrumentor(_Instrumentor):
+    """Spans for the ``anthropic`` client."""
+
+    spec = ANTHROPIC

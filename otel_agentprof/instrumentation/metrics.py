@@ -1,0 +1,86 @@
+"""The histograms of the GenAI conventions, and ours for money; recorded only where metrics are set up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import metrics
+
+from otel_agentprof import semconv
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
+
+    from otel_agentprof.model.tokens import TokenUsage
+
+_SECONDS: Final = tuple(0.01 * 2**n for n in range(14))
+_TOKENS: Final = tuple(float(4**n) for n in range(14))
+_DOLLARS: Final = tuple(round(m * 10.0**e, 6) for e in range(-5, 1) for m in (1, 2, 5))
+_LABELS: Final = (
+    semconv.OPERATION_NAME,
+    semconv.PROVIDER_NAME,
+    semconv.REQUEST_MODEL,
+    semconv.RESPONSE_MODEL,
+    semconv.SERVER_ADDRESS,
+    semconv.SERVER_PORT,
+    semconv.ERROR_TYPE,
+)
+
+
+class CallMetrics:
+    """The instruments of one meter provider."""
+
+    def __init__(self, provider: MeterProvider, version: str) -> None:
+        meter = provider.get_meter(semconv.SCOPE, version)
+        self._tokens = meter.create_histogram(
+            semconv.METRIC_TOKEN_USAGE,
+            "{token}",
+            "Tokens of a call, by type",
+            explicit_bucket_boundaries_advisory=_TOKENS,
+        )
+        self._duration = meter.create_histogram(
+            semconv.METRIC_OPERATION_DURATION,
+            "s",
+            "How long a call took",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self._first_chunk = meter.create_histogram(
+            semconv.METRIC_TIME_TO_FIRST_CHUNK,
+            "s",
+            "Time until a stream's first chunk",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self._cost = meter.create_histogram(
+            semconv.METRIC_COST, "USD", "Cost of a call", explicit_bucket_boundaries_advisory=_DOLLARS
+        )
+
+    def record(
+        self,
+        attributes: dict[str, Any],
+        duration_s: float,
+        usage: TokenUsage | None,
+        context: Context,
+    ) -> None:
+        """Record one call; ``context`` holds its span, so that exemplars point at it."""
+        labels = {name: attributes[name] for name in _LABELS if name in attributes}
+        self._duration.record(duration_s, labels, context)
+        labels.pop(semconv.ERROR_TYPE, None)
+        if semconv.RESPONSE_TIME_TO_FIRST_CHUNK in attributes:
+            self._first_chunk.record(attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK], labels, context)
+        if usage is not None:
+            self._tokens.record(usage.input, {**labels, semconv.TOKEN_TYPE: "input"}, context)
+            if usage.output:
+                self._tokens.record(usage.output, {**labels, semconv.TOKEN_TYPE: "output"}, context)
+        if semconv.COST_TOTAL in attributes:
+            self._cost.record(attributes[semconv.COST_TOTAL], labels, context)
+
+
+def is_configured(provider: MeterProvider) -> bool:
+    """Return whether a meter provider leads anywhere: the API's own stand-ins lead nowhere."""
+    return not type(provider).__module__.startswith("opentelemetry.metrics")
+
+
+def current_provider() -> MeterProvider:
+    """Return the global meter provider of this moment."""
+    return metrics.get_meter_provider()

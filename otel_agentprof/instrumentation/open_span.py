@@ -1,0 +1,167 @@
+"""A span of ours between its start and its end, and the one place where its failures stay.
+
+    start ---- enter ....body.... leave ---- (consumer) ---- enter ....body.... leave ---- end
+
+The span is current only between ``enter`` and ``leave``; a generator goes through them once per item.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import Token
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as context_api
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, StatusCode, set_span_in_context
+
+from otel_agentprof import semconv
+from otel_agentprof.instrumentation import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import Span, Tracer
+
+_LOGGER = logging.getLogger(__name__)
+_SUPPRESSED: Final = context_api._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - its only public reader costs 5 calls
+_told: set[str] = set()
+
+
+class OpenSpan:
+    """The handle of a span that is still open: what ``with ap.tool("search") as span`` gives.
+
+    Nothing here ever raises: a failure of the tracer or of one of its processors is logged, once per kind.
+
+    Attributes:
+        span: The OpenTelemetry span; one that records nothing when there is no provider or no sampling.
+    """
+
+    __slots__ = ("_context", "_is_open", "_token", "span")
+
+    def __init__(self, name: str, attributes: Mapping[str, Any], tracer: Tracer | None = None) -> None:
+        """Start a span under the current one.
+
+        Args:
+            name: Its name.
+            attributes: What samplers may see: everything that is known at the start.
+            tracer: Where it comes from; None for :func:`tracing.tracer`.
+        """
+        self.span: Span = INVALID_SPAN
+        self._context: Context | None = None
+        self._token: object = None
+        self._is_open = True
+        try:
+            context = context_api.get_current()
+            if not context.get(_SUPPRESSED):
+                self.span = (tracer or tracing.tracer()).start_span(
+                    name,
+                    context,
+                    attributes=attributes,
+                    record_exception=False,
+                    set_status_on_exception=False,
+                )
+            # A context of its own also where nothing is recorded: ``is_current`` goes by identity.
+            hides_caller = self.span is not INVALID_SPAN
+            self._context = set_span_in_context(self.span, context) if hides_caller else Context(context)
+        except Exception as failure:  # noqa: BLE001 - the user's work must run, traced or not
+            _tell("start a span", failure)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether anything that is set will be kept."""
+        return self.span.is_recording()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span has not ended."""
+        return self._is_open
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the span is the innermost one here and now."""
+        return self._token is not None and context_api.get_current() is self._context
+
+    def enter(self) -> None:
+        """Make the span current."""
+        if self._context is not None:
+            self._token = context_api.attach(self._context)
+
+    def leave(self) -> None:
+        """Make the caller's span current again, and remember where the body stood for the next ``enter``."""
+        token, self._token = self._token, None
+        if token is None:
+            return
+        # The body may have opened spans of its own that are still open at its yield.
+        self._context = context_api.get_current()
+        if not isinstance(token, Token):  # another runtime context than OpenTelemetry's default
+            context_api.detach(token)  # type: ignore[arg-type]  # its own kind of token
+            return
+        try:
+            token.var.reset(token)
+        except ValueError:
+            # The garbage collector closes a body in a context that is not its own. There is nothing to
+            # restore there, and OpenTelemetry's own detach would log an error about it.
+            return
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End the span, once; later calls do nothing.
+
+        Args:
+            error: What ended the work. An exception means status ERROR, ``error.type`` and an exception
+                event; cancellation and Ctrl-C are errors without the event. ``GeneratorExit`` means that
+                nobody wanted the rest: status UNSET and ``agentprof.stream.complete`` false.
+                ``SystemExit`` with code 0 is no error.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
+        if error is not None:
+            self.guarded(_describe, self.span, error)
+        self.guarded(self.span.end)
+
+    def set_attribute(self, key: str, value: Any) -> None:  # noqa: ANN401 - any attribute value
+        """Set an attribute."""
+        self.guarded(self.span.set_attribute, key, value)
+
+    set = set_attribute
+
+    def set_call_id(self, call_id: str | None) -> None:
+        """Say which of the model's tool calls this is; None leaves it open."""
+        if call_id is not None:
+            self.set_attribute(semconv.TOOL_CALL_ID, str(call_id))
+
+    @staticmethod
+    def guarded(work: Callable[..., object], *args: object) -> None:
+        """Do some work on the span; what goes wrong in it is logged once and otherwise forgotten."""
+        try:
+            work(*args)
+        except Exception as failure:  # noqa: BLE001 - the user's work must run, traced or not
+            _tell("write or end a span", failure)
+
+
+def _describe(span: Span, error: BaseException) -> None:
+    if not span.is_recording() or (isinstance(error, SystemExit) and not error.code):
+        return
+    if isinstance(error, GeneratorExit):
+        span.set_attribute(semconv.STREAM_COMPLETE, False)  # noqa: FBT003 - OpenTelemetry takes it by position
+        return
+    span.set_attribute(semconv.ERROR_TYPE, tracing.error_type(error))
+    span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {_text(error)}")
+    if isinstance(error, Exception):
+        span.record_exception(error)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception may not be able to describe itself
+        return "(no message)"
+
+
+def _tell(what: str, failure: Exception) -> None:
+    if what not in _told:
+        _told.add(what)
+        _LOGGER.warning(
+            "could not %s; your program goes on, later cases are not told", what, exc_info=failure
+        )

@@ -1,0 +1,152 @@
+"""A provider as data: what to patch, what a request says, how to read a reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_agentprof.model.tokens import TokenUsage
+    from otel_agentprof.semconv import Role
+
+
+class Reply:
+    """What a call gave back; filled at once from a response, or chunk by chunk from a stream.
+
+    Mutable on purpose: a stream adds to it in the hot path.
+
+    Attributes:
+        id: The provider's id of the response.
+        model: The model that answered.
+        finish_reasons: One per choice, in the provider's words.
+        usage: Tokens by the convention of TokenUsage; None as long as the provider named none.
+        tool_call_ids: Calls that the caller is asked to run; hosted tools are not among them.
+        service_tier: What the provider billed the call as.
+        error: Code of a failure that came as data instead of an exception.
+        is_final: Whether the last event of a stream was seen.
+        output: The answer as messages in the conventions' shape; None unless content is captured.
+    """
+
+    __slots__ = (
+        "error",
+        "finish_reasons",
+        "id",
+        "is_final",
+        "model",
+        "output",
+        "service_tier",
+        "tool_call_ids",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.model: str | None = None
+        self.finish_reasons: list[str] = []
+        self.usage: TokenUsage | None = None
+        self.tool_call_ids: list[str] = []
+        self.service_tier: str | None = None
+        self.error: str | None = None
+        self.is_final = False
+        self.output: StreamedText | None = None
+
+
+class StreamedText:
+    """An answer put together from the pieces of a stream."""
+
+    __slots__ = ("calls", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.calls: dict[int, dict[str, str]] = {}
+
+    def add_call(self, index: int, call_id: str | None, name: str | None, arguments: str | None) -> None:
+        """Add a piece of a tool call; the id and the name come with the first one."""
+        call = self.calls.setdefault(index, {"type": "tool_call", "id": "", "name": "", "arguments": ""})
+        call["id"] = call["id"] or call_id or ""
+        call["name"] = call["name"] or name or ""
+        call["arguments"] += arguments or ""
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the answer as one message."""
+        text = "".join(self.texts)
+        parts: list[dict[str, str]] = [{"type": "text", "content": text}] if text else []
+        return [{"role": "assistant", "parts": parts + [self.calls[i] for i in sorted(self.calls)]}]
+
+
+class Record(dict[str, Any]):
+    """A JSON object whose keys read as attributes, None where missing: the shape of the SDK's own models."""
+
+    __slots__ = ()
+    __getattr__ = dict.get
+
+
+class Content(NamedTuple):
+    """Messages in the conventions' shape: lists of ``{"role", "parts"}``, ready for JSON."""
+
+    input: list[Any]
+    system: list[Any]
+    tools: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallSpec:
+    """One method of a client library.
+
+    Attributes:
+        targets: Where the method is, as ``module:Class.method``; sync and async, helpers that share its shape.
+        operation: ``gen_ai.operation.name``.
+        role: What kind of work the span stands for.
+        read: Fill a Reply from a whole response.
+        read_chunk: Add one stream item to a Reply; None for a method that never streams.
+        request: Attribute name for each keyword argument that is copied as it is.
+        request_facts: Add what needs a look inside the arguments.
+        constants: Attributes that every such span has.
+        read_content: The messages of a request; only called when content is captured.
+        read_output: The answer of a whole response as messages; likewise.
+        deferred_request: For a helper that only sends its request when entered: name of the private
+            attribute that holds the request (``__api_request``); the span covers that request.
+    """
+
+    targets: tuple[str, ...]
+    operation: str
+    role: Role
+    read: Callable[[Reply, Any], None]
+    read_chunk: Callable[[Reply, Any], None] | None = None
+    request: Mapping[str, str] = field(default_factory=dict)
+    request_facts: Callable[[Mapping[str, Any], dict[str, Any]], None] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    read_content: Callable[[Mapping[str, Any]], Content] | None = None
+    read_output: Callable[[Any], list[Any]] | None = None
+    deferred_request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """One client library.
+
+    Attributes:
+        name: Short name, as in ``instrument(include=["openai"])``.
+        provider: ``gen_ai.provider.name`` of the plain client.
+        distribution: What to install, with the oldest version that is known to work.
+        calls: The methods to patch.
+        provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
+        service_tier: Attribute name for the tier that the provider billed; None where it has none.
+        error_code: Attribute of the library's exceptions that holds the provider's own error code.
+        native_tracer: Attribute of a client that is not None while the client makes spans itself.
+        native_scope: Instrumentation scope of those spans.
+        native_switch: Environment variable, and the value that switches them off for later clients.
+    """
+
+    name: str
+    provider: str
+    distribution: str
+    calls: tuple[CallSpec, ...]
+    provider_by_client: Mapping[str, str] = field(default_factory=dict)
+    service_tier: str | None = None
+    error_code: str = "code"
+    native_tracer: str | None = None
+    native_scope: str | None = None
+    native_switch: tuple[str, str] | None = None

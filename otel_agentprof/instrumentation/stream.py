@@ -1,0 +1,151 @@
+"""Streams seen from outside: the client's own stream behind a proxy that passes ``isinstance``.
+
+The span is not current while the user reads. It ends at the last item, at an error, when the stream is
+closed or left, and at the latest when nobody holds the stream any more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from otel_agentprof.instrumentation.call import Call
+    from otel_agentprof.instrumentation.engine import Engine
+
+
+def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
+    """Return a stream behind a proxy that reports to ``call``; None for something that is no stream."""
+    kind = type(stream)
+    if hasattr(kind, "__anext__"):
+        wrapped: Any = AsyncStreamProxy(stream, engine, call)
+    elif hasattr(kind, "__next__"):
+        wrapped = StreamProxy(stream, engine, call)
+    else:
+        return None
+    watch_close(engine, call, getattr(stream, "response", None))
+    return wrapped
+
+
+def watch_close(engine: Engine, call: Call, response: Any) -> None:
+    """End a call when its HTTP response is closed: helpers close that, not the stream they read.
+
+    The client closes a response too when it has read it to the end; that happens while our proxy waits for
+    the next item, which then tells how the stream ended.
+    """
+    for name in ("close", "aclose"):
+        close = getattr(response, name, None)
+        if close is not None:
+            setattr(response, name, _closing(close, engine, call))
+
+
+def _closing(close: Callable[[], Any], engine: Engine, call: Call) -> Callable[[], Any]:
+    def closing() -> Any:  # for a coroutine function too: what it returns is passed on
+        if not call.is_reading:
+            engine.end(call, is_complete=False)
+        return close()
+
+    return closing
+
+
+class _Proxy(wrapt.ObjectProxy):  # type: ignore[misc] - wrapt has no types for its C class
+    def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
+        super().__init__(stream)
+        self._self_engine = engine
+        self._self_call = call
+
+    def __del__(self) -> None:
+        self._self_engine.end(self._self_call, is_complete=False)
+
+
+class StreamProxy(_Proxy):
+    """A sync stream."""
+
+    def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
+        super().__init__(stream, engine, call)
+        self._self_next = iter(stream).__next__
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        call = self._self_call
+        call.is_reading = True
+        try:
+            item = self._self_next()
+        except StopIteration:
+            self._self_engine.end(call)
+            raise
+        except BaseException as error:
+            self._self_engine.fail(call, error, is_complete=False)
+            raise
+        finally:
+            call.is_reading = False
+        self._self_engine.chunk(call, item)
+        return item
+
+    def __enter__(self) -> Any:
+        self.__wrapped__.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> Any:
+        try:
+            return self.__wrapped__.__exit__(*error)
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+    def close(self) -> Any:
+        """Close the stream and end its span."""
+        try:
+            return self.__wrapped__.close()
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+
+class AsyncStreamProxy(_Proxy):
+    """An async stream."""
+
+    def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
+        super().__init__(stream, engine, call)
+        self._self_next = aiter(stream).__anext__
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        call = self._self_call
+        call.is_reading = True
+        try:
+            item = await self._self_next()
+        except StopAsyncIteration:
+            self._self_engine.end(call)
+            raise
+        except BaseException as error:
+            self._self_engine.fail(call, error, is_complete=False)
+            raise
+        finally:
+            call.is_reading = False
+        self._self_engine.chunk(call, item)
+        return item
+
+    async def __aenter__(self) -> Any:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> Any:
+        try:
+            return await self.__wrapped__.__aexit__(*error)
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+    async def close(self) -> Any:
+        """Close the stream and end its span."""
+        try:
+            return await self.__wrapped__.close()
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+    aclose = close

@@ -1,0 +1,189 @@
+"""One model's prices, resolved and ready to multiply.
+
+Tokens are counted in overlapping groups (cached input is input too), so they are first cut into disjoint
+cells, and each cell is paid at the rate of the narrowest group that has a price:
+
+    input  |--- fresh ---|- fresh audio -|- cached audio -|- cached -|- written, 1 h -|- written -|
+    output |--- said ----|- said in audio ----------------|- reasoning ---------------------------|
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Context, Decimal, localcontext
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_agentprof.model.cost import ZERO, Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from otel_agentprof.model.tokens import TokenUsage
+
+# The program that we run in may have set a coarse or trapping context of its own; sums must stay exact.
+EXACT: Final = Context(prec=60, traps=[])
+
+# Groups of tokens as TokenUsage names them, the narrowest first: the groups inside, the part of the cost.
+_GROUPS: Final = (
+    ("audio_cache_read", (), "cache_read"),
+    ("cache_write_1h", (), "cache_write"),
+    ("cache_read", ("audio_cache_read",), "cache_read"),
+    ("cache_write", ("cache_write_1h",), "cache_write"),
+    ("audio_input", ("audio_cache_read",), "input"),
+    ("input", ("audio_cache_read", "cache_write_1h", "cache_read", "cache_write", "audio_input"), "input"),
+    ("reasoning", (), "reasoning"),
+    ("audio_output", (), "output"),
+    ("output", ("reasoning", "audio_output"), "output"),
+)
+GROUP_NAMES: Final = frozenset(name for name, _, _ in _GROUPS)
+REQUEST: Final = "request"
+
+
+class Rates(NamedTuple):
+    """US dollars per token of each cell, for prompts of more than ``above`` input tokens."""
+
+    above: int
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+    cache_write_1h: Decimal
+    reasoning: Decimal
+    audio_input: Decimal
+    audio_cache_read: Decimal
+    audio_output: Decimal
+    request: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RateCard:
+    """The prices of one model at one provider, valid for a stretch of time.
+
+    Attributes:
+        model: The name of the model in the price table.
+        provider: Who sells it, in the price table's spelling; "" in your own prices for any provider.
+        table: Name and version or date of the table.
+        bands: Rates by length of the prompt, the shortest first. A longer band is paid for all tokens of a
+            call, not only for those above its start.
+        priced: The groups of tokens that have a price of their own.
+        has_audio: Whether audio tokens are among them.
+        from_ns: First instant at which these prices hold, in Unix nanoseconds.
+        until_ns: First instant at which they no longer hold; None when no change is known.
+    """
+
+    model: str
+    provider: str
+    table: str
+    bands: tuple[Rates, ...]
+    priced: frozenset[str]
+    has_audio: bool
+    from_ns: int
+    until_ns: int | None
+
+    def cost(self, usage: TokenUsage) -> Cost | None:
+        """Return what the tokens of one call cost; None when they contradict each other."""
+        taken, made, read, written, reasoning, written_1h, audio_in, audio_out, audio_read = usage
+        if audio_in < 0 or audio_out < 0 or audio_read < 0:
+            return None
+        if not self.has_audio:
+            audio_in = audio_out = audio_read = 0
+        fresh_audio = audio_in - audio_read
+        fresh = taken - read - written - fresh_audio
+        cached = read - audio_read
+        written_5m = written - written_1h
+        said = made - reasoning - audio_out
+        rates = self.bands[0]
+        for band in self.bands:
+            if taken > band.above:
+                rates = band
+        if (
+            fresh < 0 or fresh_audio < 0 or cached < 0 or written_5m < 0 or written_1h < 0
+            or said < 0 or reasoning < 0
+            or (audio_in and written) or (audio_out and reasoning)
+        ):  # fmt: skip
+            return _cost_of_overlap(self, usage, rates)
+        with localcontext(EXACT):
+            return Cost(
+                fresh * rates.input + fresh_audio * rates.audio_input + rates.request,
+                cached * rates.cache_read + audio_read * rates.audio_cache_read,
+                written_5m * rates.cache_write + written_1h * rates.cache_write_1h,
+                said * rates.output + audio_out * rates.audio_output,
+                reasoning * rates.reasoning,
+                "local",
+                self.table,
+            )
+
+
+def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | None:
+    """Return the cost where cells cannot be told apart: groups without a price of their own stay whole."""
+    priced = card.priced
+    if min(usage) < 0:
+        return None
+    if (usage.audio_input and usage.cache_write and {"audio_input", "cache_write"} <= priced) or (
+        usage.audio_output and usage.reasoning and {"audio_output", "reasoning"} <= priced
+    ):
+        return None  # how many tokens are both is not known, and each way has another price
+    cells: dict[str, int] = {}
+    parts = dict.fromkeys(Cost._fields[:5], ZERO)
+    parts["input"] = rates.request
+    with localcontext(EXACT):
+        for name, inside, part in _GROUPS:
+            if name not in priced:
+                continue
+            cells[name] = getattr(usage, name) - sum(cells.get(inner, 0) for inner in inside)
+            if cells[name] < 0:
+                return None
+            parts[part] += cells[name] * getattr(rates, name)
+    return Cost(*parts.values(), "local", card.table)
+
+
+def build(
+    bands: Iterable[tuple[int, Mapping[str, Decimal]]],
+    *,
+    model: str,
+    provider: str,
+    table: str,
+    from_ns: int = 0,
+    until_ns: int | None = None,
+) -> RateCard:
+    """Return a card from US dollars per token (and per ``request``) of the groups that have a price.
+
+    Args:
+        bands: Number of input tokens above which they hold, and the prices. The first is above -1 tokens.
+        model: The model's name in the table.
+        provider: Who sells it; "" for anybody.
+        table: Name and edition of the table.
+        from_ns: First instant at which the prices hold.
+        until_ns: First instant at which they no longer do; None when no change is known.
+    """
+    bands = tuple(bands)
+    priced = frozenset(bands[0][1]) & GROUP_NAMES
+    return RateCard(
+        model=model,
+        provider=provider,
+        table=table,
+        bands=tuple(_rates(above, prices) for above, prices in bands),
+        priced=priced,
+        has_audio=not priced.isdisjoint(("audio_input", "audio_output", "audio_cache_read")),
+        from_ns=from_ns,
+        until_ns=until_ns,
+    )
+
+
+def _rates(above: int, prices: Mapping[str, Decimal]) -> Rates:
+    def first(*names: str) -> Decimal:
+        return next((prices[name] for name in names if name in prices), ZERO)
+
+    return Rates(
+        above=above,
+        input=first("input"),
+        output=first("output"),
+        cache_read=first("cache_read", "input"),
+        cache_write=first("cache_write", "input"),
+        cache_write_1h=first("cache_write_1h", "cache_write", "input"),
+        reasoning=first("reasoning", "output"),
+        audio_input=first("audio_input", "input"),
+        audio_cache_read=first("audio_cache_read", "cache_read", "audio_input", "input"),
+        audio_output=first("audio_output", "output"),
+        request=first(REQUEST),
+    )

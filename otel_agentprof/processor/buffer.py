@@ -1,0 +1,258 @@
+"""The spans of traces that are still running, until each trace is complete or a limit is reached.
+
+    start --+                     +--> complete  its roots have ended, nothing is open or the grace is over
+            +--> live[trace_id] --+--> partial   silent for too long, or the process ends
+    end ----+         |           +--> bare      over a limit, late, or flushed early: without analysis
+                      +--> watches
+
+Not thread-safe: the owner holds a lock around every call. Nothing here does I/O or looks at a clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
+
+from otel_agentprof.processor.spans import is_analysis_span, is_local_root
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from otel_agentprof.config import Config
+    from otel_agentprof.processor.watch import Watch
+
+Outcome = Literal["complete", "partial", "bare"]
+_REMEMBERED = 10_000  # ids of traces handed on: enough to know a late span, small enough to forget about
+
+
+@dataclass(slots=True)
+class LiveTrace:
+    """One trace that is still running.
+
+    Attributes:
+        spans: Ended spans, in the order in which they ended.
+        open_spans: Spans that have started and not ended, by span id.
+        sent: How many of ``spans``, from the front, an early flush has forwarded.
+        size: Rough bytes of ``spans``.
+        seen: Monotonic time of the last span.
+        deadline: When the grace for open spans is over; None while a root is still to end.
+        origin: A live span of the trace: it knows the pipeline that it came from.
+    """
+
+    spans: list[ReadableSpan] = field(default_factory=list)
+    open_spans: dict[int, Span] = field(default_factory=dict)
+    sent: int = 0
+    size: int = 0
+    seen: float = 0.0
+    deadline: float | None = None
+    origin: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Spans of one trace that leave the buffer together; see :class:`LiveTrace` for the fields."""
+
+    spans: Sequence[ReadableSpan]
+    outcome: Outcome
+    open_spans: Sequence[Span] = ()
+    sent: int = 0
+    size: int = 0
+    origin: Span | None = None
+
+    @property
+    def root(self) -> ReadableSpan | None:
+        """The local root that started first, None when none has ended."""
+        roots = [span for span in self.spans if is_local_root(span)]
+        return min(roots, key=lambda span: span.start_time or 0) if roots else None
+
+
+class Buffer:
+    """All live traces, and what is ready to leave.
+
+    Attributes:
+        live: By trace id, the oldest first.
+        ready: What is to be taken with :meth:`take`.
+    """
+
+    def __init__(self, config: Config, *, forwards: bool) -> None:
+        """Hold traces within the limits of ``config``; ``forwards``: no span may get lost on the way."""
+        self.live: dict[int, LiveTrace] = {}
+        self.ready: deque[Handover] = deque()
+        self.seen_count = 0
+        self.late_count = 0
+        self.partial_count = 0
+        self.dropped: Counter[str] = Counter()
+        self._config = config
+        self._forwards = forwards
+        # Half of the budget is for live traces; the rest is for spans on their way in and out.
+        self._max_size = config.max_bytes // 2
+        self._size = 0
+        self._ready_size = 0
+        self._ending: dict[int, None] = {}  # traces with a deadline, the earliest first
+        self._handed_on: dict[int, None] = {}
+        self._watches: dict[int, WeakSet[Watch]] = {}
+        self._next_scan = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is waiting to be taken that nothing more should be fed in."""
+        return len(self.ready) > self._config.max_traces or self._ready_size > self._max_size // 2
+
+    def watch(self, watch: Watch) -> None:
+        """Show all further spans of its trace to a watch, for as long as somebody holds it."""
+        self._watches.setdefault(watch.trace_id, WeakSet()).add(watch)
+
+    def start(self, span: Span, now: float) -> None:
+        """Note that a span has started."""
+        context = span.context
+        if context is None or is_analysis_span(span):
+            return
+        trace_id = context.trace_id
+        for watch in self._watches.get(trace_id, ()):
+            watch.started(span)
+        is_root = is_local_root(span)
+        trace = self.live.get(trace_id)
+        if trace is None:
+            if trace_id in self._handed_on and not is_root:
+                return  # its end will count as late
+            trace = self._open(trace_id)
+        if is_root:  # a second request of the same remote parent: the trace is not about to end any more
+            trace.deadline = None
+            self._ending.pop(trace_id, None)
+        trace.origin = trace.origin or span
+        trace.open_spans[context.span_id] = span
+        trace.seen = now
+
+    def end(self, span: ReadableSpan, size: int, now: float) -> None:
+        """Take an ended span of about ``size`` bytes in."""
+        context = span.context
+        if context is None or is_analysis_span(span):
+            self._pass_on(span)
+            return
+        self.seen_count += 1
+        trace_id = context.trace_id
+        for watch in tuple(self._watches.get(trace_id, ())):
+            if watch.ended(span, size):
+                self._watches[trace_id].discard(watch)
+        trace = self.live.get(trace_id)
+        if trace is None:
+            if trace_id in self._handed_on:
+                self.late_count += 1
+                self._pass_on(span)
+                return
+            trace = self._open(trace_id)  # it started before we were attached
+        self._keep(trace, span, size)
+        trace.seen = now
+        self._enforce_limits(trace_id, trace)
+        if trace_id in self.live:
+            self._settle(trace_id, trace, span, now)
+
+    def expire(self, now: float) -> None:
+        """Hand on traces whose grace is over, and those that were silent for too long."""
+        for trace_id in list(self._ending):
+            trace = self.live[trace_id]
+            if trace.deadline is None or trace.deadline > now:
+                break
+            self._hand_on(trace_id, "complete")
+        if now < self._next_scan:
+            return
+        self._next_scan = now + self._config.max_age_s / 4
+        for trace_id, trace in list(self.live.items()):
+            if now - trace.seen > self._config.max_age_s:
+                self._hand_on(trace_id, "partial")
+        self._watches = {trace_id: held for trace_id, held in self._watches.items() if len(held)}
+
+    def next_time(self) -> float:
+        """Return the monotonic time at which :meth:`expire` has something to do."""
+        deadlines = (self.live[trace_id].deadline for trace_id in self._ending)
+        return min(next(deadlines, None) or self._next_scan, self._next_scan)
+
+    def flush(self) -> None:
+        """Hand on what can be: traces whose root has ended; of others, what the next processor lacks."""
+        for trace_id, trace in list(self.live.items()):
+            if trace.deadline is not None:
+                self._hand_on(trace_id, "complete")
+            elif self._forwards and trace.sent < len(trace.spans):
+                # The spans stay for the analysis of the whole trace.
+                self.ready.append(Handover(trace.spans[trace.sent :], "bare"))
+                trace.sent = len(trace.spans)
+
+    def close(self) -> None:
+        """Hand on everything: no more spans are expected."""
+        for trace_id, trace in list(self.live.items()):
+            self._hand_on(trace_id, "partial" if trace.deadline is None else "complete")
+
+    def give_up_all(self, reason: str) -> None:
+        """Hand on every trace without analysis: spans of any of them may be missing."""
+        for trace_id in list(self.live):
+            self._give_up(trace_id, reason)
+
+    def take(self) -> Handover | None:
+        """Return what has waited longest for being analysed or forwarded."""
+        if not self.ready:
+            return None
+        handover = self.ready.popleft()
+        self._ready_size -= handover.size
+        return handover
+
+    def _open(self, trace_id: int) -> LiveTrace:
+        while self.live and len(self.live) >= self._config.max_traces:
+            self._give_up(next(iter(self.live)), "traces")
+        self._handed_on.pop(trace_id, None)
+        trace = self.live[trace_id] = LiveTrace()
+        return trace
+
+    def _keep(self, trace: LiveTrace, span: ReadableSpan, size: int) -> None:
+        trace.spans.append(span)
+        trace.size += size
+        self._size += size
+
+    def _enforce_limits(self, trace_id: int, trace: LiveTrace) -> None:
+        if len(trace.spans) > self._config.max_spans_per_trace:
+            self._give_up(trace_id, "spans_per_trace")
+        while self.live and self._size > self._max_size:
+            self._give_up(next(iter(self.live)), "bytes")
+
+    def _settle(self, trace_id: int, trace: LiveTrace, span: ReadableSpan, now: float) -> None:
+        """Find out whether the trace is complete now that ``span`` has ended."""
+        if span.context is not None:
+            trace.open_spans.pop(span.context.span_id, None)
+        if is_local_root(span) and not any(map(is_local_root, trace.open_spans.values())):
+            trace.deadline = now + self._config.grace_s
+            self._ending.pop(trace_id, None)
+            self._ending[trace_id] = None
+        if trace.deadline is not None and not trace.open_spans:
+            self._hand_on(trace_id, "complete")
+
+    def _hand_on(self, trace_id: int, outcome: Outcome) -> None:
+        trace = self._remove(trace_id)
+        if not trace.spans:
+            return
+        self.partial_count += outcome == "partial"
+        self._ready_size += trace.size
+        open_spans = tuple(trace.open_spans.values())
+        self.ready.append(Handover(trace.spans, outcome, open_spans, trace.sent, trace.size, trace.origin))
+
+    def _give_up(self, trace_id: int, reason: str) -> None:
+        trace = self._remove(trace_id)
+        self.dropped[reason] += len(trace.spans)
+        if self._forwards and trace.sent < len(trace.spans):
+            self._ready_size += trace.size
+            self.ready.append(Handover(trace.spans, "bare", sent=trace.sent, size=trace.size))
+
+    def _remove(self, trace_id: int) -> LiveTrace:
+        trace = self.live.pop(trace_id)
+        self._ending.pop(trace_id, None)
+        self._size -= trace.size
+        self._handed_on[trace_id] = None
+        if len(self._handed_on) > _REMEMBERED:
+            del self._handed_on[next(iter(self._handed_on))]
+        return trace
+
+    def _pass_on(self, span: ReadableSpan) -> None:
+        if self._forwards:
+            self.ready.append(Handover((span,), "bare"))

@@ -1,0 +1,115 @@
+"""What happens to spans that leave the buffer: analysed, told about, forwarded. Runs on the worker thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_agentprof.processor import analysis_span
+from otel_agentprof.processor.enrichment import enriched
+from otel_agentprof.processor.spans import is_sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.trace import Tracer
+
+    from otel_agentprof.config import Config
+    from otel_agentprof.model import span as model
+    from otel_agentprof.processor.buffer import Handover
+    from otel_agentprof.processor.failures import Failures
+    from otel_agentprof.report.report import Report
+
+
+class Outlet:
+    """The way out of the processor.
+
+    Attributes:
+        on_report: Called with each report.
+        tracer: Sends the analysis spans; None: the pipeline that each trace came from.
+        forwarded_count: Spans given to the next processor.
+        report_count: Reports made.
+    """
+
+    def __init__(
+        self,
+        next_processor: SpanProcessor | None,
+        on_report: Callable[[Report], object] | None,
+        config: Config,
+        failures: Failures,
+        tracer: Tracer | None = None,
+    ) -> None:
+        """Lead to the next processor, where there is one, and to the callback."""
+        self.tracer = tracer
+        self.forwarded_count = 0
+        self.report_count = 0
+        self._next = next_processor
+        self.on_report = on_report
+        self._config = config
+        self._failures = failures
+
+    def finish(self, handover: Handover) -> None:
+        """Do with the spans all that is to be done with them; never raises an Exception."""
+        report = None
+        if self._is_wanted(handover):
+            report = self._report_of(handover)
+        if self._next is not None:
+            self._forward_enriched(handover, report)
+        elif report is not None:
+            self._emit(handover, report)
+        if report is not None and self.on_report is not None:
+            with self._failures.contained("an on_report callback"):
+                self.on_report(report)
+
+    def forward(self, spans: Sequence[ReadableSpan]) -> None:
+        """Give spans to the next processor, but for those that are recorded without being sampled."""
+        for span in spans:
+            if self._next is not None and is_sampled(span):
+                self.forwarded_count += 1
+                with self._failures.contained("on_end of the next processor"):
+                    self._next.on_end(span)
+
+    def analyse(self, spans: Sequence[model.Span]) -> Report | None:
+        """Return the report of some spans, None when that failed."""
+        with self._failures.contained("the analysis of a trace"):
+            from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - not needed before the first report
+            from otel_agentprof.report.build import build  # noqa: PLC0415 - likewise
+
+            report = build(SpanTree.from_spans(spans), self._config)
+            self.report_count += 1
+            return report
+        return None
+
+    def _is_wanted(self, handover: Handover) -> bool:
+        """Whether anybody will see a report of these spans."""
+        if handover.outcome == "bare":
+            return False
+        if self.on_report is not None:
+            return True
+        return handover.outcome == "complete" if self._next is not None else self._is_emitted(handover)
+
+    def _is_emitted(self, handover: Handover) -> bool:
+        """Whether the trace gets a span of ours: it has more than one span, and may be exported."""
+        root = handover.root
+        has_root = root is not None and is_sampled(root)
+        return self._config.emit_analysis_span and has_root and len(handover.spans) > 1
+
+    def _report_of(self, handover: Handover) -> Report | None:
+        with self._failures.contained("the conversion of a trace"):
+            from otel_agentprof.readers.sdk import span_of  # noqa: PLC0415 - not needed before the first report
+
+            return self.analyse([span_of(span) for span in (*handover.spans, *handover.open_spans)])
+        return None
+
+    def _forward_enriched(self, handover: Handover, report: Report | None) -> None:
+        spans = handover.spans[handover.sent :]
+        if report is not None and handover.outcome == "complete":
+            with self._failures.contained("the enrichment of a trace"):
+                spans = enriched(spans, report)
+        self.forward(spans)
+
+    def _emit(self, handover: Handover, report: Report) -> None:
+        root = handover.root
+        if root is not None and self._is_emitted(handover):
+            with self._failures.contained("the analysis span"):
+                analysis_span.emit(report, root, self.tracer or analysis_span.tracer_for(handover.origin))

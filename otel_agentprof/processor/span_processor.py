@@ -1,0 +1,308 @@
+"""The SpanProcessor: it takes spans in as cheaply as it can, and leaves all work to its worker thread.
+
+    on_start, on_end --> queue --> Buffer --> analysis --> enriched spans | analysis span | on_report
+    user's threads             |            worker thread
+
+The user's threads only append to a queue. No lock is taken there: spans are also ended by finalisers, which
+run anywhere, even in the middle of a block that holds the lock.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections import deque
+from os import getpid
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+from otel_agentprof.config import Config
+from otel_agentprof.processor.buffer import Buffer
+from otel_agentprof.processor.failures import Failures
+from otel_agentprof.processor.outlet import Outlet
+from otel_agentprof.processor.spans import rough_size
+from otel_agentprof.processor.stats import ProcessorStats
+from otel_agentprof.processor.watch import Watch
+from otel_agentprof.processor.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.trace import SpanContext, Tracer
+
+    from otel_agentprof.report.report import Report
+
+    Entry = Span | tuple[ReadableSpan, int] | Watch  # started | ended, with its size | from now on
+
+_MAX_ENTRIES = 100_000  # spans that start and spans that end
+_WAKE_AT = 1_024  # entries after which the worker is woken though no trace has ended
+_LONGEST_WAIT_S = 30.0
+_SHUTDOWN_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 5.0
+
+
+class AgentProfSpanProcessor(SpanProcessor):
+    """Makes a report of every trace that passes by.
+
+    Alone it is *drop-in*: it touches no span, and adds one span ``agentprof.analysis`` to each trace of two
+    or more. With ``next`` it *owns* the way to that processor: a trace is held back until it is complete and
+    then forwarded as enriched copies.
+
+        provider.add_span_processor(AgentProfSpanProcessor(next=BatchSpanProcessor(OTLPSpanExporter())))
+    """
+
+    def __init__(
+        self,
+        next: SpanProcessor | None = None,  # noqa: A002 - the name that users write; nothing here iterates
+        *,
+        on_report: Callable[[Report], object] | None = None,
+        config: Config | None = None,
+    ) -> None:
+        """Analyse traces.
+
+        Args:
+            next: Where to forward the spans to.
+            on_report: Called with each report on a thread of ours; its exceptions are logged and go nowhere.
+            config: Limits and switches; by default as the environment says.
+        """
+        self._next = next
+        self._next_on_ending = getattr(next, "_on_ending", None)
+        self._on_report = on_report
+        self._config = config if config is not None else Config.from_env()
+        self._tracer: Tracer | None = None
+        self._is_shut_down = False
+        # A quarter of the bytes may wait here; the rest is the buffer's.
+        self._max_waiting_size = self._config.max_bytes // 4
+        self._worker = Worker(self._run)
+        self._reset()
+        _outlive_forks(self)
+        self._flush_at_exit = _flush_at_exit(self)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Note a span that starts, and tell the next processor."""
+        try:
+            if getpid() != self._pid:
+                self._after_fork()
+            if len(self._entries) < _MAX_ENTRIES:
+                self._entries.append(span)
+            else:
+                self._has_overflowed = True
+            if self._next is not None:
+                self._next.on_start(span, parent_context)
+        except Exception as error:  # noqa: BLE001 - the guard: nothing goes up into the user's code
+            self._failures.record("on_start", error)
+
+    def _on_ending(self, span: Span) -> None:
+        if self._next_on_ending is not None:
+            with self._failures.contained("on_ending of the next processor"):
+                self._next_on_ending(span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take an ended span in; the worker is woken when its trace may be complete."""
+        try:
+            is_full = len(self._entries) >= _MAX_ENTRIES or self._waiting_size > self._max_waiting_size
+            if is_full or self._is_shut_down:
+                self._turn_away(span)
+                return
+            size = rough_size(span)
+            # Two threads at once may lose one addition; the worker sets it to zero again and again.
+            self._waiting_size += size
+            self._entries.append((span, size))
+            if not self._worker.is_woken and self._is_urgent(span):
+                self._worker.wake()
+            if self._worker.is_stopped:  # meanwhile: nobody else will look at the queue
+                self._run()
+        except Exception as error:  # noqa: BLE001 - the guard: nothing goes up into the user's code
+            self._failures.record("on_end", error)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Analyse and forward what has ended; return False if that took longer than ``timeout_millis``.
+
+        Of a trace that is still running the next processor gets what there is, as it is; its spans stay here
+        too, for the report of the whole. Without next processor there is nothing to be done about it yet.
+        """
+        return self._flush(self._buffer.flush, timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Analyse and forward everything, traces that are still running too; then end the worker."""
+        with self._lock:
+            if self._is_shut_down:
+                return
+            self._is_shut_down = True
+        atexit.unregister(self._flush_at_exit)
+        self._settle(self._buffer.close, _SHUTDOWN_TIMEOUT_S)
+        self._worker.stop(_STOP_TIMEOUT_S)
+        self._run()  # what came in between the two
+        if self._next is not None:
+            with self._failures.contained("shutdown of the next processor"):
+                self._next.shutdown()
+
+    def bind(self, tracer: Tracer) -> None:
+        """Send analysis spans through this tracer, not through the pipeline that each trace came from."""
+        self._tracer = tracer
+        self._outlet.tracer = tracer
+
+    def watch(self, span_context: SpanContext) -> Watch:
+        """Return a watch on a span that has just started, also one inside a trace that goes on after it."""
+        watch = Watch(
+            span_context,
+            self._config,
+            catch_up=self._take_in,
+            analyse=self._outlet.analyse,
+        )
+        self._entries.append(watch)
+        return watch
+
+    @property
+    def on_report(self) -> Callable[[Report], object] | None:
+        """What is called with each report; may be changed at any time."""
+        return self._on_report
+
+    @on_report.setter
+    def on_report(self, callback: Callable[[Report], object] | None) -> None:
+        self._on_report = self._outlet.on_report = callback
+
+    @property
+    def stats(self) -> ProcessorStats:
+        """The counters of this moment."""
+        buffer = self._buffer
+        return ProcessorStats(
+            seen=buffer.seen_count + self._turned_away,
+            forwarded=self._outlet.forwarded_count,
+            late=buffer.late_count,
+            dropped={reason: count for reason, count in buffer.dropped.items() if count},
+            partial=buffer.partial_count,
+            reports=self._outlet.report_count,
+            failures=self._failures.count,
+        )
+
+    def _reset(self) -> None:
+        self._pid = getpid()
+        # Reentrant, because a signal handler may flush while the interrupted thread already holds it.
+        self._lock = threading.RLock()
+        self._entries: deque[Entry] = deque()
+        self._waiting_size = 0
+        self._has_overflowed = False
+        self._turned_away = 0
+        self._failures = Failures()
+        self._outlet = Outlet(self._next, self._on_report, self._config, self._failures, self._tracer)
+        self._buffer = Buffer(self._config, forwards=self._next is not None)
+
+    def _after_fork(self) -> None:
+        """Begin anew in a child: its copy of the spans belongs to the parent, and the worker is not there."""
+        self._reset()
+        self._worker.reset()
+
+    def _is_urgent(self, span: ReadableSpan) -> bool:
+        parent = span.parent
+        if parent is None or parent.is_remote or len(self._entries) >= _WAKE_AT:
+            return True
+        if self._waiting_size > self._max_waiting_size // 2 or span.context is None:
+            return True
+        # The last child after its root, or a late one.
+        trace = self._buffer.live.get(span.context.trace_id)
+        return trace is None or trace.deadline is not None
+
+    def _turn_away(self, span: ReadableSpan) -> None:
+        """Let a span pass for which there is no room, or no worker any more."""
+        with self._lock:
+            self._turned_away += 1
+            if not self._is_shut_down:
+                self._buffer.dropped["queue"] += 1
+                # We cannot know what else is missing in the traces that are running now.
+                self._has_overflowed = True
+        if self._next is not None:
+            self._outlet.forward((span,))
+
+    def _finish(self) -> None:
+        """Analyse and forward everything, running traces too: the process is about to end."""
+        self._flush(self._buffer.close, _SHUTDOWN_TIMEOUT_S)
+
+    def _flush(self, hand_on: Callable[[], None], timeout_s: float) -> bool:
+        until = monotonic() + timeout_s
+        is_flushed = self._settle(hand_on, timeout_s)
+        if self._next is None:
+            return is_flushed
+        with self._failures.contained("force_flush of the next processor"):
+            rest_s = max(0.0, until - monotonic())
+            # None counts as success: many processors return nothing.
+            return self._next.force_flush(int(rest_s * 1000)) is not False and is_flushed
+        return False
+
+    def _settle(self, hand_on: Callable[[], None], timeout_s: float) -> bool:
+        self._take_in()
+        with self._lock:
+            hand_on()
+        # A callback that flushes runs on the worker itself, which cannot wait for itself.
+        return self._worker.is_current_thread or self._worker.run_now(timeout_s)
+
+    def _run(self) -> float:
+        """Do all that is to be done; return the seconds until there may be more. The job of the worker."""
+        self._let_out()
+        self._take_in()
+        self._let_out()
+        with self._lock:
+            wait_s = self._buffer.next_time() - monotonic()
+        return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+
+    def _let_out(self) -> None:
+        """Finish what was ready when this began, and no more: somebody may be waiting for a flush."""
+        for _ in range(len(self._buffer.ready)):
+            with self._lock:
+                handover = self._buffer.take()
+            if handover is not None:
+                self._outlet.finish(handover)
+
+    def _take_in(self) -> None:
+        """Move what is in the queue to the buffer."""
+        with self._lock:
+            buffer, entries, now = self._buffer, self._entries, monotonic()
+            if buffer.is_full:  # the worker is stuck in a callback: then the limits of the queue protect us
+                return
+            has_overflowed, self._has_overflowed = self._has_overflowed, False
+            self._waiting_size = 0
+            for _ in range(len(entries)):
+                _feed(buffer, entries.popleft(), now)
+            if has_overflowed:
+                buffer.give_up_all("queue")
+            if self._is_shut_down:
+                buffer.close()
+            buffer.expire(now)
+
+
+def _feed(buffer: Buffer, entry: Entry, now: float) -> None:
+    if isinstance(entry, tuple):
+        buffer.end(*entry, now)
+    elif isinstance(entry, Watch):
+        buffer.watch(entry)
+    else:
+        buffer.start(entry, now)
+
+
+def _outlive_forks(processor: AgentProfSpanProcessor) -> None:
+    if hasattr(os, "register_at_fork"):
+        after_fork = weakref.WeakMethod(processor._after_fork)  # noqa: SLF001 - part of the class, beside it
+
+        def in_child() -> None:
+            if method := after_fork():
+                method()
+
+        os.register_at_fork(after_in_child=in_child)
+
+
+def _flush_at_exit(processor: AgentProfSpanProcessor) -> Callable[[], None]:
+    """Flush when the interpreter ends; a provider with a thread pool of its own fails to shut us down."""
+    finish = weakref.WeakMethod(processor._finish)  # noqa: SLF001 - part of the class, beside it
+
+    def at_exit() -> None:
+        if method := finish():
+            method()
+
+    atexit.register(at_exit)
+    return at_exit

@@ -1,0 +1,33 @@
+"""What the processor did so far, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorStats:
+    """A snapshot of the counters of one processor. Spans that are still waiting in the queue count nowhere.
+
+    Attributes:
+        seen: Ended spans that came in.
+        forwarded: Spans given to the next processor, enriched or not.
+        late: Spans that ended after their trace had been handed on; no report knows them.
+        dropped: Spans left out of every report, by the limit that was reached. With a next processor they
+            were forwarded as they were.
+        partial: Traces handed on before their root had ended: silent for too long, or the process ended.
+        reports: Reports made.
+        failures: Exceptions of the analysis, of callbacks and of the next processor, all contained.
+    """
+
+    seen: int
+    forwarded: int
+    late: int
+    dropped: Mapping[str, int]
+    partial: int
+    reports: int
+    failures: int

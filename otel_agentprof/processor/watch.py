@@ -1,0 +1,121 @@
+"""A look at one span and what is below it, without waiting for the rest of its trace."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import format_span_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.trace import SpanContext
+
+    from otel_agentprof.config import Config
+    from otel_agentprof.model import span as model
+    from otel_agentprof.report.report import Report
+
+    Analyser = Callable[[Sequence[model.Span]], Report | None]
+
+_POLL_S = 0.01
+
+
+class Watch:
+    """The spans that happen below one span, from now until that span has ended.
+
+    Spans of the same trace that are beside or above it are left out. What is still running below it when it
+    ends is in the report too: open, or ended if it has by the time of the first call of :meth:`report`.
+
+        watch = processor.watch(span.get_span_context())
+        ...  # the work, in whatever threads and tasks
+        span.end()
+        report = watch.report()
+    """
+
+    def __init__(
+        self, watched: SpanContext, config: Config, *, catch_up: Callable[[], None], analyse: Analyser
+    ) -> None:
+        """Keep spans within the limits of ``config``; ``catch_up`` brings in what has happened so far."""
+        self.trace_id = watched.trace_id
+        self.dropped_count = 0
+        self._span_id = watched.span_id
+        self._max_spans = config.max_spans_per_trace
+        self._max_size = config.max_bytes
+        self._size = 0
+        self._catch_up = catch_up
+        self._analyse = analyse
+        self._spans: list[ReadableSpan] = []
+        self._open: dict[int, Span] = {}
+        self._is_over = threading.Event()
+        self._lock = threading.Lock()
+        self._report: Report | None = None
+
+    def started(self, span: Span) -> None:
+        """Note a span of the trace that starts."""
+        if span.context is not None and len(self._open) < self._max_spans:
+            self._open[span.context.span_id] = span
+
+    def ended(self, span: ReadableSpan, size: int) -> bool:
+        """Note an ended span of the trace, of about ``size`` bytes; return whether it is the watched one."""
+        span_id = span.context.span_id if span.context is not None else None
+        is_watched = span_id == self._span_id
+        if span_id is not None:
+            self._open.pop(span_id, None)
+        self._size += size
+        if is_watched or (len(self._spans) < self._max_spans and self._size <= self._max_size):
+            self._spans.append(span)
+        else:
+            self.dropped_count += 1
+        if is_watched:
+            self._is_over.set()
+        return is_watched
+
+    def report(self, timeout_s: float = 0.0) -> Report | None:
+        """Return the report of the watched span; the same one every time.
+
+        Args:
+            timeout_s: How long to wait for the span to end; not needed once its ``end()`` has returned.
+
+        Returns:
+            None while the span has not ended, or when it is not recorded, or when the analysis failed.
+        """
+        until = monotonic() + timeout_s
+        self._catch_up()
+        while not self._is_over.is_set():
+            rest_s = until - monotonic()
+            if rest_s <= 0:
+                return None
+            self._is_over.wait(min(rest_s, _POLL_S))
+            self._catch_up()
+        with self._lock:
+            if self._report is None:
+                self._report = self._analyse(self._subtree())
+            return self._report
+
+    def _subtree(self) -> list[model.Span]:
+        from otel_agentprof.readers.sdk import span_of  # noqa: PLC0415 - not needed before the first report
+
+        spans = [span_of(span) for span in (*self._spans, *self._open.values())]
+        top_id = format_span_id(self._span_id)
+        top = next(span for span in spans if span.span_id == top_id)
+        if top.parent_span_id is None:
+            return spans  # the whole trace, also what hangs from a span that was not sampled
+        below = _descendants(top_id, spans)
+        return [replace(top, parent_span_id=None), *(span for span in spans if span.span_id in below)]
+
+
+def _descendants(top_id: str, spans: Iterable[model.Span]) -> set[str]:
+    children: dict[str | None, list[str]] = {}
+    for span in spans:
+        children.setdefault(span.parent_span_id, []).append(span.span_id)
+    found: set[str] = set()
+    to_visit = [top_id]
+    while to_visit:
+        for child in children.pop(to_visit.pop(), ()):
+            found.add(child)
+            to_visit.append(child)
+    return found - {top_id}

@@ -1,0 +1,50 @@
+"""The critical path as collapsed stacks, for flame graphs of what the user waited for.
+
+    research;chat gpt-5 3100000
+    research;execute_tool search 1140000
+
+One line per stack of names, its weight the microseconds on the path; flamegraph.pl, inferno and speedscope
+read it. Where the path lies outside all spans it has a frame of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from otel_agentprof.report import headline, text
+
+if TYPE_CHECKING:
+    from otel_agentprof.report.report import Report
+
+_HALF: Final = 64  # frames kept at either end of a deeper stack
+_NS_PER_US: Final = 1_000
+
+
+def render(report: Report, *, width: int, color: bool) -> str:  # noqa: ARG001 - one signature for all formats
+    """Return one line per stack that was on the path, in waterfall order; width and colour do not apply."""
+    taken: dict[str | None, int] = defaultdict(int)
+    for step in report.critical_path:
+        taken[step.span_id] += step.end_ns - step.start_ns
+    weights: dict[str, int] = defaultdict(int)
+    frames: list[str] = []
+    for row in report.waterfall:
+        del frames[row.depth :]
+        frames.append(_frame(row.name))
+        if row.span_id in taken:
+            weights[_stack(frames)] += taken.pop(row.span_id)
+    for span_id, spent_ns in taken.items():  # the path outside all spans
+        weights[headline.OUTSIDE if span_id is None else _frame(span_id)] += spent_ns
+    # Less than a microsecond still is a line: weights must be positive, and the span was waited for.
+    return "".join(f"{stack} {max(round(ns / _NS_PER_US), 1)}\n" for stack, ns in weights.items() if ns > 0)
+
+
+def _stack(frames: list[str]) -> str:
+    if len(frames) <= 2 * _HALF:
+        return ";".join(frames)
+    left_out = f"… {len(frames) - 2 * _HALF:,} frames …"
+    return ";".join((*frames[:_HALF], left_out, *frames[-_HALF:]))
+
+
+def _frame(name: str) -> str:
+    return text.name(name).replace(";", ":")

@@ -1,0 +1,41 @@
+"""The report as JSON, for programs; the schema is ``agentprof.report/1``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_agentprof.report.report import Report
+
+# What a terminal or a decoder would act on: DEL, C1, soft hyphen, bidi and zero-width signs, surrogates, ...
+_HIDDEN: Final = re.compile(
+    "[\\x7f-\\x9f\\xad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
+)
+
+
+def render(report: Report, *, width: int, color: bool) -> str:  # noqa: ARG001 - one signature for all formats
+    """Return the report as indented JSON; width and colour do not apply."""
+    return _dump(report.to_dict())
+
+
+def render_many(reports: Sequence[Report]) -> str:
+    """Return a JSON list of reports."""
+    return _dump([report.to_dict() for report in reports])
+
+
+def _dump(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    try:
+        document = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # NaN and Infinity are no JSON: they become null
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        document = json.dumps(finite, indent=2, ensure_ascii=False)
+    return _HIDDEN.sub(_escape, document) + "\n"
+
+
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match.group())[1:-1]  # such signs occur inside strings only

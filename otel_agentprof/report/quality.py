@@ -1,0 +1,140 @@
+"""What makes the figures of a report less certain, said in one sentence each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_agentprof import semconv
+from otel_agentprof.report.report import DataQuality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.tree import SpanTree
+
+
+def data_quality(
+    trace: Trace, unpriced_models: Iterable[str], notes: Iterable[tuple[str, str]]
+) -> tuple[DataQuality, ...]:
+    """Return the doubts about a trace: what its reader lost, what was repaired, what is missing.
+
+    Args:
+        trace: The measurements.
+        unpriced_models: Models with tokens and no known price.
+        notes: What the reader of the trace has to say, as (code, message).
+    """
+    told = [DataQuality(code, message) for code, message in notes]
+    return (*told, *_shape(trace.tree), *_clocks(trace), *_calls(trace, tuple(unpriced_models)))
+
+
+def _shape(tree: SpanTree) -> Iterator[DataQuality]:
+    if len({span.trace_id for span in tree.spans}) > 1:
+        yield DataQuality("mixed_traces", "The spans are of several traces and were put next to each other.")
+    if count := tree.duplicate_count:
+        yield DataQuality(
+            "duplicate_spans",
+            f"{_spans(count)} came again under an id that was there already; the first was kept.",
+        )
+    # A root whose parent lives in another process is how every traced service looks: no doubt about it.
+    if orphans := tree.orphans - {tree.root}:
+        yield _about(
+            tree,
+            orphans,
+            "orphan_spans",
+            "named a parent that is not in the trace; times around it are uncertain.",
+        )
+    if tree.cut_spans:
+        yield _about(tree, tree.cut_spans, "cycle_cut", "closed a circle of parents, which was cut there.")
+    tops = tree.children[-1]
+    if tree.root < 0 and tops:
+        yield _about(
+            tree,
+            tops,
+            "several_roots",
+            "had no parent: the report covers them from the first start to the last end.",
+        )
+
+
+def _clocks(trace: Trace) -> Iterator[DataQuality]:
+    tree = trace.tree
+    if tree.open_spans:
+        yield _about(
+            tree, tree.open_spans, "open_spans", "never ended and were taken to last to the end of the trace."
+        )
+    if tree.backward_spans:
+        yield _about(
+            tree,
+            tree.backward_spans,
+            "negative_duration",
+            "ended before they began and were given no length.",
+        )
+    if trace.background:
+        yield _about(
+            tree,
+            trace.background,
+            "background_spans",
+            "ran in the background: nobody waited for them, so they are not on the critical path.",
+        )
+
+
+def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
+    tree, ledger = trace.tree, trace.ledger
+    incomplete = [
+        index
+        for index, span in enumerate(tree.spans)
+        if ledger.roles[index] in semconv.LEAF_ROLES and span.attributes.get(semconv.STREAM_COMPLETE) is False
+    ]
+    if incomplete:
+        yield _about(
+            tree,
+            incomplete,
+            "incomplete_streams",
+            "were streams not read to the end; their tokens may be too few.",
+        )
+    # A call that failed was not billed, so there is nothing to miss.
+    missing = [
+        index
+        for index, (role, counted, usage) in enumerate(
+            zip(ledger.roles, ledger.counted, ledger.usage, strict=True)
+        )
+        if role == "llm" and counted and usage is None and tree.spans[index].status != "ERROR"
+    ]
+    if missing:
+        yield _about(
+            tree,
+            missing,
+            "missing_usage",
+            "are model calls without token counts: tokens and cost are too low.",
+        )
+    if unpriced_models:
+        names = ", ".join(unpriced_models)
+        yield DataQuality(
+            "unpriced_model", f"No price is known for {names}: the cost leaves their tokens out."
+        )
+    if ledger.roll_ups:
+        yield _about(
+            tree,
+            ledger.roll_ups,
+            "roll_up_ignored",
+            "repeat the tokens of spans below them and were not added again.",
+        )
+    if cut := [index for index, span in enumerate(tree.spans) if span.dropped_attributes]:
+        dropped = sum(tree.spans[index].dropped_attributes for index in cut)
+        yield _about(
+            tree,
+            cut,
+            "dropped_attributes",
+            f"lost {dropped:,} attributes at their tracer; roles and tokens may miss.",
+        )
+
+
+def _about(tree: SpanTree, indices: Iterable[int], code: str, claim: str) -> DataQuality:
+    ordered = sorted(indices)
+    return DataQuality(
+        code, f"{_spans(len(ordered))} {claim}", tuple(tree.spans[index].span_id for index in ordered)
+    )
+
+
+def _spans(count: int) -> str:
+    return "1 span" if count == 1 else f"{count:,} spans"
