@@ -56,12 +56,31 @@ _HOMES = {
 }
 _ROOMS = ("analysis", "model")
 
-__all__ = [  # noqa: PLE0604, RUF022 - one table names everything that is public, and a test keeps it sorted
-    *sorted((*_HOMES, *_ROOMS, "__version__")),
+__all__ = [
+    "AgentProfError",
+    "AgentProfSpanProcessor",
+    "BottleneckDetector",
+    "Config",
+    "Finding",
+    "PerformanceProfiler",
+    "Report",
+    "TokenProfiler",
+    "__version__",
+    "agent",
+    "analysis",
+    "analyze",
+    "instrument",
+    "model",
+    "profile",
+    "propagate",
+    "read",
+    "step",
+    "tool",
+    "uninstrument",
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     home = _HOMES.get(name)

@@ -44,7 +44,14 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 _REPORT_TIMEOUT_S = 30.0
 _lock = threading.RLock()
 _processors: weakref.WeakKeyDictionary[Any, AgentProfSpanProcessor] = weakref.WeakKeyDictionary()
-_active: Instrumentation | None = None
+
+
+class _Process:
+    """What is true of the whole process; guarded by ``_lock``."""
+
+    active: Instrumentation | None = None
+    borrowed: Instrumentation | None = None  # made by profile() for as long as profiles run
+    profiles_running = 0
 
 
 class Instrumentation:
@@ -62,11 +69,10 @@ class Instrumentation:
 
     def uninstrument(self) -> None:
         """Put every patched attribute back; spans that have ended are analysed first."""
-        global _active  # noqa: PLW0603 - one instrumentation per process
         with _lock:
-            if _active is not self:
+            if _Process.active is not self:
                 return
-            _active = None
+            _Process.active = None
             REGISTRY.unpatch()
             tracing.reset()
             pricing.configure(None)
@@ -127,10 +133,10 @@ def instrument(
     Raises:
         AgentProfError: For a name in ``include`` or ``exclude`` that no client has.
     """
-    global _active  # noqa: PLW0603 - one instrumentation per process
     with _lock:
-        if _active is not None:
-            return _active
+        if _Process.active is not None:
+            _Process.borrowed = None  # it stays, whatever becomes of the profile that brought it
+            return _Process.active
         providers = _chosen(include, exclude)
         if config.is_sdk_disabled():
             return Instrumentation(None, None)
@@ -148,14 +154,14 @@ def instrument(
         pricing.configure(settings.prices)
         pricing.load_in_background()
         REGISTRY.patch(engine, providers)
-        _active = Instrumentation(engine, processor)
-        return _active
+        _Process.active = Instrumentation(engine, processor)
+        return _Process.active
 
 
 def uninstrument() -> None:
     """Put every patched attribute back exactly; without effect where nothing is instrumented."""
     with _lock:
-        active = _active
+        active = _Process.active
     if active is not None:
         active.uninstrument()
 
@@ -185,7 +191,7 @@ def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
     return build(tree, Config.from_env())
 
 
-class profile:  # noqa: N801 - reads as a verb where it is used: ``with ap.profile("research task") as run``
+class profile:  # noqa: N801 - reads as a verb where it is used: `with ap.profile(...) as run`
     """Profile a stretch of your program: a context manager or a decorator, sync or async.
 
         with otel_agentprof.profile("research task") as run:
@@ -204,7 +210,7 @@ class profile:  # noqa: N801 - reads as a verb where it is used: ``with ap.profi
 
     @property
     def report(self) -> Report | None:
-        """The report of the last run; None while it runs, when the SDK is disabled or the span not sampled."""
+        """The report of the last run; None while it runs, and where the SDK is disabled or sampled it away."""
         if self._report is None and self._watch is not None and self._step is None:
             self._report = self._watch.report(_REPORT_TIMEOUT_S)
             self._watch = None
@@ -269,31 +275,27 @@ class profile:  # noqa: N801 - reads as a verb where it is used: ``with ap.profi
         return profiled  # type: ignore[return-value]  # the same signature, by functools.wraps
 
     def _take(self, run: profile) -> None:
-        self._watch, self._report = run._watch, None  # noqa: SLF001 - of the same class
-
-
-_profiles_running = 0
-_instrumented_by_profile: Instrumentation | None = None
+        self._watch, self._report = run._watch, None
 
 
 def _begin_profile() -> AgentProfSpanProcessor | None:
-    global _profiles_running, _instrumented_by_profile  # noqa: PLW0603 - one instrumentation per process
     with _lock:
-        _profiles_running += 1
-        if _active is None:
-            _instrumented_by_profile = instrument()
-            return _instrumented_by_profile.processor
-        return _active.processor
+        _Process.profiles_running += 1
+        if _Process.active is None:
+            borrowed = instrument()
+            _Process.borrowed = borrowed
+            return borrowed.processor
+        return _Process.active.processor
 
 
 def _end_profile() -> None:
-    global _profiles_running, _instrumented_by_profile  # noqa: PLW0603 - one instrumentation per process
     with _lock:
-        _profiles_running -= 1
-        if _profiles_running or _instrumented_by_profile is None:
+        _Process.profiles_running -= 1
+        if _Process.profiles_running:
             return
-        borrowed, _instrumented_by_profile = _instrumented_by_profile, None
-    borrowed.uninstrument()
+        borrowed, _Process.borrowed = _Process.borrowed, None
+    if borrowed is not None:
+        borrowed.uninstrument()
 
 
 def _chosen(include: Iterable[str] | None, exclude: Iterable[str]) -> Sequence[ProviderSpec]:
@@ -358,7 +360,7 @@ def _exporting() -> SpanProcessor | None:
         batches.append(BatchSpanProcessor(found[0].load()()))
     if len(batches) <= 1:
         return batches[0] if batches else None
-    several = SynchronousMultiSpanProcessor()
+    several = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # the SDK's own class
     for batch in batches:
         several.add_span_processor(batch)
     return several

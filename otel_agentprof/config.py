@@ -23,7 +23,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
 
-def _setting(default: Any, variable: str) -> Any:  # noqa: ANN401 - a dataclass field stands for any type
+def _setting(default: Any, variable: str) -> Any:
     return field(default=default, metadata={"variable": _PREFIX + variable})
 
 
@@ -76,7 +76,7 @@ class Config:
     max_iterations: int = _setting(default=10, variable="MAX_ITERATIONS")
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Config:  # noqa: ANN401 - the values of any field
+    def from_env(cls, **overrides: Any) -> Config:
         """Return the settings of this process; keyword arguments win, None among them means "not given"."""
         values = _from_variables(os.environ)
         values.update({name: value for name, value in overrides.items() if value is not None})
@@ -98,7 +98,8 @@ def exporters(signal: str) -> tuple[str, ...]:
     """Return what ``OTEL_{SIGNAL}_EXPORTER`` asks for; an OTLP endpoint alone asks for otlp too."""
     asked = os.environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower()
     if not asked and (
-        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
     ):
         asked = "otlp"
     return tuple(name.strip() for name in asked.split(",") if name.strip() not in ("", "none"))
@@ -108,6 +109,19 @@ def otlp_protocol(signal: str) -> str:
     """Return the OTLP protocol for ``TRACES`` or ``METRICS``: grpc, the specification's default, or HTTP."""
     generic = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", generic).strip().lower()
+
+
+def set_if_unset(variable: str, value: str) -> bool:
+    """Set a variable for libraries that read it themselves, unless the user did; return whether it was set."""
+    if variable in os.environ:
+        return False
+    os.environ[variable] = value
+    return True
+
+
+def unset(variable: str) -> None:
+    """Take a variable back that :func:`set_if_unset` set."""
+    os.environ.pop(variable, None)
 
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -132,7 +146,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _parse(text: str, kind: str) -> Any:  # noqa: ANN401 - the value of any field
+def _parse(text: str, kind: str) -> Any:
     if kind == "bool":
         word = text.strip().lower()
         if word not in _TRUE | _FALSE:

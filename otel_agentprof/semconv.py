@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-# --- GenAI conventions: request and response ---------------------------------------------------------------
+# --- GenAI conventions: request and response --------------------------------------------------------------
 OPERATION_NAME: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
 SYSTEM: Final = "gen_ai.system"  # before v1.37; still emitted by most frameworks
@@ -48,7 +48,7 @@ SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
 
-# --- Usage: input contains cached and cache-written tokens, output contains reasoning ------------------------
+# --- Usage: input contains cached and cache-written tokens, output contains reasoning ---------------------
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
@@ -61,7 +61,7 @@ USAGE_AUDIO_CACHE_READ: Final = "gen_ai.usage.audio.cache_read.input_tokens"
 USAGE_PROMPT_TOKENS: Final = "gen_ai.usage.prompt_tokens"  # legacy name of input_tokens
 USAGE_COMPLETION_TOKENS: Final = "gen_ai.usage.completion_tokens"  # legacy name of output_tokens
 
-# --- Message content: only when asked for ---------------------------------------------------------------------
+# --- Message content: only when asked for -----------------------------------------------------------------
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
@@ -69,7 +69,7 @@ TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
 
-# --- Ours -------------------------------------------------------------------------------------------------------
+# --- Ours -------------------------------------------------------------------------------------------------
 ROLE: Final = "agentprof.role"
 LANE: Final = "agentprof.lane"
 TOOL_CALL_IDS: Final = "agentprof.tool_call.ids"  # asked for by this response, run by the caller
@@ -77,6 +77,7 @@ TOOL_RESULT_IDS: Final = "agentprof.tool_result.ids"  # fed back in this request
 STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was abandoned
 CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
 RETRY_COUNT: Final = "agentprof.retry.count"
+METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"
 COST_INPUT: Final = "agentprof.cost.input"
@@ -103,12 +104,12 @@ SUBTREE_COST: Final = "agentprof.subtree.cost"
 SUBTREE_INPUT_TOKENS: Final = "agentprof.subtree.input_tokens"
 SUBTREE_OUTPUT_TOKENS: Final = "agentprof.subtree.output_tokens"
 
-# --- Roles ------------------------------------------------------------------------------------------------------
+# --- Roles ------------------------------------------------------------------------------------------------
 Role = Literal["llm", "tool", "agent", "retrieval", "embedding", "step", "other"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 LEAF_ROLES: Final[frozenset[Role]] = frozenset({"llm", "embedding"})  # where tokens and cost are counted
 
-# --- Metrics ----------------------------------------------------------------------------------------------------
+# --- Metrics ----------------------------------------------------------------------------------------------
 METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
 METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
 METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"

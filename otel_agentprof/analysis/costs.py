@@ -6,7 +6,6 @@ this room stays free of price tables.
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,24 +43,24 @@ def costs(tree: SpanTree, ledger: Ledger, price: Price) -> tuple[Decimal | None,
 
     None for a span that is no call of its own, and for a call whose price nobody knows.
     """
-    found: list[Decimal | None] = []
-    for index, usage in enumerate(ledger.usage):
+    paid: list[Decimal | None] = [None] * len(tree.spans)
+    paid_below = bytearray(len(tree.spans) + 1)
+    for index in reversed(tree.top_down):
+        usage = ledger.usage[index]
         cost = _said(ledger.costs_reported[index], usage)
-        if usage is None:
-            # A leaf may name its price without its tokens. A parent that does so repeats its children.
-            is_call = ledger.counted[index] and ledger.roles[index] in semconv.LEAF_ROLES
-            found.append(cost if is_call else None)
-        else:
-            found.append(_priced(tree, ledger, index, usage, price) if cost is None else cost)
-    return tuple(found)
+        if usage is not None:
+            paid[index] = _priced(tree, ledger, index, usage, price) if cost is None else cost
+        elif not paid_below[index]:
+            paid[index] = cost  # money without tokens; above calls that are paid it would be their sum
+        if paid_below[index] or paid[index] is not None:
+            paid_below[tree.parents[index]] = True
+    return tuple(paid)
 
 
 def _said(reported: float | None, usage: TokenUsage | None) -> Decimal | None:
-    if reported is None or not math.isfinite(reported) or reported < 0:
-        return None
-    if reported == 0 and usage is not None and usage.total:
-        return None  # several tools write 0 when they do not know (dialects.md, R10 and section 6.8)
-    return Decimal(str(reported))
+    # Several tools write 0 when they do not know (dialects.md, R10 and section 6.8).
+    is_unknown = reported is None or (reported == 0 and (usage is None or usage.total > 0))
+    return None if is_unknown else Decimal(str(reported))
 
 
 def _priced(tree: SpanTree, ledger: Ledger, index: int, usage: TokenUsage, price: Price) -> Decimal | None:

@@ -99,7 +99,7 @@ def path_owners(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
 
 
 def _sibling_lists(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
-    """Return one child of each span (last entry: of the virtual root) and one more sibling of each; -1: none."""
+    """Return a child of each span (last entry: of the virtual root) and a next sibling of each; -1: none."""
     size = len(tree.spans)
     heads, following = [NO_PARENT] * (size + 1), [NO_PARENT] * size
     off_path = view.background | view.dropped

@@ -55,6 +55,7 @@ def slow_tool(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the tools that take long on average."""
     for operation, avg_ns in _slow(trace, "tool", config.slow_tool_ms):
         slowest_ns = max(trace.times.total[index] for index in operation.indices)
+        slowest = f"The slowest call took {wording.duration(slowest_ns)}. " if len(operation.indices) > 1 else ""
         yield Finding(
             rule="slow_tool",
             title=f"Tool {operation.name} takes {wording.duration(avg_ns)} on average{_calls(operation)}",
@@ -63,10 +64,7 @@ def slow_tool(trace: Trace, config: Config) -> Iterator[Finding]:
             metric="avg_latency_ms",
             value=avg_ns / _NS_PER_MS,
             threshold=config.slow_tool_ms,
-            suggestion=(
-                f"The slowest call took {wording.duration(slowest_ns)}. Cache results that repeat, "
-                "set a timeout, or run it next to other tools."
-            ),
+            suggestion=f"{slowest}Cache results that repeat, set a timeout, or run it next to other tools.",
             span_ids=_slowest_first(trace, operation.indices),
         )
 
@@ -135,7 +133,7 @@ def sequential_group(trace: Trace, config: Config) -> Iterator[Finding]:
             value=parallelizable_ns / _NS_PER_MS,
             threshold=0.0,
             suggestion=(
-                f"{why} Started together (asyncio.gather, ParallelExecutor) they take "
+                f"{why} Started together (asyncio.gather, a thread pool) they take "
                 f"{wording.duration(group.longest_ns)} instead of {wording.duration(group.total_ns)}."
             ),
             span_ids=_ids(trace, group.indices),

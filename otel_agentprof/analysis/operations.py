@@ -39,8 +39,9 @@ class Operation:
 def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -> tuple[Operation, ...]:
     """Return the operations of a trace in the order in which they first occur."""
     groups: defaultdict[tuple[str, Role], list[int]] = defaultdict(list)
-    for index, (span, role, counted) in enumerate(zip(tree.spans, ledger.roles, ledger.counted, strict=True)):
-        if counted:
+    rows = zip(tree.spans, ledger.roles, ledger.counted, ledger.usage, strict=True)
+    for index, (span, role, counted, usage) in enumerate(rows):
+        if counted or usage is not None:  # no token without an operation
             groups[dialects.operation_of(span, role), role].append(index)
     return tuple(
         Operation(

@@ -149,8 +149,8 @@ def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - the value of any at
 
 
 def _asked_by(trace: Trace, turns: Mapping[str, int], index: int) -> int | None:
-    call_id = trace.tree.spans[index].attributes.get(semconv.TOOL_CALL_ID)
-    return turns.get(call_id) if isinstance(call_id, str) else None
+    _, call_id = dialects.tool_of(trace.tree.spans[index])
+    return None if call_id is None else turns.get(call_id)
 
 
 def _group(

@@ -77,9 +77,13 @@ class _Events:
         self._take(self._rest)
 
     def _take(self, line: bytes) -> None:
-        if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
+        if not line.startswith(b"data:"):
             return
-        self._call.take_chunk(json.loads(line[5:], object_hook=Record))
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            self._call.reply.is_final = True  # the client stops reading here, before the body's end
+        elif data:
+            self._call.take_chunk(json.loads(data, object_hook=Record))
 
 
 class _Whole:
@@ -121,9 +125,7 @@ def _iter_bytes(read: Callable[..., Iterator[bytes]], tap: _Tap) -> Callable[...
     return iter_bytes
 
 
-def _aiter_bytes(
-    read: Callable[..., AsyncIterator[bytes]], tap: _Tap
-) -> Callable[..., AsyncIterator[bytes]]:
+def _aiter_bytes(read: Callable[..., AsyncIterator[bytes]], tap: _Tap) -> Callable[..., AsyncIterator[bytes]]:
     async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
         with _Reading(tap):
             async for data in read(chunk_size):

@@ -28,11 +28,30 @@ _RAW_HEADER: Final = "X-Stainless-Raw-Response"
 _RAW_WHOLE: Final = frozenset({"true", "raw"})
 
 
+_USAGE_PARTS: Final = (  # as TokenUsage orders them, after input and output
+    semconv.USAGE_CACHE_READ,
+    semconv.USAGE_CACHE_WRITE,
+    semconv.USAGE_REASONING,
+    semconv.CACHE_WRITE_1H,
+    semconv.USAGE_AUDIO_INPUT,
+    semconv.USAGE_AUDIO_OUTPUT,
+    semconv.USAGE_AUDIO_CACHE_READ,
+)
+_COST_PARTS: Final = (  # as Cost orders them
+    semconv.COST_INPUT,
+    semconv.COST_CACHE_READ,
+    semconv.COST_CACHE_WRITE,
+    semconv.COST_OUTPUT,
+    semconv.COST_REASONING,
+)
+
+
 class Call:
     """One request and its answer.
 
     Attributes:
         context: The caller's context with this call's span in it; current only while the request is sent.
+        opening: Attributes that the span started with.
         facts: Attributes gathered on the way; written in one go before the span ends.
         is_over: Whether the span has ended (or never records).
         is_reading: Whether an item of a stream is being waited for.
@@ -48,6 +67,7 @@ class Call:
         "first_chunk_s",
         "is_over",
         "is_reading",
+        "opening",
         "peer",
         "provider",
         "raw",
@@ -59,13 +79,20 @@ class Call:
     )
 
     def __init__(
-        self, provider: ProviderSpec, spec: CallSpec, peer: Peer, span: Span, context: Context
+        self,
+        provider: ProviderSpec,
+        spec: CallSpec,
+        peer: Peer,
+        span: Span,
+        context: Context,
+        opening: Mapping[str, Any],
     ) -> None:
         self.provider = provider
         self.spec = spec
         self.peer = peer
         self.span = span
         self.context = context
+        self.opening = opening
         self.facts: dict[str, Any] = {**spec.constants}
         self.reply = Reply()
         self.captures_content = False
@@ -124,21 +151,20 @@ class Call:
     def end(self, *, is_complete: bool, mirrors_cost: bool, measures: CallMetrics | None) -> None:
         """Write everything that is known and end the span."""
         facts, reply = self.facts, self.reply
-        if reply.id:
-            facts[semconv.RESPONSE_ID] = reply.id
-        if reply.model:
-            facts[semconv.RESPONSE_MODEL] = reply.model
-        if reply.finish_reasons:
-            facts[semconv.RESPONSE_FINISH_REASONS] = tuple(reply.finish_reasons)
-        if reply.tool_call_ids:
-            facts[semconv.TOOL_CALL_IDS] = tuple(reply.tool_call_ids)
-        if reply.service_tier and self.provider.service_tier is not None:
-            facts[self.provider.service_tier] = reply.service_tier
+        for attribute, value in (
+            (semconv.RESPONSE_ID, reply.id),
+            (semconv.RESPONSE_MODEL, reply.model),
+            (semconv.RESPONSE_FINISH_REASONS, reply.finish_reasons),
+            (semconv.TOOL_CALL_IDS, reply.tool_call_ids),
+            (self.provider.service_tier, reply.service_tier),
+        ):
+            if value and attribute is not None:
+                facts[attribute] = value
         if self.first_chunk_s is not None:
             facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
         if not is_complete and not reply.is_final:
             facts[semconv.STREAM_COMPLETE] = False
-        if reply.output is not None and self.streams:
+        if reply.output is not None:
             facts[semconv.OUTPUT_MESSAGES] = content.dump(reply.output.messages())
         usage = self._take_usage(is_complete=is_complete)
         if usage is not None:
@@ -149,7 +175,7 @@ class Call:
         self.span.set_attributes(facts)
         self.span.end()
         if measures is not None:
-            measures.record(facts, perf_counter() - self.started, usage, self.context)
+            measures.record({**self.opening, **facts}, perf_counter() - self.started, usage, self.context)
 
     def take_error(self, error: BaseException) -> None:
         """Note how a call failed: the provider's own code, else the class of the exception."""
@@ -178,33 +204,21 @@ class Call:
         # What a stream had put out when it was left is not known: no figure is better than a wrong one.
         if self.spec.role == "llm" and (is_complete or usage.output):
             facts[semconv.USAGE_OUTPUT_TOKENS] = usage.output
-        if usage.cache_read:
-            facts[semconv.USAGE_CACHE_READ] = usage.cache_read
-        if usage.cache_write:
-            facts[semconv.USAGE_CACHE_WRITE] = usage.cache_write
-        if usage.cache_write_1h:
-            facts[semconv.CACHE_WRITE_1H] = usage.cache_write_1h
-        if usage.reasoning:
-            facts[semconv.USAGE_REASONING] = usage.reasoning
-        if usage.audio_input:
-            facts[semconv.USAGE_AUDIO_INPUT] = usage.audio_input
-        if usage.audio_output:
-            facts[semconv.USAGE_AUDIO_OUTPUT] = usage.audio_output
+        for attribute, value in zip(_USAGE_PARTS, usage[2:], strict=True):
+            if value:
+                facts[attribute] = value
         return usage
 
     def _take_cost(self, usage: TokenUsage, *, mirrors_cost: bool) -> None:
-        asked = self.facts[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in self.facts else None
-        model = self.reply.model or asked
+        opening, peer = self.opening, self.peer
+        model = self.reply.model or (
+            opening[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in opening else None
+        )
         if model is None:
             return
-        peer = self.peer
         card = pricing.rate_card(
             model, provider=peer.provider, server_address=peer.address, tier=self.reply.service_tier
         )
-        if card is None and asked is not None and asked != model:
-            card = pricing.rate_card(
-                asked, provider=peer.provider, server_address=peer.address, tier=self.reply.service_tier
-            )
         cost = None if card is None else card.cost(usage)
         if cost is not None:
             _write_cost(self.facts, cost, mirrors_cost=mirrors_cost)
@@ -213,14 +227,9 @@ class Call:
 def _write_cost(facts: dict[str, Any], cost: Cost, *, mirrors_cost: bool) -> None:
     total = float(cost.total)
     facts[semconv.COST_TOTAL] = total
-    facts[semconv.COST_INPUT] = float(cost.input)
-    facts[semconv.COST_OUTPUT] = float(cost.output)
-    if cost.cache_read:
-        facts[semconv.COST_CACHE_READ] = float(cost.cache_read)
-    if cost.cache_write:
-        facts[semconv.COST_CACHE_WRITE] = float(cost.cache_write)
-    if cost.reasoning:
-        facts[semconv.COST_REASONING] = float(cost.reasoning)
+    for attribute, part in zip(_COST_PARTS, cost[:5], strict=True):
+        if part:
+            facts[attribute] = float(part)
     facts[semconv.COST_CURRENCY] = "USD"
     facts[semconv.COST_SOURCE] = cost.source
     facts[semconv.COST_PRICE_TABLE] = cost.price_table

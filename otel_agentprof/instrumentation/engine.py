@@ -42,7 +42,7 @@ _SILENCERS: Final = (
     _INNER_KEY,
     _OPENLLMETRY_KEY,
     "suppress_instrumentation",
-    context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001 - what suppress_instrumentation() sets; it has no public name
+    context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001 - has no public name
     "opentelemetry.genai.client.inference.context",  # an instrumentation on OTel's util-genai is at work
     "opentelemetry.genai.client.embedding.context",
 )
@@ -93,7 +93,7 @@ class Engine:
             for key in _SILENCERS:
                 if key in outer and outer[key]:
                     return None
-            client = instance._client  # noqa: SLF001 - where every resource of these clients keeps its client
+            client = instance._client  # noqa: SLF001 - where resources of these clients keep it
             if provider.native_tracer is not None and self._traces_itself(client, provider.native_tracer):
                 return None
             return self._start(provider, spec, client, arguments, outer)
@@ -117,7 +117,7 @@ class Engine:
             name = f"{name} {arguments['model']}"
         span = self._tracer.start_span(name, outer, SpanKind.CLIENT, facts)
         inner = Context({**outer, _SPAN_KEY: span, _INNER_KEY: True, _OPENLLMETRY_KEY: True})
-        call = Call(provider, spec, peer, span, inner)
+        call = Call(provider, spec, peer, span, inner, facts)
         if span.is_recording():
             call.take_request(arguments, captures_content=self._captures_content)
         else:
@@ -236,7 +236,9 @@ def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: boo
 
 
 def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
-    def call(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         engine = slot.engine
         opened = None if engine is None else engine.open(provider, spec, instance, kwargs)
         if engine is None or opened is None:
@@ -292,7 +294,9 @@ async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> An
 def _deferred(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
     """Wrap a helper that sends nothing until it is entered: put our wrapper around the request it keeps."""
 
-    def call(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         helper = wrapped(*args, **kwargs)
         name = f"_{type(helper).__name__}{spec.deferred_request}"
         request = getattr(helper, name, None)
@@ -337,7 +341,8 @@ class _Deferred:
     def __await__(self) -> Generator[Any, Any, Any]:
         engine, opened = self._open()
         if engine is None or opened is None:
-            return self._request.__await__()
+            request: Generator[Any, Any, Any] = self._request.__await__()
+            return request
         return _send_async(engine, opened, self._request).__await__()
 
 

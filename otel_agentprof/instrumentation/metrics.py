@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SECONDS: Final = tuple(0.01 * 2**n for n in range(14))
 _TOKENS: Final = tuple(float(4**n) for n in range(14))
 _DOLLARS: Final = tuple(round(m * 10.0**e, 6) for e in range(-5, 1) for m in (1, 2, 5))
-_LABELS: Final = (
+_LABELS: Final[tuple[str, ...]] = (
     semconv.OPERATION_NAME,
     semconv.PROVIDER_NAME,
     semconv.REQUEST_MODEL,
@@ -63,7 +63,7 @@ class CallMetrics:
         context: Context,
     ) -> None:
         """Record one call; ``context`` holds its span, so that exemplars point at it."""
-        labels = {name: attributes[name] for name in _LABELS if name in attributes}
+        labels: dict[str, Any] = {name: attributes[name] for name in _LABELS if name in attributes}
         self._duration.record(duration_s, labels, context)
         labels.pop(semconv.ERROR_TYPE, None)
         if semconv.RESPONSE_TIME_TO_FIRST_CHUNK in attributes:

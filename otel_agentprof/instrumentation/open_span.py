@@ -73,6 +73,11 @@ class OpenSpan:
         return self.span.is_recording()
 
     @property
+    def span_id(self) -> str | None:
+        """The id as lower-case hex; None where nothing is recorded."""
+        return f"{self.span.get_span_context().span_id:016x}" if self.span.is_recording() else None
+
+    @property
     def is_open(self) -> bool:
         """Whether the span has not ended."""
         return self._is_open
@@ -120,7 +125,7 @@ class OpenSpan:
             self.guarded(_describe, self.span, error)
         self.guarded(self.span.end)
 
-    def set_attribute(self, key: str, value: Any) -> None:  # noqa: ANN401 - any attribute value
+    def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute."""
         self.guarded(self.span.set_attribute, key, value)
 

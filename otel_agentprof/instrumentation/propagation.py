@@ -67,7 +67,7 @@ class _ContextExecutor(Executor):
         self._executor.shutdown(wait=wait, cancel_futures=cancel_futures)
 
 
-def _leaves_process(executor: Any) -> bool:  # noqa: ANN401 - mypy knows no way to ask this of a type
+def _leaves_process(executor: Any) -> bool:
     if isinstance(executor, ThreadPoolExecutor):
         return False
     return any(kind.__module__ == "concurrent.futures.process" for kind in type(executor).__mro__)

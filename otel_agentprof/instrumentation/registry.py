@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import wrapt
 
+from otel_agentprof import config
 from otel_agentprof.instrumentation.engine import Slot, wrapper
 from otel_agentprof.instrumentation.providers import PROVIDERS
 
@@ -89,7 +89,7 @@ class Registry:
                     del self._patches[path], self._targets[path]
             for variable in [v for v in self._switched if self._switched[v] in wanted]:
                 del self._switched[variable]
-                os.environ.pop(variable, None)
+                config.unset(variable)
 
     def targets(self) -> tuple[Target, ...]:
         """Return what became of every method that we were asked to patch."""
@@ -150,8 +150,7 @@ class Registry:
         if provider.native_switch is None:
             return
         variable, off = provider.native_switch
-        if variable not in os.environ:
-            os.environ[variable] = off
+        if config.set_if_unset(variable, off):
             self._switched[variable] = provider.name
 
 

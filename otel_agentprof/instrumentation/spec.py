@@ -96,7 +96,7 @@ class CallSpec:
     """One method of a client library.
 
     Attributes:
-        targets: Where the method is, as ``module:Class.method``; sync and async, helpers that share its shape.
+        targets: Where the methods are, as ``module:Class.method``: sync, async, and what shares their shape.
         operation: ``gen_ai.operation.name``.
         role: What kind of work the span stands for.
         read: Fill a Reply from a whole response.
@@ -133,7 +133,7 @@ class ProviderSpec:
         distribution: What to install, with the oldest version that is known to work.
         calls: The methods to patch.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
-        service_tier: Attribute name for the tier that the provider billed; None where it has none.
+        service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
         native_tracer: Attribute of a client that is not None while the client makes spans itself.
         native_scope: Instrumentation scope of those spans.

@@ -51,7 +51,7 @@ def _closing(close: Callable[[], Any], engine: Engine, call: Call) -> Callable[[
     return closing
 
 
-class _Proxy(wrapt.ObjectProxy):  # type: ignore[misc] - wrapt has no types for its C class
+class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the checker only
     def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
         super().__init__(stream)
         self._self_engine = engine

@@ -202,7 +202,7 @@ class _MarkedFunction:
         self._takes_content = mark._kind is _TOOL  # noqa: SLF001 - likewise
         self._func = func
         wanted = mark._call_id_from  # noqa: SLF001 - likewise
-        self._call_id: CallId = mark._call_id if wanted is None else _from_parameter(func, wanted)  # noqa: SLF001 - likewise
+        self._call_id: CallId = mark._call_id if wanted is None else _from_parameter(func, wanted)
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
         """Start the span of a run."""
@@ -211,7 +211,7 @@ class _MarkedFunction:
             span.guarded(self._record_arguments, span, args, kwargs)
         return span
 
-    def finish(self, span: OpenSpan, result: Any) -> None:  # noqa: ANN401 - the user's result
+    def finish(self, span: OpenSpan, result: Any) -> None:
         """End the span of a run that returned."""
         if self._takes_content and span.is_recording and tracing.captures_content():
             span.guarded(_record, span, semconv.TOOL_CALL_RESULT, result)
@@ -223,7 +223,7 @@ class _MarkedFunction:
         _record(span, semconv.TOOL_CALL_ARGUMENTS, named)
 
 
-def _record(span: OpenSpan, key: str, value: Any) -> None:  # noqa: ANN401 - any value of the user's
+def _record(span: OpenSpan, key: str, value: Any) -> None:
     try:
         text = json.dumps(value, default=repr, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
@@ -231,7 +231,7 @@ def _record(span: OpenSpan, key: str, value: Any) -> None:  # noqa: ANN401 - any
     span.set(key, text)
 
 
-def _mark(kind: _Kind, name: _F | str | None, **options: Any) -> _F | Mark:  # noqa: ANN401 - those of Mark
+def _mark(kind: _Kind, name: _F | str | None, **options: Any) -> _F | Mark:
     if name is None or isinstance(name, str):
         return Mark(kind, name, **options)
     return Mark(kind, None, **options)(name)

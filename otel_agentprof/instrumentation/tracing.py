@@ -19,7 +19,7 @@ _cached: tuple[TracerProvider, Tracer] | None = None
 
 def tracer() -> Tracer:
     """Return the tracer of the provider given to :func:`use`, else of the global provider of this moment."""
-    global _cached  # noqa: PLW0603 - one tracer per process, looked up for every span
+    global _cached  # noqa: PLW0603 - one tracer per process
     provider = _chosen if _chosen is not None else trace.get_tracer_provider()
     cached = _cached
     if cached is not None and cached[0] is provider:

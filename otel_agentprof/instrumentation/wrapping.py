@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +29,7 @@ class Work(Protocol):
         """Return the span for a run with these arguments, started and not yet current."""
         ...
 
-    def finish(self, span: OpenSpan, result: Any) -> None:  # noqa: ANN401 - the user's result
+    def finish(self, span: OpenSpan, result: Any) -> None:
         """End the span of a run that returned."""
         ...
 
@@ -49,7 +50,7 @@ def wrap(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
 
 
 def _function(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
-    def call(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the user's result
+    def call(*args: object, **kwargs: object) -> Any:
         span = work.begin(args, kwargs)
         span.enter()
         try:
@@ -67,7 +68,7 @@ def _function(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
     return call
 
 
-async def _finish_later(running: Coroutine[Any, Any, Any], span: OpenSpan, work: Work) -> Any:  # noqa: ANN401 - likewise
+async def _finish_later(running: Coroutine[Any, Any, Any], span: OpenSpan, work: Work) -> Any:
     span.enter()
     try:
         result = await running
@@ -81,7 +82,7 @@ async def _finish_later(running: Coroutine[Any, Any, Any], span: OpenSpan, work:
 
 
 def _coroutine(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
-    async def call(*args: object, **kwargs: object) -> Any:  # noqa: ANN401 - the user's result
+    async def call(*args: object, **kwargs: object) -> Any:
         span = work.begin(args, kwargs)
         span.enter()
         try:
@@ -129,24 +130,26 @@ def _async_generator(func: Callable[..., Any], work: Work) -> Callable[..., Any]
     async def call(*args: object, **kwargs: object) -> AsyncGenerator[Any, Any]:
         span = work.begin(args, kwargs)
         last_chance = _LastChance(span)
-        sent: Any = None
         thrown: BaseException | None = None
         try:
             items = func(*args, **kwargs)
+            move = _first_move(items)
             while True:
                 span.enter()
                 try:
-                    item = await (items.asend(sent) if thrown is None else items.athrow(thrown))
+                    item = await move
                 except StopAsyncIteration:
                     span.end(_only_exit(thrown))
                     return
                 finally:
                     span.leave()
-                    thrown = None  # it knows this frame: keeping it would be a reference cycle
+                    thrown = move = None  # they know this frame: keeping them would be a reference cycle
                 try:
                     sent = yield item
                 except BaseException as error:  # noqa: BLE001 - the body decides, as without us
-                    thrown = error
+                    thrown, move = error, items.athrow(error)
+                else:
+                    move = items.asend(sent)
         except BaseException as error:
             span.end(error)
             raise
@@ -154,6 +157,16 @@ def _async_generator(func: Callable[..., Any], work: Work) -> Callable[..., Any]
             del last_chance
 
     return call
+
+
+def _first_move(items: AsyncGenerator[Any, Any]) -> Any:
+    """Start the body unknown to the event loop: at its end a loop closes all that it knows, both at once."""
+    known_to = sys.get_asyncgen_hooks().firstiter
+    sys.set_asyncgen_hooks(firstiter=None)
+    try:
+        return items.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(firstiter=known_to)
 
 
 class _LastChance:

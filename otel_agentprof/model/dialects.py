@@ -9,7 +9,7 @@ Source of the tables: dialects.md, sections 1 and 2.
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
@@ -114,7 +114,10 @@ _ROLE_TABLE: Final[tuple[tuple[str, Mapping[str, Role]], ...]] = (
     ),
     (semconv.OPERATION_NAME, _OPERATION_ROLES),
     ("traceloop.span.kind", {"workflow": "agent", "agent": "agent", "task": "step", "tool": "tool"}),
-    ("llm.request.type", {"chat": "llm", "completion": "llm", "embedding": "embedding", "rerank": "retrieval"}),
+    (
+        "llm.request.type",
+        {"chat": "llm", "completion": "llm", "embedding": "embedding", "rerank": "retrieval"},
+    ),
     ("mcp.method.name", {"tools/call": "tool"}),
 )
 _NAME_PREFIX_ROLES: Final[tuple[tuple[str, Role], ...]] = (
@@ -268,7 +271,9 @@ def reported_cost_of(span: Span) -> float | None:
     """Return the US dollars that the span itself names, ours or a provider's; None when it names none."""
     for key in _COST_KEYS:
         value = span.attributes.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if 0 <= value <= sys.float_info.max:  # neither nan nor an integer beyond all floats
             return float(value)
     return None
 

@@ -164,7 +164,7 @@ def _linked(given: list[Span], *, is_one_trace: bool) -> tuple[list[Span], list[
 
 
 def _top_down(parents: list[int]) -> Sequence[int]:
-    """Return the spans that hang below a top, each parent before its children; those of a cycle are missing."""
+    """Return the spans that hang below a top, each parent before its children; no cycles among them."""
     size = len(parents)
     if all(map(lt, parents, range(size))):
         return range(size)  # in order of start, as a tracer makes them

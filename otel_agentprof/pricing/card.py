@@ -134,7 +134,15 @@ def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | 
             if cells[name] < 0:
                 return None
             parts[part] += cells[name] * getattr(rates, name)
-    return Cost(*parts.values(), "local", card.table)
+    return Cost(
+        parts["input"],
+        parts["cache_read"],
+        parts["cache_write"],
+        parts["output"],
+        parts["reasoning"],
+        "local",
+        card.table,
+    )
 
 
 def build(

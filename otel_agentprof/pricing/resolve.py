@@ -61,7 +61,7 @@ def card_of(seller: Provider, info: ModelInfo, *, tier: str | None = None, at_ns
     if groups is None:
         return None
     starts = {tier.start for value, _ in groups.values() for tier in getattr(value, "tiers", ())}
-    from_ns, until_ns = _window(_constraints(info, with_variants=bool(context)), at_ns)
+    from_ns, until_ns = _window(constraints(info, with_variants=bool(context)), at_ns)
     return card.build(
         ((above, _prices_above(above, groups)) for above in (-1, *sorted(starts))),
         model=info.id,
@@ -73,7 +73,7 @@ def card_of(seller: Provider, info: ModelInfo, *, tier: str | None = None, at_ns
 
 
 def price_context(seller: Provider, info: ModelInfo, tier: str | None) -> dict[str, str]:
-    """Return the tier in the entry's words; nothing for an entry of another seller, whose tiers do not hold."""
+    """Return the tier in the entry's words; nothing for another seller's, whose tiers do not hold."""
     if not tier or not any(info is own for own in seller.models):
         return {}
     return {key: tier for variant in info.price_variants or () for key in variant.when}
@@ -109,7 +109,8 @@ def price_above(above: int, value: Price) -> Decimal:
     return next((tier.price for tier in reversed(value.tiers) if above >= tier.start), value.base)
 
 
-def _constraints(info: ModelInfo, *, with_variants: bool) -> Iterable[Constraint]:
+def constraints(info: ModelInfo, *, with_variants: bool) -> Iterable[Constraint]:
+    """Yield everything that makes the prices of an entry depend on the time."""
     conditional = info.prices if isinstance(info.prices, list) else ()
     variants = info.price_variants or () if with_variants else ()
     for part in (*conditional, *variants):

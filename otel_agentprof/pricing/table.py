@@ -27,6 +27,7 @@ class Loader:
         self._done = threading.Event()
         self._is_loading = False  # stays True once the table is there: a process loads it once
         self._is_watching_forks = False
+        self._patience_s = _PATIENCE_S
         self._version: str | None = None
 
     def start(self) -> None:
@@ -41,7 +42,7 @@ class Loader:
             except RuntimeError:  # no more threads, or the interpreter is going down: the first caller loads
                 self._is_loading = False
 
-    def wait(self, timeout_s: float = _PATIENCE_S) -> bool:
+    def wait(self, timeout_s: float | None = None) -> bool:
         """Return whether loading has ended, with or without a table, after waiting for it or doing it."""
         if self._done.is_set():
             return True
@@ -49,7 +50,7 @@ class Loader:
             if not self._is_loading:
                 self._begin()
                 self._load()
-        return self._done.wait(timeout_s)
+        return self._done.wait(self._patience_s if timeout_s is None else timeout_s)
 
     def snapshot(self) -> DataSnapshot | None:
         """Return the table; None when it could not be loaded."""
@@ -90,7 +91,7 @@ class Loader:
     def _before_fork(self) -> None:
         # A child of a half-done import would wait for ever for the import lock of a thread it does not have.
         if self._is_loading:
-            self._done.wait(_PATIENCE_S)
+            self._done.wait(self._patience_s)
 
     def _after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
@@ -107,7 +108,7 @@ def load_in_background() -> None:
     _LOADER.start()
 
 
-def wait(timeout_s: float = _PATIENCE_S) -> bool:
+def wait(timeout_s: float | None = None) -> bool:
     """Return whether loading has ended within the time; loads the table itself when nobody has started to."""
     return _LOADER.wait(timeout_s)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_agentprof import semconv
+from otel_agentprof import __version__, semconv
 from otel_agentprof.processor.enrichment import whole_trace
 
 if TYPE_CHECKING:
@@ -40,13 +40,10 @@ def tracer_for(origin: Span | None) -> trace.Tracer:
     provider: Any = trace.get_tracer_provider()
     pipeline = getattr(origin, "_span_processor", None)
     if pipeline is None or getattr(provider, "_active_span_processor", None) is pipeline:
-        return trace.get_tracer(semconv.SCOPE, tracer_provider=provider)
+        return trace.get_tracer(semconv.SCOPE, __version__, tracer_provider=provider)
     from opentelemetry.sdk import trace as sdk  # noqa: PLC0415 - only for spans of the SDK
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator  # noqa: PLC0415 - likewise
-    from opentelemetry.sdk.util.instrumentation import (  # noqa: PLC0415 - likewise
-        InstrumentationInfo,
-        InstrumentationScope,
-    )
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415 - likewise
 
     known: Any = origin
     return sdk.Tracer(
@@ -54,7 +51,7 @@ def tracer_for(origin: Span | None) -> trace.Tracer:
         resource=known.resource,
         span_processor=pipeline,
         id_generator=RandomIdGenerator(),
-        instrumentation_info=InstrumentationInfo(semconv.SCOPE, ""),
+        instrumentation_info=None,  # type: ignore[arg-type]  # deprecated; making one warns
         span_limits=known._limits,  # noqa: SLF001 - likewise
-        instrumentation_scope=InstrumentationScope(semconv.SCOPE, ""),
+        instrumentation_scope=InstrumentationScope(semconv.SCOPE, __version__),
     )

@@ -24,7 +24,7 @@ class Failures:
         """Return a context manager at which an exception of its block ends."""
         return _Guard(self, site)
 
-    def record(self, site: str, error: Exception) -> None:
+    def record(self, site: str, error: BaseException) -> None:
         """Count an error; the first one of each site is logged."""
         self.count += 1
         if site not in self._told:
@@ -43,8 +43,8 @@ class _Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        # KeyboardInterrupt, SystemExit and their like are meant for the interpreter: they go on.
-        if isinstance(error, Exception):
+        # A callback that calls sys.exit() would end nothing but our thread. Ctrl-C has to go on.
+        if isinstance(error, (Exception, SystemExit)):
             self.failures.record(self.site, error)
             return True
         return False

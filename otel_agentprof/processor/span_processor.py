@@ -244,12 +244,14 @@ class AgentProfSpanProcessor(SpanProcessor):
 
     def _run(self) -> float:
         """Do all that is to be done; return the seconds until there may be more. The job of the worker."""
-        self._let_out()
-        self._take_in()
-        self._let_out()
-        with self._lock:
-            wait_s = self._buffer.next_time() - monotonic()
-        return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+        with self._failures.contained("the worker"):
+            self._let_out()
+            self._take_in()
+            self._let_out()
+            with self._lock:
+                wait_s = self._buffer.next_time() - monotonic()
+            return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+        return _LONGEST_WAIT_S
 
     def _let_out(self) -> None:
         """Finish what was ready when this began, and no more: somebody may be waiting for a flush."""

@@ -89,7 +89,7 @@ class Worker:
                 while not self.is_stopped:
                     wait_s = self._run_once(calls, wait_s)
         finally:
-            # A callback may end the thread with SystemExit: the next wake-up starts another one.
+            # Whatever may have ended the thread: the next wake-up starts another one.
             self._thread = None
 
     def _run_once(self, calls: Calls, wait_s: float) -> float:

@@ -75,22 +75,22 @@ def _of_text(text: str, first_line: int, losses: Losses) -> Iterator[Json]:
             value, position = _DECODER.raw_decode(text, start)
             value = _mended(value, text)
         except _UNDECODABLE as error:
-            yield from _of_broken_text(text, position, error, losses)
+            yield from _of_broken_text(text[start:], error, losses)
             return
         yield value
         losses.line += text.count("\n", start, position)
 
 
-def _of_broken_text(text: str, position: int, error: Exception, losses: Losses) -> Iterator[Json]:
+def _of_broken_text(text: str, error: Exception, losses: Losses) -> Iterator[Json]:
     """Yield what single lines still hold, when that text is JSON lines at all."""
     lines = text.split("\n")
     # Pretty-printed text also has lines that are JSON by themselves, but never at the left margin.
-    if position == 0 and any(line.startswith("{") and _is_json(line) for line in lines):
+    if any(line.startswith("{") and _is_json(line) for line in lines):
         yield from _of_lines(_numbered(lines, losses), losses)
         return
     if isinstance(error, json.JSONDecodeError):
-        losses.line += error.lineno - 1 - text.count("\n", 0, position)
-    losses.add("cut_json", _reason(error))
+        losses.line += text.count("\n", 0, max(0, len(text) - len(error.doc) + error.pos))
+    losses.add("cut_json" if text.startswith(("{", "[")) else "not_json", _reason(error))
 
 
 def _numbered(lines: list[str], losses: Losses) -> Iterator[str]:
@@ -133,5 +133,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
+        return f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')} at column {error.colno}"
     return str(error).partition(";")[0]

@@ -26,39 +26,41 @@ _ZEROS: Final = frozenset({"0" * TRACE_DIGITS, "0" * SPAN_DIGITS})
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
-def hex_id(raw: Json, digits: int, losses: Losses) -> str | None:
+def hex_id(raw: Json, digits: int, losses: Losses, *, may_be_short: bool = False) -> str | None:
     """Return an id as lower-case hex, None where it is missing, all zeros or cannot be read.
 
     Args:
         raw: What stands in the JSON.
         digits: How many the id must have: TRACE_DIGITS or SPAN_DIGITS.
         losses: Where a padded id is counted.
+        may_be_short: Leave padded ones uncounted: the format drops zeros.
     """
     try:
         found = bytes.fromhex(raw).hex()
-        if len(found) != digits or len(raw) != digits:  # fromhex() passes over spaces
-            found = _other_id(raw, digits, losses)
     except BAD_VALUE:
-        found = _other_id(raw, digits, losses)
+        found = ""
+    if len(found) != digits or len(raw) != digits:  # fromhex() passes over spaces
+        found = _other_id(raw, digits, None if may_be_short else losses)
     return None if found in _ZEROS or not found else found
 
 
-def parent_id(raw: Json, losses: Losses) -> str | None:
+def parent_id(raw: Json, losses: Losses, *, may_be_short: bool = False) -> str | None:
     """Return the id of a span's parent, None where it has none."""
     if not raw:
         return None
-    found = hex_id(raw, SPAN_DIGITS, losses)
+    found = hex_id(raw, SPAN_DIGITS, losses, may_be_short=may_be_short)
     if found is None and (not isinstance(raw, str) or raw.strip("0A=")):
         losses.add("bad_parent")
         return UNREADABLE_PARENT
     return found
 
 
-def _other_id(raw: Json, digits: int, losses: Losses) -> str:
+def _other_id(raw: Json, digits: int, losses: Losses | None) -> str:
     if not isinstance(raw, str) or not raw:
         return ""
     if len(raw) < digits and _HEX.issuperset(raw):
-        losses.add("short_id")
+        if losses is not None and raw.strip("0"):
+            losses.add("short_id")
         return raw.lower().zfill(digits)
     try:
         data = binary(raw)

@@ -57,7 +57,7 @@ _ARRAYS: Final = frozenset(
 def traces_of(document: Mapping[str, Json]) -> Json | None:
     """Return the list of Jaeger traces in a document, None where it is no Jaeger JSON."""
     if "data" in document:
-        return document["data"]
+        return [] if document["data"] is None else document["data"]
     return [document] if "traceID" in document and "spans" in document else None
 
 
@@ -80,8 +80,8 @@ def spans_of_traces(traces: Json, losses: Losses) -> Iterator[Span]:
 def _span(
     raw: Mapping[str, Json], trace_of: Json, resource: Mapping[str, Any], losses: Losses
 ) -> Span | None:
-    trace_id = hex_id(raw.get("traceID") or trace_of, TRACE_DIGITS, losses)
-    span_id = hex_id(raw.get("spanID"), SPAN_DIGITS, losses)
+    trace_id = hex_id(raw.get("traceID") or trace_of, TRACE_DIGITS, losses, may_be_short=True)
+    span_id = hex_id(raw.get("spanID"), SPAN_DIGITS, losses, may_be_short=True)
     if trace_id is None or span_id is None:
         losses.add("bad_id")
         return None
@@ -127,15 +127,20 @@ def _references(
 ) -> tuple[str | None, tuple[Link, ...]]:
     """Return the parent (first CHILD_OF inside the trace, else first FOLLOWS_FROM) and the rest as links."""
     references = list(objects_of(raw.get("references"), "bad_value", losses))
-    traces = [hex_id(one.get("traceID") or trace_id, TRACE_DIGITS, losses) for one in references]
+    traces = [
+        hex_id(one.get("traceID") or trace_id, TRACE_DIGITS, losses, may_be_short=True) for one in references
+    ]
     inside = [one for one, trace in zip(references, traces, strict=True) if trace == trace_id]
     parent = min(inside, key=lambda one: one.get("refType") != "CHILD_OF", default=None)
     links = tuple(
         Link(trace, span_id)
         for one, trace in zip(references, traces, strict=True)
-        if one is not parent and trace and (span_id := hex_id(one.get("spanID"), SPAN_DIGITS, losses))
+        if one is not parent
+        and trace
+        and (span_id := hex_id(one.get("spanID"), SPAN_DIGITS, losses, may_be_short=True))
     )
-    return parent_id(parent.get("spanID") if parent else raw.get("parentSpanID"), losses), links
+    named = parent.get("spanID") if parent else raw.get("parentSpanID")
+    return parent_id(named, losses, may_be_short=True), links
 
 
 def _status(tags: dict[str, Any], losses: Losses) -> str:

@@ -61,8 +61,10 @@ def read_spans(source: Source) -> Loaded:
         )
     notes = losses.notes()
     if not spans:
-        what = f"no span can be read: {notes[0][1]}" if notes else "it holds no spans"
-        raise UnreadableTraceError(f"{name_of(source)}: {what if losses.line else 'it is empty'}; {EXPECTED}")
+        why = f"no span can be read: {notes[0][1]}" if notes else "it holds no spans"
+        if not notes and losses.line == 0:
+            why = "it is empty"
+        raise UnreadableTraceError(f"{name_of(source)}: {why}; {EXPECTED}")
     return Loaded(spans, notes)
 
 

@@ -22,6 +22,7 @@ _TEXTS: Final = {
     "bad_value": ("field", "unreadable and left out (attributes, events, links and others)"),
 }
 _ENDS: Final = {
+    "not_json": "this is no JSON",
     "cut_json": "the JSON is broken or cut off",
     "cut_gzip": "the compressed data is broken or cut off",
     "cut_input": "the input cannot be read any further",
@@ -43,7 +44,7 @@ class Losses:
     def add(self, code: str, detail: str = "") -> None:
         """Count one loss at the current line; the detail of the first one is kept."""
         self._counts[code] = self._counts.get(code, 0) + 1
-        self._first.setdefault(code, (self.line, detail))
+        self._first.setdefault(code, (max(self.line, 1), detail))
 
     def notes(self) -> tuple[tuple[str, str], ...]:
         """Return (code, message) for each kind of loss, in order of first appearance."""

@@ -42,14 +42,13 @@ _REAL_DATE_NS: Final = 10**15  # eleven days after the epoch: synthetic traces s
 
 def groups_of(document: Mapping[str, Json]) -> Json | None:
     """Return the list of resource groups in a document, None where it is no OTLP trace."""
-    for key in _GROUPS:
-        if key in document:
-            return document[key]
-    for key in _WRAPPERS:
-        inner = document.get(key)
-        if isinstance(inner, dict):
-            return groups_of(inner)
-    return [document] if "scopeSpans" in document else None
+    for holder in (document, *map(document.get, _WRAPPERS)):
+        if isinstance(holder, dict):
+            for key in _GROUPS:
+                if key in holder:
+                    return [] if holder[key] is None else holder[key]
+    is_group = "scopeSpans" in document or "instrumentationLibrarySpans" in document
+    return [document] if is_group else None
 
 
 def spans_of_groups(groups: Json, losses: Losses) -> Iterator[Span]:

@@ -9,16 +9,15 @@ that is counted; what came before it is kept.
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import os
 import sys
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, TextIO, cast
 
 from otel_agentprof.errors import UnreadableTraceError
+from otel_agentprof.readers.inflated import Inflated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,11 +66,9 @@ def text_lines(stream: io.BufferedReader, losses: Losses) -> Iterator[str]:
     """
     losses.line = 0
     try:
-        for line in _decoded(_decompressed(stream)):
+        for line in _decoded(_decompressed(stream, losses)):
             losses.line += 1
             yield line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        losses.add("cut_gzip", str(error))
     except (OSError, ValueError) as error:  # a disk error; a stream that was closed
         losses.add("cut_input", getattr(error, "strerror", None) or str(error))
 
@@ -101,10 +98,10 @@ def _peekable(stream: BinaryIO | TextIO) -> io.BufferedReader:
     return io.BufferedReader(io.BytesIO(data if isinstance(data, bytes) else data.encode("utf-8", "replace")))
 
 
-def _decompressed(stream: io.BufferedReader) -> io.BufferedReader:
+def _decompressed(stream: io.BufferedReader, losses: Losses) -> io.BufferedReader:
     if not stream.peek(2).startswith(_GZIP_MAGIC):
         return stream
-    return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=stream)), _BUFFER_BYTES)
+    return io.BufferedReader(Inflated(stream, losses), _BUFFER_BYTES)
 
 
 def _decoded(stream: io.BufferedReader) -> Iterator[str]:

@@ -103,6 +103,13 @@ def shares(report: Report) -> tuple[Share, ...]:
     return tuple(sorted(found, key=lambda share: -share.critical_ns))
 
 
+def never_waited_for(shares: tuple[Share, ...]) -> str:
+    """Return the spans whose whole role was hidden behind others, such as ``3 embedding, 1 step``."""
+    return ", ".join(
+        f"{share.count:,} {share.label}" for share in shares if not share.critical_ns and share.count
+    )
+
+
 def evidence(finding: Finding) -> str:
     """Return what was measured, the limit it broke and how many spans show it."""
     value = text.measure(finding.metric, finding.value)

@@ -45,7 +45,9 @@ def render(report: Report, *, width: int, color: bool) -> str:  # noqa: ARG001 -
 
 @cache
 def _page() -> Template:
-    return Template(resources.files("otel_agentprof.report").joinpath("page.html").read_text(encoding="utf-8"))
+    return Template(
+        resources.files("otel_agentprof.report").joinpath("page.html").read_text(encoding="utf-8")
+    )
 
 
 def _say(words: str) -> str:
@@ -59,7 +61,11 @@ def _top(report: Report) -> str:
     facts = (
         ("duration", text.duration(report.duration_ns), "what the user waited for"),
         ("cost", whole_cost, why.rstrip(")")),
-        ("tokens", f"{report.usage.total:,}" if has_tokens else tokens, headline.tokens(report) if has_tokens else ""),
+        (
+            "tokens",
+            f"{report.usage.total:,}" if has_tokens else tokens,
+            headline.tokens(report) if has_tokens else "",
+        ),
         ("calls", f"{headline.call_count(report):,}", headline.calls(report)),
         ("spans", f"{report.span_count:,}", ""),
     )
@@ -85,14 +91,17 @@ def _shares(report: Report) -> Iterator[str]:
         if share.critical_ns
     )
     yield f'<div class="share">{parts}</div>'
-    items = "".join(
-        f'<li class="{share.role}"><i class="dot"></i>{_say(share.label)} <b>'
-        f"{text.duration(share.critical_ns)}</b> <span>{text.percent(share.critical_ns, report.duration_ns)}"
-        f"{'' if share.count is None else f' of {report.duration_ns and text.duration(report.duration_ns)}'}"
-        f"</span></li>"
+    items = [
+        f'<li class="{share.role}"><i class="dot"></i>{_say(share.label)} '
+        f"<b>{text.duration(share.critical_ns)}</b> "
+        f"<span>{text.percent(share.critical_ns, report.duration_ns)}</span></li>"
         for share in shares
-    )
-    yield f'<ul class="shares">{items}</ul>'
+        if share.critical_ns
+    ]
+    hidden = headline.never_waited_for(shares)
+    if hidden:
+        items.append(f"<li><span>never waited for: {_say(hidden)}</span></li>")
+    yield f'<ul class="shares">{"".join(items)}</ul>'
 
 
 def _findings(report: Report, places: Places) -> Iterator[str]:

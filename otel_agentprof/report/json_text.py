@@ -29,12 +29,7 @@ def render_many(reports: Sequence[Report]) -> str:
 
 
 def _dump(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    try:
-        document = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    except ValueError:  # NaN and Infinity are no JSON: they become null
-        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
-        document = json.dumps(finite, indent=2, ensure_ascii=False)
-    return _HIDDEN.sub(_escape, document) + "\n"
+    return _HIDDEN.sub(_escape, json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _escape(match: re.Match[str]) -> str:

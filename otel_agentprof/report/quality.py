@@ -29,7 +29,7 @@ def data_quality(
 
 
 def _shape(tree: SpanTree) -> Iterator[DataQuality]:
-    if len({span.trace_id for span in tree.spans}) > 1:
+    if tree.spans and tree.trace_id is None:
         yield DataQuality("mixed_traces", "The spans are of several traces and were put next to each other.")
     if count := tree.duplicate_count:
         yield DataQuality(

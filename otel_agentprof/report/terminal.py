@@ -22,6 +22,7 @@ _MOST_NOTES: Final = 8
 _SHARE_LABEL: Final = len(headline.OUTSIDE)
 _WIDEST_SHARE_BAR: Final = 50
 _TRACE_DIGITS: Final = 8
+_ROOMY: Final = 60
 _FACT_INDENT: Final = " " * 12
 _FINDING_INDENT: Final = " " * 11
 
@@ -80,7 +81,8 @@ def _overview(report: Report) -> tuple[str, ...]:
 
 
 def _add_headline(sheet: Sheet, report: Report) -> None:
-    trace = f"  agentprof trace {headline.trace(report)[:_TRACE_DIGITS]}"
+    brand = "agentprof " if sheet.width >= _ROOMY else ""
+    trace = f"  {brand}trace {headline.trace(report)[:_TRACE_DIGITS]}"
     name = cut(sheet.glyphs.readable(headline.title(report)), sheet.width - len(trace), sheet.glyphs.ellipsis)
     sheet.add((pad(name, sheet.width - len(trace)), "bold"), (trace, "dim"))
     sheet.add()
@@ -115,11 +117,9 @@ def _add_shares(sheet: Sheet, report: Report) -> None:
             (spent, "bold"),
             ("" if share.count is None else f" {sheet.glyphs.times}{share.count:,}", "dim"),
         )
-    hidden = [f"{share.count:,} {share.label}" for share in shares if not share.critical_ns and share.count]
+    hidden = headline.never_waited_for(shares)
     if hidden:
-        sheet.add_wrapped(
-            f"never waited for: {', '.join(hidden)}", indent="  ", first=(("  ", ""),), style="dim"
-        )
+        sheet.add_wrapped(f"never waited for: {hidden}", indent="  ", first=(("  ", ""),), style="dim")
 
 
 def _add_waterfall(sheet: Sheet, report: Report) -> None:

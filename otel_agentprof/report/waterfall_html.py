@@ -15,6 +15,7 @@ from otel_agentprof.report.folding import fold, merge
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.report.folding import Line, Stretch
     from otel_agentprof.report.report import Mark, Report, Row
 
@@ -23,6 +24,7 @@ _MOST_LINES: Final = 400
 _MOST_OF_A_RUN: Final = 100
 _DEEPEST: Final = 40  # elements inside elements; browsers give up at a few hundred
 _DEEPEST_INDENT: Final = 16
+_CROWD: Final = 30
 _FINEST: Final = 400  # stretches closer than this part of the time are one element
 _MARKS: Final[Mapping[Mark, str]] = {
     "error": "the span ended with an error",
@@ -68,7 +70,9 @@ def waterfall(report: Report) -> tuple[list[str], Places]:
             pieces += _members(line, scale)
             pieces.append("</details>")
         elif has_children and len(open_at) < _DEEPEST:
-            pieces.append(f'<details open id="r{line.index}" class="{line.row.role}"><summary {row}</summary>')
+            pieces.append(
+                f'<details open id="r{line.index}" class="{line.row.role}"><summary {row}</summary>'
+            )
             open_at.append(line.indent)
         else:
             pieces.append(f'<div id="r{line.index}" {row}</div>')
@@ -79,7 +83,8 @@ def waterfall(report: Report) -> tuple[list[str], Places]:
 def _head(report: Report) -> str:
     ticks = "".join(f"<span>{text.duration(report.duration_ns * part // 4)}</span>" for part in (0, 2, 4))
     figures = "".join(f'<span class="num">{word}</span>' for word in ("time", "on path", "tokens", "cost"))
-    return f'<div class="row head"><span class="name">span</span><span class="axis">{ticks}</span>{figures}</div>'
+    axis = f'<span class="axis">{ticks}</span>'
+    return f'<div class="row head"><span class="name">span</span>{axis}{figures}</div>'
 
 
 def _row(line: Line, scale: _Scale, below: Sequence[Stretch]) -> str:
@@ -93,26 +98,34 @@ def _row(line: Line, scale: _Scale, below: Sequence[Stretch]) -> str:
         f'<em class="{mark}" title="{_MARKS[mark]}">{mark}{f" &times;{often:,}" if often > 1 else ""}</em>'
         for mark, often in line.marks
     )
-    bars = [_bars(line.busy, scale, ""), _bars(line.on_path, scale, "path"), _bars(below, scale, "path below")]
-    label = f'<i class="dot"></i><span>{escape(name)}</span>{count}{marks}'
-    kind = f"row {line.row.role}" if line.kind in ("span", "run") else "row other quiet"
-    return (
-        f'class="{kind}" style="--d:{min(line.indent, _DEEPEST_INDENT)}" title="{escape(_hint(line, scale))}">'
-        f'<span class="name">{label}</span><span class="bar">{"".join(bars)}</span>{_figures(line)}'
-    )
-
-
-def _figures(line: Line) -> str:
-    usage = line.usage
-    tokens = text.compact(usage.total) if usage else ""
+    bars = [
+        _bars(line.busy, scale, ""),
+        _bars(line.on_path, scale, "path"),
+        _bars(below, scale, "path below"),
+    ]
     cost = "" if line.cost_usd is None else text.money(line.cost_usd)
     if line.is_partly_unpriced:
         cost = f"{cost}+?" if cost else text.UNKNOWN
-    path = text.duration(line.critical_ns) if line.critical_ns else ""
+    kind = line.row.role if line.kind in ("span", "run") else "other quiet"
+    return (
+        f'class="row {kind}" style="--d:{min(line.indent, _DEEPEST_INDENT)}" '
+        f'title="{escape(_hint(line, scale))}">{_name(name, count + marks)}'
+        f'<span class="bar">{"".join(bars)}</span>'
+        f"{_figures(line.longest_ns, line.critical_ns, line.usage, cost)}"
+    )
+
+
+def _name(name: str, after: str) -> str:
+    return f'<span class="name"><i class="dot"></i><span>{escape(name)}</span>{after}</span>'
+
+
+def _figures(longest_ns: int, critical_ns: int, usage: TokenUsage | None, cost: str) -> str:
     hint = f' title="{usage.input:,} in, {usage.output:,} out"' if usage else ""
     return (
-        f'<span class="num">{text.duration(line.longest_ns)}</span><span class="num">{path}</span>'
-        f'<span class="num"{hint}>{tokens}</span><span class="num">{escape(cost)}</span>'
+        f'<span class="num">{text.duration(longest_ns)}</span>'
+        f'<span class="num">{text.duration(critical_ns) if critical_ns else ""}</span>'
+        f'<span class="num"{hint}>{text.compact(usage.total) if usage else ""}</span>'
+        f'<span class="num">{escape(cost)}</span>'
     )
 
 
@@ -135,27 +148,25 @@ def _member(row: Row, indent: int, scale: _Scale) -> str:
     path = merge(row.on_path, scale.duration_ns // _FINEST)
     bars = _bars([(row.start_ns, row.end_ns)], scale, "") + _bars(path, scale, "path")
     cost = text.money(row.cost_usd) if row.usage or row.cost_usd is not None else ""
-    figures = (
-        text.duration(row.end_ns - row.start_ns),
-        text.duration(path_ns) if path_ns else "",
-        text.compact(row.usage.total) if row.usage else "",
-        escape(cost),
-    )
     return (
         f'<div class="row {row.role}" style="--d:{min(indent, _DEEPEST_INDENT)}">'
-        f'<span class="name"><i class="dot"></i><span>{escape(text.short_name(row.name))}</span>{marks}</span>'
-        f'<span class="bar">{bars}</span>{"".join(f"<span class=num>{figure}</span>" for figure in figures)}</div>'
+        f'{_name(text.short_name(row.name), marks)}<span class="bar">{bars}</span>'
+        f"{_figures(row.end_ns - row.start_ns, path_ns, row.usage, cost)}</div>"
     )
 
 
 def _bars(stretches: Iterable[Stretch], scale: _Scale, kind: str) -> str:
+    found = tuple(stretches)
+    # A lone short stretch is widened until it can be seen; many of them would then seem to fill the time.
+    least = ";min-width:0" if len(found) > _CROWD else ""
     start = f'<i class="{kind}" ' if kind else "<i "
-    return "".join(f'{start}style="{scale.place(stretch)}"></i>' for stretch in stretches)
+    return "".join(f'{start}style="{scale.place(stretch)}{least}"></i>' for stretch in found)
 
 
 def _hint(line: Line, scale: _Scale) -> str:
     starts = text.duration(line.row.start_ns - scale.start_ns)
-    return f"{text.name(line.row.name)}\n{line.row.role}, starts at {starts}, span {text.clean(line.row.span_id)}"
+    span_id = text.clean(line.row.span_id)
+    return f"{text.name(line.row.name)}\n{line.row.role}, starts at {starts}, span {span_id}"
 
 
 def _paths_below(lines: Sequence[Line], gap_ns: int) -> list[tuple[Stretch, ...]]:
@@ -171,8 +182,13 @@ def _paths_below(lines: Sequence[Line], gap_ns: int) -> list[tuple[Stretch, ...]
 
 def _legend(lines: Sequence[Line]) -> str:
     used = {mark for line in lines for mark, _ in line.marks}
-    signs = '<span><i class="path"></i>on the critical path: the user waited for it</span><span><i></i>off it</span>'
-    meanings = "".join(f"<span>{mark}: {meaning}</span>" for mark, meaning in _MARKS.items() if mark in used)
+    signs = (
+        '<span><i class="path"></i>on the critical path: the user waited for it</span>'
+        "<span><i></i>off it</span>"
+    )
+    meanings = "".join(
+        f"<span>{mark}: {meaning}</span>" for mark, meaning in _MARKS.items() if mark in used - {"error"}
+    )
     return f'<p class="legend">{signs}{meanings}</p>'
 
 

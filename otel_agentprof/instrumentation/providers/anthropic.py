@@ -27,27 +27,48 @@ def _read_message(reply: Reply, message: Any) -> None:
 
 def _read_event(reply: Reply, event: Any) -> None:
     kind = event.type
-    if kind == "content_block_delta":
+    if kind == "content_block_delta":  # most events are
         if reply.output is not None:
             content.add_message_delta(reply.output, event)
-    elif kind == "content_block_start":
-        if event.content_block.type == "tool_use":
-            reply.tool_call_ids.append(event.content_block.id)
-        if reply.output is not None:
-            content.add_message_block(reply.output, event)
-    elif kind == "message_start":
-        _read_message(reply, event.message)
-        if reply.usage is not None:  # its output count is a placeholder; message_delta brings the real one
-            reply.usage = reply.usage._replace(output=0)
-    elif kind == "message_delta":
-        if event.delta.stop_reason:
-            reply.finish_reasons.append(event.delta.stop_reason)
-        before = reply.usage or TokenUsage()
-        reply.usage = _usage(event.usage, before, before.cache_write_1h)
-    elif kind == "message_stop":
-        reply.is_final = True
-    elif kind == "error":
-        reply.error = event.error.type
+    elif kind in _EVENTS:
+        _EVENTS[kind](reply, event)
+
+
+def _start_message(reply: Reply, event: Any) -> None:
+    _read_message(reply, event.message)
+    if reply.usage is not None:  # its output count is a placeholder; message_delta brings the real one
+        reply.usage = reply.usage._replace(output=0)
+
+
+def _start_block(reply: Reply, event: Any) -> None:
+    if event.content_block.type == "tool_use":
+        reply.tool_call_ids.append(event.content_block.id)
+    if reply.output is not None:
+        content.add_message_block(reply.output, event)
+
+
+def _change_message(reply: Reply, event: Any) -> None:
+    if event.delta.stop_reason:
+        reply.finish_reasons.append(event.delta.stop_reason)
+    before = reply.usage or TokenUsage()
+    reply.usage = _usage(event.usage, before, before.cache_write_1h)
+
+
+def _stop_message(reply: Reply, _event: Any) -> None:
+    reply.is_final = True
+
+
+def _take_error(reply: Reply, event: Any) -> None:
+    reply.error = event.error.type
+
+
+_EVENTS = {
+    "message_start": _start_message,
+    "content_block_start": _start_block,
+    "message_delta": _change_message,
+    "message_stop": _stop_message,
+    "error": _take_error,
+}
 
 
 def _usage(usage: Any, before: TokenUsage, written_1h: int) -> TokenUsage:
@@ -55,7 +76,11 @@ def _usage(usage: Any, before: TokenUsage, written_1h: int) -> TokenUsage:
 
     A ``message_delta`` repeats the running totals, never a difference; what it leaves out stays as it was.
     """
-    read, written, fresh = usage.cache_read_input_tokens, usage.cache_creation_input_tokens, usage.input_tokens
+    read, written, fresh = (
+        usage.cache_read_input_tokens,
+        usage.cache_creation_input_tokens,
+        usage.input_tokens,
+    )
     read = before.cache_read if read is None else read
     written = before.cache_write if written is None else written
     fresh = before.input - before.cache_read - before.cache_write if fresh is None else fresh
@@ -70,7 +95,7 @@ def _request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
     messages = arguments["messages"] if "messages" in arguments else None
     if messages.__class__ is not list:
         return
-    ids = []
+    ids: list[str] = []
     for message in reversed(messages):  # the results that are new since the model last spoke
         if message.__class__ is not dict or ("role" in message and message["role"] == "assistant"):
             break

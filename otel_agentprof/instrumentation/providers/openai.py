@@ -13,9 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _RUN_BY_CALLER = frozenset(
-    {"apply_patch_call", "computer_call", "custom_tool_call", "function_call", "local_shell_call", "shell_call"}
+    {
+        "apply_patch_call",
+        "computer_call",
+        "custom_tool_call",
+        "function_call",
+        "local_shell_call",
+        "shell_call",
+    }
 )
-_FINISH_REASONS = {"completed": "stop", "failed": "error", "cancelled": "error", "max_output_tokens": "length"}
+_FINISH_REASONS = {
+    "completed": "stop",
+    "failed": "error",
+    "cancelled": "error",
+    "max_output_tokens": "length",
+}
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drawing import draw
+from flat_prices import flat_price
+
+from otel_agentprof.analysis import costs
+from otel_agentprof.model.counting import count
+
+if TYPE_CHECKING:
+    from drawing import Drawing
+
+
+def paid(tree: Drawing) -> dict[str, Decimal | None]:
+    found = costs(tree, count(tree), flat_price)
+    return {span.name: cost for span, cost in zip(tree.spans, found, strict=True)}
+
+
+def test_tokens_are_priced_where_the_span_says_no_price() -> None:
+    tree = draw("""
+        agent  |----|  role=agent
+          chat  |--|   role=llm model=m in=1000 out=500
+    """)
+
+    found = paid(tree)
+
+    assert found == {"agent": None, "chat": Decimal("1.5")}
+
+
+def test_a_reported_price_wins_and_keeps_its_digits() -> None:
+    tree = draw("chat  |--|  role=llm model=m in=1000 out=500 cost=0.1")
+
+    found = paid(tree)
+
+    assert found == {"chat": Decimal("0.1")}
+
+
+def test_a_reported_zero_with_tokens_is_unknown_and_priced_instead() -> None:
+    tree = draw("""
+        agent  |-------|  role=agent
+          chat  |--|      role=llm model=m in=1000 out=0 cost=0
+          odd       |--|  role=llm model=nobody in=1000 out=0 cost=0
+    """)
+
+    found = paid(tree)
+
+    assert found == {"agent": None, "chat": Decimal(1), "odd": None}
+
+
+@pytest.mark.parametrize("words", ["model=nobody in=10 out=1", "in=10 out=1", "model=m"])
+def test_no_price_is_invented(words: str) -> None:
+    tree = draw(f"chat  |--|  role=llm {words}")
+
+    found = paid(tree)
+
+    assert found == {"chat": None}
+
+
+def test_a_call_without_any_token_costs_nothing() -> None:
+    tree = draw("chat  |--|  role=llm model=nobody in=0 out=0 cost=0")
+
+    found = paid(tree)
+
+    assert found == {"chat": Decimal(0)}
+
+
+def test_a_call_shown_twice_is_paid_once() -> None:
+    tree = draw("""
+        agent      |-------|  role=agent in=1000 out=0 cost=7
+          gateway   |-----|   role=llm model=m in=1000 out=0 cost=7
+            chat     |---|    role=llm model=m in=1000 out=0
+    """)
+
+    found = paid(tree)
+
+    assert sum(cost for cost in found.values() if cost is not None) == found["chat"] == Decimal(7)
+
+
+def test_money_that_only_an_ancestor_knows_counts_once() -> None:
+    tree = draw("""
+        run         |--------|  role=agent cost=0.9
+          agent      |------|   role=agent cost=0.5
+            browse    |----|    role=tool
+    """)
+
+    found = paid(tree)
+
+    assert found == {"run": None, "agent": Decimal("0.5"), "browse": None}
+
+
+def test_the_service_tier_that_was_billed_reaches_the_price() -> None:
+    tree = draw("chat  |--|  role=llm model=m in=1000 out=0 openai.response.service_tier=flex")
+
+    found = paid(tree)
+
+    assert found == {"chat": Decimal("0.5")}
+
+
+def test_provider_address_and_time_reach_the_price() -> None:
+    asked: list[dict[str, Any]] = []
+    tree = draw("""
+        agent  |----|  role=agent
+          chat  |--|   role=llm model=m in=1 out=1 provider=openai server.address=api.example.com
+    """)
+
+    costs(tree, count(tree), lambda _usage, _model, **context: asked.append(context))
+
+    assert asked == [{"provider": "openai", "server_address": "api.example.com", "tier": None, "at_ns": 1}]

@@ -1,0 +1,110 @@
+"""A server on 127.0.0.1 that answers the real clients with real-shaped payloads."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIRE = Path(__file__).parent / "wire"
+_WHOLE_AND_STREAM = {
+    "/chat/completions": ("openai_chat.json", "openai_chat_stream.sse"),
+    "/responses": ("openai_responses.json", "openai_responses_stream.sse"),
+    "/embeddings": ("openai_embeddings.json", ""),
+    "/completions": ("openai_completion.json", "openai_completion_stream.sse"),
+    "/messages": ("anthropic_message.json", "anthropic_message_stream.sse"),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer: a file of ``tests/wire``, or bytes."""
+
+    body: str | bytes
+    status: int = 200
+    content_type: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> bytes:
+        return (WIRE / self.body).read_bytes() if isinstance(self.body, str) else self.body
+
+    @property
+    def kind(self) -> str:
+        if self.content_type is not None:
+            return self.content_type
+        is_events = isinstance(self.body, str) and self.body.endswith(".sse")
+        return "text/event-stream" if is_events else "application/json"
+
+
+class Loopback:
+    """What the server has been asked, and what it shall answer next.
+
+    Attributes:
+        script: Answers for the next requests; when it is empty, the path decides.
+        requests: (path, JSON body) of every request.
+        gate: Cleared by a test that wants the next answer to wait.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.script: list[Answer] = []
+        self.requests: list[tuple[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked = threading.Event()
+
+    def answer(self, path: str, body: Any) -> Answer:
+        if self.script:
+            return self.script.pop(0)
+        for ending, (whole, stream) in _WHOLE_AND_STREAM.items():
+            if path.partition("?")[0].endswith(ending):
+                return Answer(stream if body.get("stream") else whole)
+        return Answer(b'{"error": {"message": "no such path"}}', 404)
+
+
+@contextmanager
+def serve() -> Iterator[Loopback]:
+    """Run the server on a free port."""
+    state: Loopback
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+            body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+            state.requests.append((self.path, body))
+            state.headers.append({name.lower(): value for name, value in self.headers.items()})
+            answer = state.answer(self.path, body)
+            state.asked.set()
+            state.gate.wait(20)
+            self.send_response(answer.status)
+            self.send_header("content-type", answer.kind)
+            self.send_header("content-length", str(len(answer.data)))
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        state = Loopback(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield state
+        finally:
+            state.gate.set()
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,22 @@
+"""Sums of tokens and of money."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from otel_agentprof.model import Cost, TokenUsage
+
+
+def test_the_parts_of_usage_add_up_field_by_field() -> None:
+    one = TokenUsage(input=10, output=5, cache_read=4)
+
+    both = one.plus(TokenUsage(input=1, reasoning=2))
+
+    assert both == TokenUsage(input=11, output=5, cache_read=4, reasoning=2)
+    assert both.total == 16
+
+
+def test_the_parts_of_a_cost_add_up_exactly() -> None:
+    cost = Cost(*(Decimal("0.1"),) * 5)
+
+    assert cost.total == Decimal("0.5")

@@ -1,0 +1,149 @@
+"""Whatever a file holds: spans, or one clear line."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from otel_agentprof.errors import UnreadableTraceError
+from otel_agentprof.model.span import Event, Link, Span
+from otel_agentprof.model.tree import by_trace
+from otel_agentprof.readers import read_spans
+from otel_agentprof.report.otlp_lines import render
+
+QUICK = settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+NAMES = """resourceSpans batches trace result resource scopeSpans instrumentationLibrarySpans scope spans traceId
+spanId parentSpanId name kind startTimeUnixNano endTimeUnixNano attributes events links status code message key
+value stringValue intValue doubleValue boolValue bytesValue arrayValue kvlistValue values timeUnixNano data traceID
+spanID operationName references refType startTime duration tags logs fields timestamp processID processes process
+serviceName type droppedAttributesCount""".split()
+
+ids = st.sampled_from(
+    ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "t61rcWkgMzE=", "1f", "", "0" * 16]
+)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | ids
+    | st.sampled_from(
+        ["1700000000000000000", "CHILD_OF", "int64", "bool", "NaN", "-1", "9" * 5000, 1e308, -1, 2**64]
+    )
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=25,
+)
+otlp_span = st.fixed_dictionaries(
+    {"traceId": ids, "spanId": ids},
+    optional={name: anything for name in NAMES[9:19]} | {"name": st.text(max_size=5)},
+)
+jaeger_span = st.fixed_dictionaries(
+    {"spanID": ids, "startTime": st.integers(0, 2**50) | scalars},
+    optional={name: anything for name in NAMES[NAMES.index("operationName") :]},
+)
+
+
+def in_otlp(spans: Any) -> dict[str, Any]:
+    return {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+
+
+def in_jaeger(spans: Any) -> dict[str, Any]:
+    return {"data": [{"traceID": "0af7651916cd43dd", "spans": spans, "processes": {}}]}
+
+
+documents = (
+    anything
+    | st.lists(otlp_span | anything, max_size=4).map(in_otlp)
+    | st.lists(jaeger_span | anything, max_size=4).map(in_jaeger)
+)
+
+EXAMPLE = "\n".join(
+    line
+    for number in range(3)
+    for line in render(
+        [
+            Span(
+                "0af7651916cd43dd8448eb211c80319c",
+                f"{number + 1:016x}",
+                "b7ad6b7169203331",
+                "chat \U0001f600",
+                1_700_000_000_000_000_000,
+                1_700_000_001_000_000_000,
+                kind="CLIENT",
+                attributes={"s": "x", "i": 7, "f": 0.5, "b": True, "l": ("a", 1), "m": {"k": b"\x00"}},
+                events=(Event("e", 1, {"a": 1}),),
+                links=(Link("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"),),
+                resource={"service.name": "x"},
+            )
+        ]
+    )
+).encode()
+PRETTY = json.dumps([json.loads(line) for line in EXAMPLE.splitlines()], indent=1).encode()
+
+
+def read_or_refuse(data: bytes) -> None:
+    """Read, and hold what is read to what the model promises."""
+    try:
+        loaded = read_spans(io.BytesIO(data))
+    except UnreadableTraceError as error:
+        assert str(error).isprintable()
+        return
+    assert loaded.spans
+    for span in loaded.spans:
+        assert len(bytes.fromhex(span.trace_id)) == 16
+        assert len(bytes.fromhex(span.span_id)) == 8
+        assert span.parent_span_id is None or len(bytes.fromhex(span.parent_span_id)) == 8
+        assert type(span.start_ns) is int
+        assert span.end_ns is None or type(span.end_ns) is int
+        assert type(span.attributes) is type(span.resource) is dict
+        assert {type(span.name), type(span.scope), type(span.kind), type(span.status)} == {str}
+    assert all(message.isprintable() for _, message in loaded.notes)
+    assert sum(len(tree) + tree.duplicate_count for tree in by_trace(loaded.spans)) == len(loaded.spans)
+    assert read_spans(io.BytesIO("\n".join(render(loaded.spans)).encode())).spans
+
+
+@QUICK
+@given(st.lists(documents, max_size=3), st.sampled_from([None, 1]))
+def test_random_json_gives_spans_or_one_clear_line(values: list[Any], indent: int | None) -> None:
+    read_or_refuse("\n".join(json.dumps(value, indent=indent) for value in values).encode())
+
+
+@QUICK
+@given(st.sampled_from([EXAMPLE, PRETTY, gzip.compress(EXAMPLE, mtime=0)]), st.data())
+def test_a_file_that_breaks_off_anywhere_gives_spans_or_one_clear_line(
+    whole: bytes, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, len(whole)))
+
+    read_or_refuse(whole[start:end])
+
+
+@QUICK
+@given(
+    st.sampled_from([EXAMPLE, PRETTY, gzip.compress(EXAMPLE, mtime=0)]),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_a_file_with_flipped_bytes_gives_spans_or_one_clear_line(
+    whole: bytes, flips: list[tuple[float, int]]
+) -> None:
+    damaged = bytearray(whole)
+    for place, byte in flips:
+        damaged[int(place * len(damaged))] = byte
+
+    read_or_refuse(bytes(damaged))
+
+
+@QUICK
+@given(st.binary(max_size=200))
+def test_random_bytes_give_one_clear_line(data: bytes) -> None:
+    read_or_refuse(data)
