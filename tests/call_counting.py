@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,14 @@ def calls_of(action: Callable[[], object], *, warm_up: int = 8) -> Calls:
         if event in counted:
             counted[event] += 1
 
-    previous = sys.getprofile()
+    previous, collects = sys.getprofile(), gc.isenabled()
+    gc.disable()  # a collection would run finalisers that have nothing to do with the action
     sys.setprofile(count)
     try:
         action()
     finally:
         sys.setprofile(previous)
+        if collects:
+            gc.enable()
     # The second sys.setprofile above is seen by the profiler that it switches off.
     return Calls(counted["call"], counted["c_call"] - 1)

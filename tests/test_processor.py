@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pipelines import SECOND, drop_in, owning, span
 
 from otel_agentprof import semconv
+from otel_agentprof.api import analyze
 from otel_agentprof.config import Config
 from otel_agentprof.processor import AgentProfSpanProcessor
 
@@ -75,6 +76,15 @@ def test_drop_in_adds_one_span_with_the_results_to_the_trace() -> None:
     assert analysis.links[0].context == root.context
     assert analysis.instrumentation_scope is not None
     assert analysis.instrumentation_scope.name == "otel_agentprof"
+
+
+def test_trace_with_the_analysis_span_reads_as_it_was_live() -> None:
+    pipeline = drop_in()
+
+    research(pipeline)
+    pipeline.flush()
+
+    assert analyze(pipeline.exporter.get_finished_spans()) == pipeline.reports[0]
 
 
 def test_analysis_span_carries_small_results_and_no_usage() -> None:

@@ -55,7 +55,9 @@ def slow_tool(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the tools that take long on average."""
     for operation, avg_ns in _slow(trace, "tool", config.slow_tool_ms):
         slowest_ns = max(trace.times.total[index] for index in operation.indices)
-        slowest = f"The slowest call took {wording.duration(slowest_ns)}. " if len(operation.indices) > 1 else ""
+        slowest = (
+            f"The slowest call took {wording.duration(slowest_ns)}. " if len(operation.indices) > 1 else ""
+        )
         yield Finding(
             rule="slow_tool",
             title=f"Tool {operation.name} takes {wording.duration(avg_ns)} on average{_calls(operation)}",

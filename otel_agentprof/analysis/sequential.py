@@ -144,7 +144,7 @@ def _turns(trace: Trace) -> dict[str, int]:
     }
 
 
-def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - the value of any attribute
+def _texts(value: Any) -> tuple[str, ...]:
     return tuple(text for text in value if isinstance(text, str)) if isinstance(value, tuple | list) else ()
 
 

@@ -156,12 +156,11 @@ class Registry:
 
 def _foreign_wrapper(function: Any, module: Any) -> str | None:
     """Return who wrapped a function before us; None for the client's own, decorated by itself or not."""
-    home = (module.__name__.partition(".")[0],)
-    package = Path(sys.modules[home[0]].__file__ or "").parent
+    package = Path(sys.modules[module.__name__.partition(".")[0]].__file__ or "").parent
     while function is not None:
-        if isinstance(function, wrapt.ObjectProxy):
-            inner = getattr(function, "_self_wrapper", None)
-            return str(getattr(inner, "__module__", None) or type(function).__module__)
+        wrapt_wrapper = getattr(function, "_self_wrapper", None)
+        if wrapt_wrapper is not None:
+            return str(getattr(wrapt_wrapper, "__module__", None) or type(function).__module__)
         code = getattr(function, "__code__", None)
         if code is not None and not Path(code.co_filename).is_relative_to(package):
             return str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))

@@ -149,7 +149,11 @@ class Mark:
             return type(func)(self(func.__func__))
         if inspect.isclass(func) or not callable(func):
             raise TypeError(f"mark functions and methods, not {func!r}")
-        return wrap(func, _MarkedFunction(self, func))  # type: ignore[return-value]  # wraps keeps the signature
+        wanted = self._call_id_from
+        call_id = self._call_id if wanted is None else _from_parameter(func, wanted)
+        name = self._name or _name_of(func)
+        work = _MarkedFunction(self, func, name, call_id, takes_content=self._kind is _TOOL)
+        return wrap(func, work)  # type: ignore[return-value]  # wraps keeps the signature
 
     def __enter__(self) -> OpenSpan:
         span = self.start(self._name, _call_id_of(self._call_id, (), {}))
@@ -196,13 +200,14 @@ class Mark:
 class _MarkedFunction:
     """What is done around each run of one decorated function."""
 
-    def __init__(self, mark: Mark, func: Callable[..., Any]) -> None:
+    def __init__(
+        self, mark: Mark, func: Callable[..., Any], name: str, call_id: CallId, *, takes_content: bool
+    ) -> None:
         self._mark = mark
-        self._name = mark._name or _name_of(func)  # noqa: SLF001 - two halves of one thing
-        self._takes_content = mark._kind is _TOOL  # noqa: SLF001 - likewise
         self._func = func
-        wanted = mark._call_id_from  # noqa: SLF001 - likewise
-        self._call_id: CallId = mark._call_id if wanted is None else _from_parameter(func, wanted)
+        self._name = name
+        self._call_id = call_id
+        self._takes_content = takes_content
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
         """Start the span of a run."""

@@ -14,6 +14,8 @@ from functools import cached_property
 from operator import attrgetter, gt, lt
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from otel_agentprof import semconv
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -73,7 +75,10 @@ class SpanTree:
             spans: The spans of one trace. Spans of several traces make one tree with a virtual root.
             now_ns: Where open spans are taken to end; None means the latest time in the trace.
         """
-        given = list(spans)
+        # Results that our processor wrote into the trace cover all of it, and are no part of what happened.
+        given = [
+            span for span in spans if span.name != semconv.ANALYSIS_SPAN_NAME or span.scope != semconv.SCOPE
+        ]
         trace_ids = set(map(_TRACE_ID, given))
         is_one_trace = len(trace_ids) == 1
         kept, parents = _linked(given, is_one_trace=is_one_trace)

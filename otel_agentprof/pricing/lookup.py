@@ -82,8 +82,8 @@ def price(
     :func:`rate_card`.
 
     >>> from otel_agentprof.model import TokenUsage
-    >>> price(TokenUsage(input=1000, output=100), "gpt-4o", provider="openai").total
-    Decimal('0.0035')
+    >>> float(price(TokenUsage(input=1000, output=100), "gpt-4o", provider="openai").total)
+    0.0035
     """
     card = rate_card(model, provider=provider, server_address=server_address, tier=tier, at_ns=at_ns)
     return None if card is None else card.cost(usage)

@@ -30,6 +30,7 @@ Source: TypeAlias = "Mapping[str, Any] | str | os.PathLike[str] | None"
 NAME: Final = "own-prices"
 _FIELDS: Final = (*sorted(card.GROUP_NAMES), "provider")
 _NEEDED: Final = ("input", "output")
+_TOO_MUCH: Final = Decimal(10**9)  # a slip of the pen, and on its way to what no float can hold
 _PER_TOKEN: Final = Decimal("0.000001")
 
 
@@ -71,13 +72,13 @@ def read(source: Source) -> OwnPrices:
     return OwnPrices(cards)
 
 
-def _entries_of_file(path: str | os.PathLike[str]) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _entries_of_file(path: str | os.PathLike[str]) -> Any:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         return json.loads(text, parse_float=Decimal, parse_int=Decimal)
     except OSError as error:
         raise UnknownPriceError(f"{os.fspath(path)}: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or nested without end
+    except (ValueError, RecursionError, ArithmeticError) as error:
         raise UnknownPriceError(f"{os.fspath(path)}: not a JSON file: {error}") from None
 
 
@@ -111,7 +112,7 @@ def _card(where: str, model: str, entry: object, table: str) -> card.RateCard:
 def _usd(place: str, name: str, value: object) -> Decimal:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         usd = Decimal(str(value))
-        if usd.is_finite() and usd >= 0:
+        if usd.is_finite() and 0 <= usd < _TOO_MUCH:
             return usd
     raise UnknownPriceError(f"{place}: {name!r} must be US dollars per million tokens, found {_kind(value)}")
 

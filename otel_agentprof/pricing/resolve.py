@@ -6,19 +6,18 @@ Import this only once the table is there: it imports genai-prices.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import localcontext
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Final
 
 from genai_prices import Usage
-from genai_prices.types import StartDateConstraint, TieredPrices
+from genai_prices.types import ModelPrice, StartDateConstraint, TieredPrices
 
 from otel_agentprof.pricing import card, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from decimal import Decimal
 
-    from genai_prices.types import ModelInfo, ModelPrice, Provider, TimeOfDateConstraint
+    from genai_prices.types import ModelInfo, Provider, TimeOfDateConstraint
 
     from otel_agentprof.pricing.card import RateCard
 
@@ -70,6 +69,11 @@ def card_of(seller: Provider, info: ModelInfo, *, tier: str | None = None, at_ns
         from_ns=from_ns,
         until_ns=until_ns,
     )
+
+
+def warm_up() -> None:
+    """Make genai-prices import what it imports only when it first calculates."""
+    ModelPrice(input_mtok=Decimal(1)).calc_price(Usage(input_tokens=1))
 
 
 def price_context(seller: Provider, info: ModelInfo, tier: str | None) -> dict[str, str]:

@@ -62,13 +62,15 @@ def find(
 
 
 def _find_by_name(sellers: Sequence[Provider], model: str) -> tuple[Provider, ModelInfo] | None:
+    vendor, slash, rest = model.partition("/")  # LiteLLM's spelling: vendor/model
+    named = seller_called(sellers, vendor) if slash else None
+    if named is not None:
+        return _offer(sellers, named, rest)
     name = model.lower()
     for seller in sellers:
         if seller.model_match is not None and seller.model_match.is_match(name):
             return _offer(sellers, seller, model)
-    vendor, slash, rest = model.partition("/")  # LiteLLM's spelling: vendor/model
-    seller_named = seller_called(sellers, vendor) if slash else None
-    return None if seller_named is None else _offer(sellers, seller_named, rest)
+    return None
 
 
 def seller_called(sellers: Sequence[Provider], provider: str) -> Provider | None:

@@ -79,7 +79,10 @@ class Loader:
             from genai_prices import __version__  # noqa: PLC0415 - slow import, on this thread only
             from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - likewise
 
+            from otel_agentprof.pricing import resolve  # noqa: PLC0415 - likewise
+
             get_snapshot()
+            resolve.warm_up()
             self._version = __version__
         except Exception as error:  # noqa: BLE001 - a missing or broken table must never reach the program
             _LOGGER.warning(

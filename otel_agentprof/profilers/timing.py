@@ -240,12 +240,13 @@ def _bars(rows: Sequence[Row], cells: int) -> list[str]:
     length_ns = max(row.end_ns for row in rows) - start_ns or 1
     bars = []
     for row in rows:
-        first = min((row.start_ns - start_ns) * cells // length_ns, cells - 1)
-        last = max(-((start_ns - row.end_ns) * cells // length_ns), first + 1)  # rounded up
+        # Rounded: the few µs between two inner timers are no cell of their own.
+        first = min(round((row.start_ns - start_ns) * cells / length_ns), cells - 1)
+        last = max(round((row.end_ns - start_ns) * cells / length_ns), first + 1)
         bar = [" "] * first + [ASCII.off_path] * (last - first) + [" "] * (cells - last)
         if last - first == 1 and row.on_path:
             bar[first] = ASCII.on_path
-        for stretch in row.on_path:  # rounded: the few µs between two inner timers are no cell
+        for stretch in row.on_path:
             left, right = (round((ns - start_ns) * cells / length_ns) for ns in stretch)
             bar[left:right] = [ASCII.on_path] * (right - left)
         bars.append("".join(bar))

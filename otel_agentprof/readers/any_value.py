@@ -45,7 +45,7 @@ def attributes_of(pairs: Json, losses: Losses) -> dict[str, Any]:
     return found
 
 
-def value_of(raw: Json, depth: int = 0) -> Any:  # noqa: ANN401 - an AnyValue is what its name says
+def value_of(raw: Json, depth: int = 0) -> Any:
     """Return one AnyValue as a Python value; an empty one is None. Raises one of BAD_VALUE."""
     if raw is None:
         return None

@@ -180,7 +180,7 @@ def _tags(raw: Json, losses: Losses) -> dict[str, Any]:
     return found
 
 
-def _array(value: Any) -> Any:  # noqa: ANN401 - a tag's value of any type passes through
+def _array(value: Any) -> Any:
     try:
         members = json.loads(value)
     except (TypeError, ValueError, RecursionError):

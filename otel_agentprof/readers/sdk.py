@@ -21,7 +21,7 @@ _RESOURCES: Final[dict[int, tuple[object, dict[str, Any]]]] = {}
 _MAX_RESOURCES: Final = 16
 
 
-def span_of(readable: Any) -> Span:  # noqa: ANN401 - duck-typed, so that the SDK need not be imported
+def span_of(readable: Any) -> Span:
     """Return a span with the data of an SDK ReadableSpan, ended or still open.
 
     Raises:
@@ -44,7 +44,7 @@ def spans_of(spans: Iterable[Any]) -> tuple[Span, ...]:
     return tuple([span if isinstance(span, Span) else span_of(span) for span in spans])
 
 
-def _span(readable: Any) -> Span:  # noqa: ANN401 - duck-typed
+def _span(readable: Any) -> Span:
     context, parent, status = readable.context, readable.parent, readable.status
     scope = readable.instrumentation_scope
     name, start_ns, end_ns = readable.name, readable.start_time, readable.end_time
@@ -73,12 +73,12 @@ def _span(readable: Any) -> Span:  # noqa: ANN401 - duck-typed
     )
 
 
-def _link(link: Any) -> Link:  # noqa: ANN401 - duck-typed
+def _link(link: Any) -> Link:
     context = link.context
     return Link(format(context.trace_id, "032x"), format(context.span_id, "016x"), _plain(link.attributes))
 
 
-def _resource(resource: Any) -> dict[str, Any]:  # noqa: ANN401 - duck-typed
+def _resource(resource: Any) -> dict[str, Any]:
     known = _RESOURCES.get(id(resource))
     if known is not None:
         return known[1]
@@ -89,7 +89,7 @@ def _resource(resource: Any) -> dict[str, Any]:  # noqa: ANN401 - duck-typed
     return attributes
 
 
-def _plain(attributes: Any) -> dict[str, Any]:  # noqa: ANN401 - a mapping of any kind, or None
+def _plain(attributes: Any) -> dict[str, Any]:
     try:
         # The SDK's mapping locks and looks up for each key that is iterated over; its copy() does not.
         copy: dict[str, Any] = attributes.copy()

@@ -28,7 +28,7 @@ def render_many(reports: Sequence[Report]) -> str:
     return _dump([report.to_dict() for report in reports])
 
 
-def _dump(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def _dump(value: Any) -> str:
     return _HIDDEN.sub(_escape, json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 

@@ -111,7 +111,7 @@ def _attributes(attributes: Mapping[str, Any], depth: int = 0) -> list[dict[str,
     return [{"key": str(key), "value": _value(value, depth)} for key, value in attributes.items()]
 
 
-def _value(value: Any, depth: int) -> dict[str, Any]:  # noqa: ANN401 - attributes are of any type
+def _value(value: Any, depth: int) -> dict[str, Any]:
     if isinstance(value, str):
         return {"stringValue": value}
     if isinstance(value, bool):  # before int, which it is too
@@ -123,7 +123,7 @@ def _value(value: Any, depth: int) -> dict[str, Any]:  # noqa: ANN401 - attribut
     return _odd_value(value, depth)
 
 
-def _odd_value(value: Any, depth: int) -> dict[str, Any]:  # noqa: ANN401 - attributes are of any type
+def _odd_value(value: Any, depth: int) -> dict[str, Any]:
     if value is None:
         return {}
     if isinstance(value, bytes | bytearray | memoryview):

@@ -60,21 +60,24 @@ def _clocks(trace: Trace) -> Iterator[DataQuality]:
     tree = trace.tree
     if tree.open_spans:
         yield _about(
-            tree, tree.open_spans, "open_spans", "never ended and were taken to last to the end of the trace."
+            tree,
+            tree.open_spans,
+            "open_spans",
+            "never ended; the end of the trace stands for the missing one.",
         )
     if tree.backward_spans:
         yield _about(
             tree,
             tree.backward_spans,
             "negative_duration",
-            "ended before they began and were given no length.",
+            "ended before the start and got no length.",
         )
     if trace.background:
         yield _about(
             tree,
             trace.background,
             "background_spans",
-            "ran in the background: nobody waited for them, so they are not on the critical path.",
+            "ran in the background: nobody waited, so that time is not on the critical path.",
         )
 
 
@@ -90,7 +93,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             tree,
             incomplete,
             "incomplete_streams",
-            "were streams not read to the end; their tokens may be too few.",
+            "streamed an answer that was not read to the end; its tokens may be too few.",
         )
     # A call that failed was not billed, so there is nothing to miss.
     missing = [
@@ -105,7 +108,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             tree,
             missing,
             "missing_usage",
-            "are model calls without token counts: tokens and cost are too low.",
+            "called a model and told no tokens: the sums of tokens and cost are too low.",
         )
     if unpriced_models:
         names = ", ".join(unpriced_models)
@@ -117,7 +120,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             tree,
             ledger.roll_ups,
             "roll_up_ignored",
-            "repeat the tokens of spans below them and were not added again.",
+            "repeated the tokens of spans below, which were not added again.",
         )
     if cut := [index for index, span in enumerate(tree.spans) if span.dropped_attributes]:
         dropped = sum(tree.spans[index].dropped_attributes for index in cut)

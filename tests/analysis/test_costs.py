@@ -13,6 +13,8 @@ from otel_agentprof.model.counting import count
 if TYPE_CHECKING:
     from drawing import Drawing
 
+    from otel_agentprof.model import Cost, TokenUsage
+
 
 def paid(tree: Drawing) -> dict[str, Decimal | None]:
     found = costs(tree, count(tree), flat_price)
@@ -101,11 +103,25 @@ def test_the_service_tier_that_was_billed_reaches_the_price() -> None:
 
 def test_provider_address_and_time_reach_the_price() -> None:
     asked: list[dict[str, Any]] = []
+
+    def ask(usage: TokenUsage, model: str, **context: Any) -> Cost | None:
+        asked.append({"tokens": usage.total, "model": model, **context})
+        return None
+
     tree = draw("""
         agent  |----|  role=agent
           chat  |--|   role=llm model=m in=1 out=1 provider=openai server.address=api.example.com
     """)
 
-    costs(tree, count(tree), lambda _usage, _model, **context: asked.append(context))
+    costs(tree, count(tree), ask)
 
-    assert asked == [{"provider": "openai", "server_address": "api.example.com", "tier": None, "at_ns": 1}]
+    assert asked == [
+        {
+            "tokens": 2,
+            "model": "m",
+            "provider": "openai",
+            "server_address": "api.example.com",
+            "tier": None,
+            "at_ns": 1,
+        }
+    ]

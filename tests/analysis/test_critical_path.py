@@ -329,7 +329,11 @@ def test_an_unknown_profile_is_refused_in_one_line() -> None:
 
 
 def test_the_name_in_the_package_is_the_function_not_the_file() -> None:
-    code = "import otel_agentprof.analysis.critical_path, otel_agentprof.analysis as a; assert callable(a.critical_path)"
+    code = (
+        "import otel_agentprof.analysis.critical_path\n"
+        "import otel_agentprof.analysis as a\n"
+        "assert callable(a.critical_path)"
+    )
 
     finished = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603 - our own code
 

@@ -41,9 +41,7 @@ def test_a_span_has_three_times() -> None:
 
     assert found["agent"] == Statistics(1, 11, 11 - 3 - 4, 11 - 3 - 4, 11, 11, 11, 11, 11)
     assert found["llm"] == Statistics(1, 3, 3, 3, 3, 3, 3, 3, 3)
-    assert found["tool"] == Statistics(
-        2, 6, 6, 4, min_ns=2, avg_ns=3, p50_ns=2, p95_ns=4, max_ns=4
-    )
+    assert found["tool"] == Statistics(2, 6, 6, 4, min_ns=2, avg_ns=3, p50_ns=2, p95_ns=4, max_ns=4)
 
 
 def test_self_time_leaves_out_only_what_children_cover_inside_the_span() -> None:
@@ -69,7 +67,13 @@ def test_percentiles_are_durations_of_real_calls(count: int, p50: int, p95: int)
 
     found = names(SpanTree.from_spans(spans))["work"]
 
-    assert (found.count, found.min_ns, found.p50_ns, found.p95_ns, found.max_ns) == (count, 1, p50, p95, count)
+    assert (found.count, found.min_ns, found.p50_ns, found.p95_ns, found.max_ns) == (
+        count,
+        1,
+        p50,
+        p95,
+        count,
+    )
     assert found.avg_ns == (count + 1) // 2
 
 
@@ -143,7 +147,7 @@ def trees(draw_: st.DrawFn) -> SpanTree:
     return SpanTree.from_spans(spans)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(trees())
 def test_critical_time_over_all_roles_is_the_duration(tree: SpanTree) -> None:
     found = roles(tree)
@@ -151,10 +155,12 @@ def test_critical_time_over_all_roles_is_the_duration(tree: SpanTree) -> None:
     assert sum(figures.critical_ns for figures in found.values()) == tree.duration_ns
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(trees())
 def test_self_time_is_never_more_than_total_nor_less_than_nothing(tree: SpanTree) -> None:
     found = names(tree)
 
     assert all(0 <= figures.self_ns <= figures.total_ns for figures in found.values())
-    assert all(figures.min_ns <= figures.p50_ns <= figures.p95_ns <= figures.max_ns for figures in found.values())
+    assert all(
+        figures.min_ns <= figures.p50_ns <= figures.p95_ns <= figures.max_ns for figures in found.values()
+    )

@@ -113,7 +113,8 @@ def test_marks_say_what_is_odd_about_a_span() -> None:
 
 def test_ten_thousand_levels_are_no_deeper_than_ten() -> None:
     spans = [
-        Span("1" * 32, f"{n + 1:016x}", f"{n:016x}" if n else None, "step", n, 30_000 - n) for n in range(10_000)
+        Span("1" * 32, f"{n + 1:016x}", f"{n:016x}" if n else None, "step", n, 30_000 - n)
+        for n in range(10_000)
     ]
 
     found = rows(SpanTree.from_spans(spans))

@@ -32,7 +32,7 @@ MESSAGE_USAGE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """One method of one client.
 

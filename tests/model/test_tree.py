@@ -68,14 +68,14 @@ def test_an_orphan_outside_the_only_root_is_detached() -> None:
 def test_the_only_orphan_is_the_root() -> None:
     tree = SpanTree.from_spans([span("a", "elsewhere"), span("b", "a")])
 
-    assert (tree.root, tree.orphans) == (0, {0})
+    assert (tree.root, tree.orphans) == (0, frozenset({0}))
 
 
 def test_a_span_that_names_itself_as_parent_is_an_orphan() -> None:
     tree = SpanTree.from_spans([span("a", "a"), span("b", "a")])
 
     assert tree.parents == (-1, 0)
-    assert (tree.root, tree.orphans, tree.cut_spans) == (0, {0}, frozenset())
+    assert (tree.root, tree.orphans, tree.cut_spans) == (0, frozenset({0}), frozenset())
 
 
 def test_several_roots_share_a_virtual_one() -> None:
@@ -98,7 +98,7 @@ def test_a_cycle_is_cut_at_its_earliest_span() -> None:
 def test_a_cycle_beside_a_root_belongs_to_the_root() -> None:
     tree = SpanTree.from_spans([span("a"), span("b", "c", 1, 3), span("c", "b", 2, 3)])
 
-    assert (tree.root, tree.parents, tree.cut_spans) == (0, (-1, 0, 1), {1})
+    assert (tree.root, tree.parents, tree.cut_spans) == (0, (-1, 0, 1), frozenset({1}))
 
 
 def test_an_open_span_ends_at_the_latest_known_time() -> None:
@@ -123,7 +123,7 @@ def test_only_open_spans_end_when_the_last_starts() -> None:
 def test_a_span_that_ends_before_it_starts_has_no_length() -> None:
     tree = SpanTree.from_spans([span("a"), span("b", "a", 5, 2)])
 
-    assert (tree.ends, tree.backward_spans) == ((10, 5), {1})
+    assert (tree.ends, tree.backward_spans) == ((10, 5), frozenset({1}))
 
 
 def test_ids_are_known_per_trace() -> None:
@@ -142,7 +142,7 @@ def test_ids_are_known_per_trace() -> None:
 def test_a_parent_in_another_trace_is_unknown() -> None:
     tree = SpanTree.from_spans([Span("1", "a", None, "one", 0, 5), Span("2", "b", "a", "two", 1, 2)])
 
-    assert (tree.parents, tree.orphans) == ((-1, -1), {1})
+    assert (tree.parents, tree.orphans) == ((-1, -1), frozenset({1}))
 
 
 def test_no_spans_make_an_empty_tree() -> None:

@@ -101,7 +101,7 @@ def is_by_token(price: ModelPrice) -> bool:
     return "mtok" in units or not units & NOT_BY_TOKEN
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(usage=USAGES, moment=MOMENTS)
 def test_every_price_in_the_table_is_what_its_own_calculation_says(
     usage: TokenUsage, moment: datetime
@@ -228,7 +228,7 @@ def tables(draw: st.DrawFn) -> dict[str, Decimal | TieredPrices]:
     return prices
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(prices=tables(), usage=USAGES)
 def test_any_table_that_may_come_is_priced_as_its_own_calculation_does(
     prices: dict[str, Decimal | TieredPrices], usage: TokenUsage

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal, Inexact, localcontext
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from genai_prices.types import (
@@ -15,7 +16,7 @@ from genai_prices.types import (
 
 from otel_agentprof import pricing
 from otel_agentprof.model import TokenUsage
-from otel_agentprof.pricing import lookup, table
+from otel_agentprof.pricing import lookup, sellers, table
 
 if TYPE_CHECKING:
     import pytest
@@ -100,15 +101,15 @@ def test_answers_are_remembered_within_a_limit(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_price_that_is_yet_to_come_does_not_answer_for_today(monkeypatch: pytest.MonkeyPatch) -> None:
-    day = datetime.fromtimestamp(lookup.time_ns() // 10**9 + 10 * 86_400, UTC).date()
+    day = datetime.fromtimestamp(time_ns() // 10**9 + 10 * 86_400, UTC).date()
     prices = [
         ConditionalPrice(prices=ModelPrice(input_mtok=Decimal(1))),
         ConditionalPrice(StartDateConstraint(day), prices=ModelPrice(input_mtok=Decimal(2))),
     ]
     info = ModelInfo(id="m", match=ClauseEquals("m"), prices=prices)
     seller = Provider(id="s", name="S", api_pattern="https://s", models=[info])
-    monkeypatch.setattr(lookup.sellers, "find", lambda *_, **__: (seller, info))
-    now_ns = lookup.time_ns()
+    monkeypatch.setattr(sellers, "find", lambda *_, **__: (seller, info))
+    now_ns = time_ns()
     usage = TokenUsage(input=1_000_000)
 
     costs = [

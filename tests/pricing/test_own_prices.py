@@ -112,6 +112,10 @@ def test_the_configured_file_is_read_when_the_first_price_is_asked_for(
         ({"m": {"input": 1, "output": 1, "zzz": 1}}, "unknown field 'zzz'; known are audio_cache_read, "),
         ({"m": {"input": "1", "output": 1}}, "'input' must be US dollars per million tokens, found '1'"),
         ({"m": {"input": -1, "output": 1}}, "'input' must be US dollars per million tokens, found '-1'"),
+        (
+            {"m": {"input": 1e300, "output": 1}},
+            "'input' must be US dollars per million tokens, found '1E+300'",
+        ),
         ({"m": {"input": True, "output": 1}}, "'input' must be US dollars per million tokens, found 'True'"),
         (
             {"m": {"input": None, "output": 1}},

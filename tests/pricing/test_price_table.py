@@ -35,8 +35,6 @@ def test_the_table_is_imported_once_on_a_daemon_thread_and_a_span_waits_for_it()
     lines = run("""
         import sys, threading
         from otel_agentprof import pricing
-        from otel_agentprof.pricing.lookup import Config
-
         class Witness:
             def find_spec(self, name, path=None, target=None):
                 if name.startswith("genai_prices"):

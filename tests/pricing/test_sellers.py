@@ -50,6 +50,7 @@ def test_a_provider_has_the_tables_name(provider: str, seller: str) -> None:
         ("gpt-4o", None, None, "openai"),
         ("gpt-4o", "litellm", None, "openai"),
         ("anthropic/claude-sonnet-4-5", "litellm", None, "anthropic"),
+        ("bedrock/anthropic.claude-3-haiku-20240307-v1:0", None, None, "aws"),
         ("openrouter/openai/gpt-4o", None, None, "openrouter"),
         ("gemini-2.5-flash", "vertex_ai_beta", None, "google"),
         ("mistral-large-latest", "mistral_ai", None, "mistral"),

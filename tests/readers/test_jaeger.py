@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from otel_agentprof.model.span import Event, Link, Span
 from otel_agentprof.readers import read_spans
-from otel_agentprof.readers.loaded import Loaded
+
+if TYPE_CHECKING:
+    from otel_agentprof.readers.loaded import Loaded
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 START_US = 1_700_000_000_000_000

@@ -6,10 +6,10 @@ import base64
 import io
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToJson  # type: ignore[import-untyped]  # ships no types
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -17,10 +17,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from otel_agentprof.model.span import Span
 from otel_agentprof.readers import read_spans, spans_of
 from otel_agentprof.readers.ids import UNREADABLE_PARENT
 from otel_agentprof.readers.loaded import Loaded
+
+if TYPE_CHECKING:
+    from otel_agentprof.model.span import Span
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -29,7 +31,7 @@ START = 1_700_000_000_000_000_000
 
 
 def raw_span(**fields: Any) -> dict[str, Any]:
-    span = {
+    span: dict[str, Any] = {
         "traceId": TRACE,
         "spanId": SPAN,
         "name": "chat",
@@ -364,7 +366,7 @@ def test_the_real_sdk_through_protobufs_own_json_reads_back_as_it_was() -> None:
     provider.add_span_processor(SimpleSpanProcessor(memory))
     tracer = provider.get_tracer("real")
     other = SpanContext(int(TRACE, 16), int(SPAN, 16), is_remote=True, trace_flags=TraceFlags.get_default())
-    attributes = {
+    attributes: Any = {
         "s": "ü",
         "i": 2**40,
         "f": 0.1,

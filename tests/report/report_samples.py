@@ -67,7 +67,7 @@ def report(rows: Sequence[Row], **changes: Any) -> Report:
         "duration_ns": end - start,
         "span_count": len(rows),
         "critical_path": _path(rows, start, end),
-        "by_role": _by_role(rows),
+        "by_role": _by_role(rows, _path(rows, start, end)),
         "by_name": {},
         "by_model": {},
         "usage": TokenUsage(*map(sum, zip(*used, strict=True))) if used else TokenUsage(),
@@ -205,8 +205,7 @@ def research_agent() -> Report:
 def busy_agent() -> Report:
     """Return a longer trace with runs, a deep chain, noise, an open span and a model without a price."""
     rows = [row(0, "invoke_agent supervisor", "agent", 0, 60_000, (0, 1_000), (59_000, 60_000))]
-    for level in range(1, 20):
-        rows.append(row(level, f"RunnableSequence {level}", "step", 1_000, 20_000))
+    rows += [row(level, f"RunnableSequence {level}", "step", 1_000, 20_000) for level in range(1, 20)]
     rows.append(
         row(20, "chat local-llama", "llm", 1_000, 20_000, (1_000, 20_000), usage=TokenUsage(9_000, 900))
     )
@@ -271,7 +270,7 @@ def deep(count: int) -> Report:
 
 def _path(rows: Sequence[Row], start: int, end: int) -> tuple[PathStep, ...]:
     steps: list[PathStep] = []
-    found = sorted((a, b, r) for r in rows for a, b in r.on_path)
+    found = sorted(((a, b, r) for r in rows for a, b in r.on_path), key=lambda piece: piece[:2])
     for a, b, r in found:
         if a > start:
             steps.append(PathStep(None, None, "other", start, a))
@@ -282,11 +281,11 @@ def _path(rows: Sequence[Row], start: int, end: int) -> tuple[PathStep, ...]:
     return tuple(steps)
 
 
-def _by_role(rows: Sequence[Row]) -> dict[Role, Statistics]:
+def _by_role(rows: Sequence[Row], path: Sequence[PathStep]) -> dict[Role, Statistics]:
     groups: dict[Role, list[Row]] = defaultdict(list)
     for r in rows:
         groups[r.role].append(r)
-    outside = sum(s.end_ns - s.start_ns for s in _path(rows, rows[0].start_ns, rows[0].end_ns) if not s.name)
+    outside = sum(step.end_ns - step.start_ns for step in path if step.span_id is None)
     figures = {
         role: Statistics(
             count=len(group),

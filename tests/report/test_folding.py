@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_samples import busy_agent, report, row
 from wild_reports import wild_reports
 
 from otel_agentprof.report.folding import Line, fold, merge
-from otel_agentprof.report.report import Report, Row
+
+if TYPE_CHECKING:
+    from otel_agentprof.report.report import Report, Row
 
 
 def kinds(lines: tuple[Line, ...]) -> list[str]:
@@ -138,7 +143,7 @@ def test_every_row_is_part_of_exactly_one_line(made: Report, limit: int) -> None
     )
     assert sum(often for line in lines for _, often in line.marks) == sum(len(r.marks) for r in rows)
     assert len(lines) <= 2 * limit + 1
-    assert all(below.indent <= above.indent + 1 for above, below in zip(lines, lines[1:], strict=False))
+    assert all(below.indent <= above.indent + 1 for above, below in pairwise(lines))
 
 
 def test_folding_a_busy_agent_keeps_its_money() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from wild_reports import hidden_characters, wild_reports
 
 from otel_agentprof.report import json_text
 from otel_agentprof.report.formats import FORMATS
-from otel_agentprof.report.report import Report
+
+if TYPE_CHECKING:
+    from otel_agentprof.report.report import Report
 
 
 @pytest.mark.parametrize(

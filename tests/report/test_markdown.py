@@ -12,11 +12,29 @@ from wild_reports import ATTACKS, hidden_characters, wild_reports
 from otel_agentprof.report.markdown import render
 from otel_agentprof.report.report import DataQuality, Report
 
-TAGS = set("h2 h3 table thead tbody tr th td strong em code pre p ol ul li".split())
+TAGS = {
+    "h2",
+    "h3",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "strong",
+    "em",
+    "code",
+    "pre",
+    "p",
+    "ol",
+    "ul",
+    "li",
+}
 
 
 def as_html(made: Report) -> str:
-    return MarkdownIt("commonmark").enable("table").render(render(made, width=100, color=False))
+    page: str = MarkdownIt("commonmark").enable("table").render(render(made, width=100, color=False))
+    return page
 
 
 def test_the_summary_looks_as_it_did() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from hypothesis import strategies as st
+from report_samples import report, row
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.model.tokens import TokenUsage
-from otel_agentprof.report.report import DataQuality
-from report_samples import report, row
+from otel_agentprof.report.report import DataQuality, Mark
 
 if TYPE_CHECKING:
     from otel_agentprof.report.report import Report
@@ -36,8 +36,10 @@ ATTACKS: Final = (
     "",
     "   ",
 )
-_NAMES: Final = st.one_of(st.sampled_from(ATTACKS), st.text(st.characters(exclude_categories=()), max_size=30))
-_MARKS: Final = st.sampled_from(["error", "open", "background", "hoisted", "incomplete"])
+_NAMES: Final = st.one_of(
+    st.sampled_from(ATTACKS), st.text(st.characters(exclude_categories=()), max_size=30)
+)
+_MARKS: Final[st.SearchStrategy[Mark]] = st.sampled_from(get_args(Mark))
 
 
 @st.composite
