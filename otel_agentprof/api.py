@@ -51,6 +51,7 @@ class _Process:
 
     active: Instrumentation | None = None
     borrowed: Instrumentation | None = None  # made by profile() for as long as profiles run
+    beneath: Callable[[], None] | None = None  # patches what nobody else does: `agentprof run`
     profiles_running = 0
 
 
@@ -77,6 +78,8 @@ class Instrumentation:
             tracing.reset()
             pricing.configure(None)
             atexit.unregister(self._at_exit)
+            if _Process.beneath is not None:
+                _Process.beneath()
         if self.processor is not None:
             self.processor.force_flush()
             self.processor.on_report = None
@@ -164,6 +167,17 @@ def uninstrument() -> None:
         active = _Process.active
     if active is not None:
         active.uninstrument()
+
+
+def instrument_beneath(patch: Callable[[], None]) -> None:
+    """Patch now, and again whenever the program takes its own :func:`instrument` back: for ``agentprof run``.
+
+    The program's own calls behave as if nobody had instrumented anything before.
+    """
+    with _lock:
+        _Process.beneath = patch
+        if _Process.active is None:
+            patch()
 
 
 def attach_processor() -> None:
@@ -323,7 +337,7 @@ def _pipeline(
     if hasattr(provider, "add_span_processor"):
         return provider, _attached(provider, settings)
     made = TracerProvider()
-    processor = AgentProfSpanProcessor(_exporting(), config=settings)
+    processor = AgentProfSpanProcessor(exporting(), config=settings)
     made.add_span_processor(processor)
     _processors[made] = processor
     trace.set_tracer_provider(made)
@@ -348,8 +362,8 @@ def _found_on(provider: Any) -> AgentProfSpanProcessor | None:
     return None
 
 
-def _exporting() -> SpanProcessor | None:
-    """Return what exports as the ``OTEL_*`` variables ask; None where they ask for nothing."""
+def exporting() -> SpanProcessor | None:
+    """Return a processor that exports as the ``OTEL_*`` variables ask; None where they ask for nothing."""
     batches = []
     for name in config.exporters("TRACES"):
         entry = "otlp_proto_http" if name == "otlp" and _speaks_http() else name

@@ -7,6 +7,7 @@ with time. The room that reads the table is entered only when there is one, sinc
 from __future__ import annotations
 
 import logging
+import re
 from time import time_ns
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_CARDS: Final = 1024
+_SNAPSHOT: Final = re.compile(r"[-@]20\d\d-?[01]\d-?[0-3]\d$")
 _CARDS: dict[_Key, RateCard | None] = {}
 
 
@@ -133,6 +135,11 @@ def _resolve(key: _Key, at_ns: int | None) -> RateCard | None:
             from otel_agentprof.pricing import resolve  # noqa: PLC0415 - imports genai-prices
 
             found = sellers.find(prices.providers, model, provider=provider, server_address=server_address)
+            if found is None and (family := _SNAPSHOT.sub("", model)) != model:
+                # A dated snapshot that the table does not list yet costs what its undated name costs.
+                found = sellers.find(
+                    prices.providers, family, provider=provider, server_address=server_address
+                )
             when_ns = now_ns if at_ns is None else at_ns
             card = None if found is None else resolve.card_of(*found, tier=tier, at_ns=when_ns)
     if card is None or card.from_ns <= now_ns:  # one that is yet to come must not answer for today

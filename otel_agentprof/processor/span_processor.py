@@ -3,8 +3,8 @@
     on_start, on_end --> queue --> Buffer --> analysis --> enriched spans | analysis span | on_report
     user's threads             |            worker thread
 
-The user's threads only append to a queue. No lock is taken there: spans are also ended by finalisers, which
-run anywhere, even in the middle of a block that holds the lock.
+The user's threads only append to a queue, and take no lock unless it is full: spans are also ended by
+finalisers, which run anywhere, even in the middle of a block that holds the lock.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _MAX_ENTRIES = 100_000  # spans that start and spans that end
 _WAKE_AT = 1_024  # entries after which the worker is woken though no trace has ended
+_SHORTEST_WAIT_S = 0.01
 _LONGEST_WAIT_S = 30.0
 _SHUTDOWN_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 5.0
@@ -156,7 +157,8 @@ class AgentProfSpanProcessor(SpanProcessor):
             catch_up=self._take_in,
             analyse=self._outlet.analyse,
         )
-        self._entries.append(watch)
+        if len(self._entries) < _MAX_ENTRIES:
+            self._entries.append(watch)
         return watch
 
     @property
@@ -250,7 +252,7 @@ class AgentProfSpanProcessor(SpanProcessor):
             self._let_out()
             with self._lock:
                 wait_s = self._buffer.next_time() - monotonic()
-            return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+            return min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
         return _LONGEST_WAIT_S
 
     def _let_out(self) -> None:

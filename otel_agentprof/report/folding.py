@@ -272,6 +272,20 @@ def merge(stretches: Iterable[Stretch], gap_ns: int) -> tuple[Stretch, ...]:
     return tuple(joined)
 
 
+def coverage(stretches: Sequence[Stretch], width: int, start_ns: int, duration_ns: int) -> list[int]:
+    """Return how much of each cell the stretches cover, in ns times cells; at least 1 where one lies."""
+    cells = [0] * width
+    span = max(duration_ns, 1)
+    for start, end in stretches:
+        first, last = ((moment - start_ns) * width for moment in (start, end))
+        for cell in range(max(first // span, 0), min(max(last - 1, first) // span, width - 1) + 1):
+            cells[cell] += max(min(last, (cell + 1) * span) - max(first, cell * span), 1)
+    # What lies after the root's end is drawn at the edge, so that no span is without a sign.
+    if stretches and not any(cells):
+        cells[0 if stretches[0][1] <= start_ns else -1] = 1
+    return cells
+
+
 def _sum_of_usage(rows: Iterable[Row]) -> TokenUsage | None:
     found = [row.usage for row in rows if row.usage is not None]
     return TokenUsage(*map(sum, zip(*found, strict=True))) if found else None

@@ -145,6 +145,8 @@ def _parts(usage: TokenUsage, *, output: bool) -> str:
 
 
 def _named(models: tuple[str, ...]) -> str:
-    shown = [text.name(model) for model in models[:_NAMED_MODELS]]
+    shown = [
+        "an unnamed model" if model == text.UNKNOWN else text.name(model) for model in models[:_NAMED_MODELS]
+    ]
     rest = len(models) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

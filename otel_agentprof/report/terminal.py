@@ -156,8 +156,7 @@ def _add_notes(sheet: Sheet, report: Report) -> None:
         return
     _add_title(sheet, "Notes on the data")
     for note in report.data_quality[:_MOST_NOTES]:
-        spans = f" ({text.plural(len(note.span_ids), 'span')})" if note.span_ids else ""
-        sheet.add_wrapped(text.clean(note.message) + spans, indent="    ", first=(("  - ", ""),), style="dim")
+        sheet.add_wrapped(text.clean(note.message), indent="    ", first=(("  - ", ""),), style="dim")
     _add_rest(sheet, len(report.data_quality) - _MOST_NOTES)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 UNKNOWN: Final = "unknown"
@@ -115,10 +115,7 @@ def plural(count: int, noun: str) -> str:
 
 def measure(metric: str, value: float) -> str:
     """Return the figure of a finding; the unit is the end of the metric's name (``_ms``, ``_usd``, ...)."""
-    try:
-        exact = Decimal(repr(float(value)))
-    except (InvalidOperation, ValueError, OverflowError):
-        return UNKNOWN
+    exact = Decimal(repr(value))  # the digits that the float shows, not its last binary bit
     if not exact.is_finite():
         return UNKNOWN
     if metric.endswith("_usd"):

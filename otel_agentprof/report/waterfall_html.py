@@ -7,10 +7,11 @@ that folding never hides what was waited for.
 from __future__ import annotations
 
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.report import text
-from otel_agentprof.report.folding import fold, merge
+from otel_agentprof.report.folding import coverage, fold, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,8 @@ _MOST_LINES: Final = 400
 _MOST_OF_A_RUN: Final = 100
 _DEEPEST: Final = 40  # elements inside elements; browsers give up at a few hundred
 _DEEPEST_INDENT: Final = 16
-_CROWD: Final = 30
+_CROWD: Final = 30  # stretches of one row that are still drawn one by one
+_SHADES: Final = 200
 _FINEST: Final = 400  # stretches closer than this part of the time are one element
 _MARKS: Final[Mapping[Mark, str]] = {
     "error": "the span ended with an error",
@@ -157,10 +159,24 @@ def _member(row: Row, indent: int, scale: _Scale) -> str:
 
 def _bars(stretches: Iterable[Stretch], scale: _Scale, kind: str) -> str:
     found = tuple(stretches)
-    # A lone short stretch is widened until it can be seen; many of them would then seem to fill the time.
-    least = ";min-width:0" if len(found) > _CROWD else ""
-    start = f'<i class="{kind}" ' if kind else "<i "
-    return "".join(f'{start}style="{scale.place(stretch)}{least}"></i>' for stretch in found)
+    if len(found) > _CROWD:
+        return _shades(found, scale, kind)
+    return "".join(f'<i class="{kind}" style="{scale.place(stretch)}"></i>' for stretch in found)
+
+
+def _shades(stretches: Sequence[Stretch], scale: _Scale, kind: str) -> str:
+    """Return many short stretches as shades: browsers widen each to a pixel, so that they seem to fill the time."""
+    cells = coverage(stretches, _SHADES, scale.start_ns, scale.duration_ns)
+    full = 1.0 if kind else 0.28  # as in page.html
+    shades = [f"{full * min(covered / max(scale.duration_ns, 1), 1):.2f}" for covered in cells]
+    drawn, at = [], 0
+    for shade, same in groupby(shades):
+        end = at + len(list(same))
+        if any(cells[at:end]):
+            edges = f"left:{100 * at / _SHADES:.1f}%;width:{100 * (end - at) / _SHADES:.1f}%"
+            drawn.append(f'<i class="{kind}" style="{edges};opacity:{shade}"></i>')
+        at = end
+    return "".join(drawn)
 
 
 def _hint(line: Line, scale: _Scale) -> str:

@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.report import text
+from otel_agentprof.report.folding import coverage
 from otel_agentprof.report.sheet import cut, pad, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_agentprof.report.folding import Line, Stretch
+    from otel_agentprof.report.folding import Line
     from otel_agentprof.report.report import Mark, Report
     from otel_agentprof.report.sheet import Glyphs, Piece
     from otel_agentprof.semconv import Role
@@ -183,8 +184,8 @@ def _guide(line: Line, goes_on: list[bool], glyphs: Glyphs) -> str:
 
 def _bar(line: Line, width: int, start_ns: int, duration_ns: int, glyphs: Glyphs) -> tuple[Piece, ...]:
     """Return the cells of a bar: a full block where at least half of the time was on the critical path."""
-    busy = _coverage(line.busy, width, start_ns, duration_ns)
-    path = _coverage(line.on_path, width, start_ns, duration_ns)
+    busy = coverage(line.busy, width, start_ns, duration_ns)
+    path = coverage(line.on_path, width, start_ns, duration_ns)
     style = ROLE_STYLES[line.row.role]
     pieces: list[Piece] = []
     for in_cell, on_path in zip(busy, path, strict=True):
@@ -199,17 +200,3 @@ def _bar(line: Line, width: int, start_ns: int, duration_ns: int, glyphs: Glyphs
         else:
             pieces.append((sign, paint))
     return tuple(pieces)
-
-
-def _coverage(stretches: Sequence[Stretch], width: int, start_ns: int, duration_ns: int) -> list[int]:
-    """Return how much of each cell the stretches cover, in ns times cells; at least 1 where one lies."""
-    cells = [0] * width
-    span = max(duration_ns, 1)
-    for start, end in stretches:
-        first, last = ((moment - start_ns) * width for moment in (start, end))
-        for cell in range(max(first // span, 0), min(max(last - 1, first) // span, width - 1) + 1):
-            cells[cell] += max(min(last, (cell + 1) * span) - max(first, cell * span), 1)
-    # What lies after the root's end is drawn at the edge, so that no span is without a sign.
-    if stretches and not any(cells):
-        cells[0 if stretches[0][1] <= start_ns else -1] = 1
-    return cells

@@ -61,15 +61,18 @@ def instrumented(*, is_sampled: bool = True, captures_content: bool = False) -> 
 
 
 def added(action: Callable[[], object], **options: bool) -> int:
+    """Return what instrumentation adds; the action must look its method up, as a program does."""
     bare = calls_of(action).total
     with instrumented(**options):
-        return calls_of(action).total - bare
+        count = calls_of(action).total - bare
+    assert count > 0, "the action went around the instrumentation"
+    return count
 
 
 @pytest.fixture
 def chat() -> Iterator[Callable[..., Any]]:
     with openai.OpenAI(api_key="none", http_client=httpx2.Client(transport=TRANSPORT)) as client:
-        yield client.chat.completions.create
+        yield lambda **arguments: client.chat.completions.create(**arguments)
 
 
 @pytest.mark.parametrize("messages", [SMALL, LARGE], ids=["small", "100 kB"])

@@ -145,3 +145,16 @@ def _late_loader() -> table.Loader:
     loader._is_loading = True
     loader._patience_s = 0.0
     return loader
+
+
+def test_a_dated_snapshot_that_the_table_does_not_list_costs_what_its_undated_name_costs() -> None:
+    assert pricing.wait()
+
+    listed = pricing.rate_card("gpt-5-mini", provider="openai")
+
+    assert listed is not None
+    for snapshot in ("gpt-5-mini-2031-01-15", "gpt-5-mini-20310115", "gpt-5-mini@20310115"):
+        card = pricing.rate_card(snapshot, provider="openai")
+        assert card is not None
+        assert card.bands == listed.bands
+    assert pricing.rate_card("gpt-5-mini-2031", provider="openai") is None

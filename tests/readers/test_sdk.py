@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +21,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from otel_agentprof import readers
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.model.span import Event, Span
 from otel_agentprof.model.span import Link as OurLink
@@ -147,3 +150,20 @@ def test_spans_of_ours_pass_through_among_others() -> None:
 def test_anything_else_is_refused_in_one_line(thing: Any, message: str) -> None:
     with pytest.raises(AgentProfError, match=rf"^expected spans of .*, {message}[^\n]*$"):
         spans_of(thing)
+
+
+def test_live_spans_need_none_of_the_file_formats() -> None:
+    script = (
+        "import sys, otel_agentprof.readers as r; r.spans_of([]); "
+        "print([n for n in ('loaded', 'jaeger') if f'{r.__name__}.{n}' in sys.modules], r.read.__name__)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+
+    assert done.stdout == "[] read\n"
+
+
+def test_every_public_name_of_the_readers_is_there_and_no_other() -> None:
+    assert {name for name in readers.__all__ if callable(getattr(readers, name))} == set(readers.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'write'"):
+        readers.write  # noqa: B018 - the lookup is the test

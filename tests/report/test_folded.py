@@ -53,7 +53,7 @@ def test_a_very_deep_stack_loses_its_middle() -> None:
     assert (frames[0], frames[64], frames[-1]) == ("level 0", "… 9,872 frames …", "work")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(made=wild_reports())
 def test_no_name_breaks_a_line_or_a_stack(made: Report) -> None:
     written = render(made, width=80, color=False)

@@ -128,7 +128,7 @@ def test_levels_without_room_are_counted_with_what_is_under_them() -> None:
     assert sum(line.count for line in lines) == 28
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(made=wild_reports(), limit=st.integers(1, 12))
 def test_every_row_is_part_of_exactly_one_line(made: Report, limit: int) -> None:
     rows = made.waterfall

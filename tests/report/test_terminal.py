@@ -28,7 +28,7 @@ def test_the_terminal_report_looks_as_it_did(name: str) -> None:
     assert written == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(made=wild_reports(), width=st.integers(40, 200), is_ascii=st.booleans())
 def test_no_line_is_wider_than_the_terminal_and_no_name_steers_it(
     made: Report,
@@ -43,7 +43,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_steers_it(
     assert not is_ascii or (written + table).isascii()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=50)
 @given(made=wild_reports())
 def test_colour_adds_nothing_but_colour(made: Report) -> None:
     plain = render(made, width=80, color=False)
