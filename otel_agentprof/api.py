@@ -140,7 +140,7 @@ def instrument(
         if _Process.active is not None:
             _Process.borrowed = None  # it stays, whatever becomes of the profile that brought it
             return _Process.active
-        providers = _chosen(include, exclude)
+        providers = chosen_providers(include, exclude)
         if config.is_sdk_disabled():
             return Instrumentation(None, None)
         settings = Config.from_env(capture_content=capture_content)
@@ -312,7 +312,10 @@ def _end_profile() -> None:
         borrowed.uninstrument()
 
 
-def _chosen(include: Iterable[str] | None, exclude: Iterable[str]) -> Sequence[ProviderSpec]:
+def chosen_providers(
+    include: Iterable[str] | None = None, exclude: Iterable[str] = ()
+) -> Sequence[ProviderSpec]:
+    """Return the clients to patch: those asked for, without those that the environment switches off."""
     known = {provider.name for provider in PROVIDERS}
     wanted, unwanted = known if include is None else set(include), set(exclude)
     if unknown := sorted((wanted | unwanted) - known):

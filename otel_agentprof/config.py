@@ -21,6 +21,20 @@ _CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CONTENT_ON_SPANS: Final = frozenset({"span_only", "span_and_event", "true"})
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+_RECORDING: Final = "AGENTPROF_RECORDING"  # from `agentprof run` to the interpreter that it starts
+_TOLD: Final = (  # variables of OpenTelemetry that people ask about; headers hold secrets and are not here
+    "OTEL_SDK_DISABLED",
+    "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+    _CONTENT_VARIABLE,
+)
 
 
 def _setting(default: Any, variable: str) -> Any:
@@ -124,6 +138,53 @@ def unset(variable: str) -> None:
     os.environ.pop(variable, None)
 
 
+def value_of(variable: str) -> str | None:
+    """Return a variable that belongs to somebody else, None where it is not set."""
+    return os.environ.get(variable)
+
+
+def variables() -> tuple[tuple[str, str, str], ...]:
+    """Return (name, value, what is wrong with it) for each variable that says something to us."""
+    known = {f.metadata["variable"]: f for f in fields(Config)}
+    told = [(name, os.environ[name], "") for name in _TOLD if os.environ.get(name)]
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIX):
+            told.append((name, os.environ[name], _complaint(name, os.environ[name], known)))
+    return tuple(told)
+
+
+def is_color_wanted(*, is_terminal: bool) -> bool:
+    """Return whether to write in colour: ``NO_COLOR``, else ``FORCE_COLOR``, else as the place allows."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if (forced := os.environ.get("FORCE_COLOR")) is not None:
+        return forced.strip().lower() not in _FALSE
+    return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int | None:
+    """Return the width that ``COLUMNS`` asks for, in cells; None where it asks for none."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isascii() and text.isdigit() and int(text) else None
+
+
+def recording_environment(directory: str, recording: str) -> dict[str, str]:
+    """Return the environment of an interpreter that first imports from a directory, and records to a file."""
+    path = [directory, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), _RECORDING: recording}
+
+
+def take_recording(directory: str) -> str | None:
+    """Return the file that :func:`recording_environment` named, and make the environment as it was before."""
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if path[0] == directory:
+        if len(path) > 1:
+            os.environ["PYTHONPATH"] = os.pathsep.join(path[1:])
+        else:
+            del os.environ["PYTHONPATH"]
+    return os.environ.pop(_RECORDING, None)
+
+
 def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     known = {f.metadata["variable"]: f for f in fields(Config)}
     values: dict[str, Any] = {}
@@ -160,7 +221,21 @@ def _parse(text: str, kind: str) -> Any:
     return text or None
 
 
+def _complaint(variable: str, text: str, known: Mapping[str, Any]) -> str:
+    if variable not in known:
+        return f"unknown{_hint(variable, known)}"
+    setting = known[variable]
+    try:
+        _parse(text, str(setting.type))
+    except ValueError:
+        return f"not a {setting.type}; the default {setting.default!r} is used"
+    return ""
+
+
 def _warn_unknown(variable: str, known: Mapping[str, Any]) -> None:
+    _LOGGER.warning("unknown variable %s%s", variable, _hint(variable, known))
+
+
+def _hint(variable: str, known: Mapping[str, Any]) -> str:
     nearest = difflib.get_close_matches(variable, known, n=1)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    _LOGGER.warning("unknown variable %s%s", variable, hint)
+    return f"; did you mean {nearest[0]}?" if nearest else ""

@@ -17,6 +17,7 @@ from opentelemetry.trace import INVALID_SPAN, StatusCode, set_span_in_context
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import tracing
+from otel_agentprof.instrumentation.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,9 +153,19 @@ def _describe(span: Span, error: BaseException) -> None:
         span.set_attribute(semconv.STREAM_COMPLETE, False)  # noqa: FBT003 - OpenTelemetry takes it by position
         return
     span.set_attribute(semconv.ERROR_TYPE, tracing.error_type(error))
+    if not tracing.captures_content() and _is_of_a_client(error):
+        # What a model's API says of an error often repeats the request: it counts as content.
+        span.set_status(StatusCode.ERROR, type(error).__name__)
+        span.add_event("exception", {"exception.type": tracing.error_type(error)})
+        return
     span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {_text(error)}")
     if isinstance(error, Exception):
         span.record_exception(error)
+
+
+def _is_of_a_client(error: BaseException) -> bool:
+    home = type(error).__module__.partition(".")[0]
+    return any(home == provider.name for provider in PROVIDERS)
 
 
 def _text(error: BaseException) -> str:

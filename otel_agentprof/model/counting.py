@@ -113,7 +113,11 @@ class _Draft:
 
 
 def _join_same_responses(draft: _Draft) -> None:
-    """R2: of the leaves that name the same response only the innermost with tokens counts."""
+    """R2: of the leaves that name the same response only the innermost with tokens counts.
+
+    One instrumentation makes one span per call: leaves of the same scope, one beside the other, are several
+    calls that got the same answer (a cache, a replay, a test server), and all of them count.
+    """
     spans = draft.tree.spans
     groups: dict[tuple[str, str], list[int]] = {}
     for index, role in enumerate(draft.roles):
@@ -133,7 +137,10 @@ def _join_same_responses(draft: _Draft) -> None:
     for members in shared:
         members.sort(key=innermost)
         chosen, *others = members
+        scope = spans[chosen].scope
         for other in others:
+            if scope and spans[other].scope == scope:
+                continue
             draft.same_call[other] = chosen
             draft.counted[other] = draft.weights[other] = False
             draft.gifts.append((other, chosen))

@@ -27,6 +27,7 @@ _DEEPEST: Final = 40  # elements inside elements; browsers give up at a few hund
 _DEEPEST_INDENT: Final = 16
 _CROWD: Final = 30  # stretches of one row that are still drawn one by one
 _SHADES: Final = 200
+_PALEST: Final = 0.2
 _FINEST: Final = 400  # stretches closer than this part of the time are one element
 _MARKS: Final[Mapping[Mark, str]] = {
     "error": "the span ended with an error",
@@ -165,10 +166,10 @@ def _bars(stretches: Iterable[Stretch], scale: _Scale, kind: str) -> str:
 
 
 def _shades(stretches: Sequence[Stretch], scale: _Scale, kind: str) -> str:
-    """Return many short stretches as shades: browsers widen each to a pixel, so that they seem to fill the time."""
+    """Return many short stretches as shades: one by one, each is a pixel wide and they fill the time."""
     cells = coverage(stretches, _SHADES, scale.start_ns, scale.duration_ns)
     full = 1.0 if kind else 0.28  # as in page.html
-    shades = [f"{full * min(covered / max(scale.duration_ns, 1), 1):.2f}" for covered in cells]
+    shades = [f"{full * min(max(covered / max(scale.duration_ns, 1), _PALEST), 1):.2f}" for covered in cells]
     drawn, at = [], 0
     for shade, same in groupby(shades):
         end = at + len(list(same))

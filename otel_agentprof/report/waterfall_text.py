@@ -58,9 +58,7 @@ class _Column(NamedTuple):
 
 
 def draw(report: Report, lines: Sequence[Line], *, width: int, glyphs: Glyphs) -> list[tuple[Piece, ...]]:
-    """Return the waterfall as lines of pieces, a heading first; empty when there are no rows."""
-    if not lines:
-        return []
+    """Return the waterfall of at least one line as lines of pieces, a heading first."""
     guides = _guides(lines, glyphs)
     columns = _fitting(_columns(lines, is_wide=width >= _WIDE), width)
     room = width - sum(column.width + _GAP for column in columns) - 1

@@ -379,3 +379,16 @@ def test_what_counts_does_not_depend_on_the_order_of_spans(spans: list[Span], ra
         for tree, ledger in zip(trees, ledgers, strict=True)
     ]
     assert found[0] == found[1]
+
+def test_calls_of_one_instrumentation_that_got_the_same_answer_are_several_calls() -> None:
+    trace = draw("""
+        agent      |----------|  role=agent
+          one      |---|         role=llm in=100 response=r1 scope=ours
+          two           |---|    role=llm in=100 response=r1 scope=ours
+          theirs        |---|    role=llm in=100 response=r1 scope=other
+    """)
+
+    ledger = count(trace)
+
+    assert len(tokens(trace, ledger)) == 2
+    assert counted(trace, ledger) == ["agent", "one", "two"]

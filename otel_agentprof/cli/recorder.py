@@ -1,0 +1,141 @@
+"""Keeps the spans of a program in a file while it runs, so that they outlive whatever ends it.
+
+    on_end -> queue -> a thread, twice a second -> OTLP JSON lines
+
+The first line is the span of the whole run, still open; the last one is the same span, ended. It has no
+children yet: the program's own spans stay as they are, and whoever reads the file puts them below it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections import deque
+from pathlib import Path
+from time import time_ns
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.trace import SpanProcessor
+
+from otel_agentprof import semconv
+from otel_agentprof.model.span import Span
+from otel_agentprof.processor.spans import is_analysis_span
+from otel_agentprof.readers.sdk import span_of
+from otel_agentprof.report import otlp_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk import trace as sdk
+
+RUN_SCOPE: Final = "otel_agentprof.run"  # of the span that stands for the whole run, and of no other
+DROPPED: Final = "agentprof.dropped_spans"
+_PERIOD_S: Final = 0.5
+_STOP_TIMEOUT_S: Final = 5.0
+
+
+class Recorder(SpanProcessor):
+    """Sees the spans of every provider of the program; it outlives their shutdown."""
+
+    def __init__(self, path: str, *, limit: int) -> None:
+        """Write to ``path``, at most ``limit`` spans; the clock of the run starts now."""
+        self._path = Path(path)
+        self._limit = limit
+        self._count = 0
+        self._dropped = 0
+        self._pid = os.getpid()
+        self._waiting: deque[sdk.ReadableSpan] = deque()
+        self._open: dict[int, sdk.Span] = {}
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._run = _run_span(end_ns=None)
+        self._write([self._run])
+
+    def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - not needed
+        """Note a span that may never end."""
+        if span.context is not None and len(self._open) < self._limit:
+            self._open[span.context.span_id] = span
+
+    def on_end(self, span: sdk.ReadableSpan) -> None:
+        """Take a span; the program's thread does no more than that."""
+        if span.context is not None:
+            self._open.pop(span.context.span_id, None)
+        if is_analysis_span(span):
+            return
+        if self._count >= self._limit:
+            self._dropped += 1
+            return
+        self._count += 1
+        self._waiting.append(span)
+        if os.getpid() != self._pid:  # a forked child has no thread and often no orderly end
+            self._drain()
+        elif self._thread is None:
+            self._start()
+
+    def shutdown(self) -> None:
+        """Go on: a provider that is shut down is not the end of the program."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - as the SDK calls it
+        """Return True: nothing here is in anybody's way."""
+        return True
+
+    def close(self) -> None:
+        """Write what is left, spans that never ended too, and the end of the run."""
+        if os.getpid() != self._pid:
+            return
+        ended_ns = time_ns()
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_TIMEOUT_S)
+        self._drain()
+        still_open = [span_of(span) for span in tuple(self._open.values()) if not is_analysis_span(span)]
+        self._write(still_open)
+        self._write([_run_span(end_ns=ended_ns, begun=self._run, dropped=self._dropped)])
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stopped.is_set():
+                thread = threading.Thread(target=self._work, name="agentprof-recorder", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the interpreter is about to end: close() writes all
+                    return
+                self._thread = thread
+
+    def _work(self) -> None:
+        while not self._stopped.wait(_PERIOD_S):
+            self._drain()
+
+    def _drain(self) -> None:
+        spans = []
+        while self._waiting:
+            spans.append(self._waiting.popleft())
+        self._write(span_of(span) for span in spans)
+
+    def _write(self, spans: Iterable[Span]) -> None:
+        lines = "".join(f"{line}\n" for line in otlp_lines.render(spans))
+        # Opened each time: the program may close descriptors that it does not know.
+        try:
+            with self._path.open("ab") as file:
+                file.write(lines.encode())
+        except OSError:  # the disk is full, or somebody cleaned up the directory for temporary files
+            self._dropped += lines.count("\n")
+
+
+def _run_span(*, end_ns: int | None, begun: Span | None = None, dropped: int = 0) -> Span:
+    attributes: dict[str, object] = {semconv.ROLE: "step"}
+    if dropped:
+        attributes[DROPPED] = dropped
+    return Span(
+        trace_id=begun.trace_id if begun else secrets.token_hex(16),
+        span_id=begun.span_id if begun else secrets.token_hex(8),
+        parent_span_id=None,
+        name="run",
+        start_ns=begun.start_ns if begun else time_ns(),
+        end_ns=end_ns,
+        attributes=attributes,
+        scope=RUN_SCOPE,
+    )
