@@ -12,14 +12,17 @@ a hoisted span belongs to the span that created it. Definition: critical_path.md
 from __future__ import annotations
 
 from itertools import pairwise, repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis.windows import windows
+from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
     from otel_agentprof.analysis.windows import Profile, Windows
     from otel_agentprof.model.tree import SpanTree
+
+_MANY: Final = 5_000  # segments from which on the collector costs more than it is worth
 
 
 class Segment(NamedTuple):
@@ -49,7 +52,11 @@ def critical_path(tree: SpanTree, profile: Profile = "agent") -> tuple[Segment, 
     spans = tree.spans
     ids = [spans[owner].span_id if owner >= 0 else None for owner in owners]
     # tuple.__new__ is what Segment() and Segment._make() come down to, without a Python frame per segment.
-    return tuple(map(tuple.__new__, repeat(Segment), zip(ids, cuts, cuts[1:], strict=False)))
+    segments = map(tuple.__new__, repeat(Segment), zip(ids, cuts, cuts[1:], strict=False))
+    if len(ids) < _MANY:
+        return tuple(segments)
+    with paused_collector():
+        return tuple(segments)
 
 
 def path_owners(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:

@@ -21,17 +21,15 @@ from opentelemetry.sdk.trace import SpanProcessor
 from otel_agentprof import semconv
 from otel_agentprof.model.span import Span
 from otel_agentprof.processor.spans import is_analysis_span
-from otel_agentprof.readers.sdk import span_of
+from otel_agentprof.readers.sdk import spans_of
 from otel_agentprof.report import otlp_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk import trace as sdk
 
-RUN_SCOPE: Final = "otel_agentprof.run"  # of the span that stands for the whole run, and of no other
-DROPPED: Final = "agentprof.dropped_spans"
 _PERIOD_S: Final = 0.5
 _STOP_TIMEOUT_S: Final = 5.0
 
@@ -91,8 +89,7 @@ class Recorder(SpanProcessor):
         if self._thread is not None:
             self._thread.join(_STOP_TIMEOUT_S)
         self._drain()
-        still_open = [span_of(span) for span in tuple(self._open.values()) if not is_analysis_span(span)]
-        self._write(still_open)
+        self._write([span for span in tuple(self._open.values()) if not is_analysis_span(span)])
         self._write([_run_span(end_ns=ended_ns, begun=self._run, dropped=self._dropped)])
 
     def _start(self) -> None:
@@ -111,24 +108,28 @@ class Recorder(SpanProcessor):
 
     def _drain(self) -> None:
         spans = []
-        while self._waiting:
-            spans.append(self._waiting.popleft())
-        self._write(span_of(span) for span in spans)
-
-    def _write(self, spans: Iterable[Span]) -> None:
-        lines = "".join(f"{line}\n" for line in otlp_lines.render(spans))
-        # Opened each time: the program may close descriptors that it does not know.
         try:
+            while True:
+                spans.append(self._waiting.popleft())
+        except IndexError:  # two threads may be at it
+            self._write(spans)
+
+    def _write(self, spans: Sequence[sdk.ReadableSpan | Span]) -> None:
+        if not spans:
+            return
+        # The file is opened each time: the program may close descriptors that it does not know.
+        try:
+            lines = "".join(f"{line}\n" for line in otlp_lines.render(spans_of(spans)))
             with self._path.open("ab") as file:
                 file.write(lines.encode())
-        except OSError:  # the disk is full, or somebody cleaned up the directory for temporary files
-            self._dropped += lines.count("\n")
+        except Exception:  # noqa: BLE001 - a full disk, a spoilt span: nothing of it is the program's concern
+            self._dropped += len(spans)
 
 
 def _run_span(*, end_ns: int | None, begun: Span | None = None, dropped: int = 0) -> Span:
     attributes: dict[str, object] = {semconv.ROLE: "step"}
     if dropped:
-        attributes[DROPPED] = dropped
+        attributes[semconv.DROPPED_SPANS] = dropped
     return Span(
         trace_id=begun.trace_id if begun else secrets.token_hex(16),
         span_id=begun.span_id if begun else secrets.token_hex(8),
@@ -137,5 +138,5 @@ def _run_span(*, end_ns: int | None, begun: Span | None = None, dropped: int = 0
         start_ns=begun.start_ns if begun else time_ns(),
         end_ns=end_ns,
         attributes=attributes,
-        scope=RUN_SCOPE,
+        scope=semconv.RUN_SCOPE,
     )

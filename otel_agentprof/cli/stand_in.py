@@ -12,10 +12,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.util._decorator import _agnosticcontextmanager
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class StandIn(trace.ProxyTracerProvider):
@@ -53,8 +52,11 @@ class StandIn(trace.ProxyTracerProvider):
             return self._ours
 
 
-class _FollowingTracer(trace.Tracer):
+class _FollowingTracer(trace.ProxyTracer):
+    """OpenTelemetry's proxy, which looks its tracer up here at each span and each use as a decorator."""
+
     def __init__(self, stand_in: StandIn, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__(*args, **kwargs)
         self._stand_in = stand_in
         self._args = args
         self._kwargs = kwargs
@@ -67,11 +69,3 @@ class _FollowingTracer(trace.Tracer):
         if known is None or known[0] is not provider:
             known = self._known = (provider, provider.get_tracer(*self._args, **self._kwargs))
         return known[1]
-
-    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
-        return self._tracer.start_span(*args, **kwargs)
-
-    @_agnosticcontextmanager
-    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Iterator[trace.Span]:
-        with self._tracer.start_as_current_span(*args, **kwargs) as span:
-            yield span

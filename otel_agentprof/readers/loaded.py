@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.errors import UnreadableTraceError
+from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.tree import SpanTree, by_trace
 from otel_agentprof.readers.documents import documents
 from otel_agentprof.readers.jaeger import spans_of_traces, traces_of
@@ -53,7 +52,7 @@ def read(source: Source) -> Iterator[SpanTree]:
 def read_spans(source: Source) -> Loaded:
     """Return all spans in a source and what could not be read of it. Arguments and errors as for ``read``."""
     losses = Losses()
-    with opened(source) as stream, _paused_collector():
+    with opened(source) as stream, paused_collector():
         spans = tuple(
             span
             for value in documents(text_lines(stream, losses), losses)
@@ -66,18 +65,6 @@ def read_spans(source: Source) -> Loaded:
             why = "it is empty"
         raise UnreadableTraceError(f"{name_of(source)}: {why}; {EXPECTED}")
     return Loaded(spans, notes)
-
-
-@contextmanager
-def _paused_collector() -> Iterator[None]:
-    """Keep the cycle collector from searching a heap that only grows and has no cycles; saves a quarter."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _spans_of(value: Json, losses: Losses) -> Iterator[Span]:

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anthropic
-import httpx2
 import openai
 import pytest
 from call_counting import calls_of
+from http_library import ANTHROPIC_HTTP, OPENAI_HTTP
 from loopback import WIRE
 from opentelemetry.sdk.trace import TracerProvider, sampling
 
@@ -37,17 +37,18 @@ def stream_of(chunk_count: int) -> bytes:
     return b"\n\n".join([first, *[second] * chunk_count, *rest])
 
 
-def answer(request: httpx2.Request) -> httpx2.Response:
+def answer(http: Any, request: Any) -> Any:
     body = json.loads(request.content)
     if "messages" in str(request.url):
-        return httpx2.Response(200, json=json.loads((WIRE / "anthropic_message.json").read_bytes()))
+        return http.Response(200, json=json.loads((WIRE / "anthropic_message.json").read_bytes()))
     if body.get("stream"):
         data = stream_of(int(body["max_tokens"]))
-        return httpx2.Response(200, content=data, headers={"content-type": "text/event-stream"})
-    return httpx2.Response(200, json=json.loads((WIRE / "openai_chat.json").read_bytes()))
+        return http.Response(200, content=data, headers={"content-type": "text/event-stream"})
+    return http.Response(200, json=json.loads((WIRE / "openai_chat.json").read_bytes()))
 
 
-TRANSPORT = httpx2.MockTransport(answer)
+def transport(http: Any) -> Any:
+    return http.MockTransport(lambda request: answer(http, request))
 
 
 @contextmanager
@@ -71,7 +72,9 @@ def added(action: Callable[[], object], **options: bool) -> int:
 
 @pytest.fixture
 def chat() -> Iterator[Callable[..., Any]]:
-    with openai.OpenAI(api_key="none", http_client=httpx2.Client(transport=TRANSPORT)) as client:
+    with openai.OpenAI(
+        api_key="none", http_client=OPENAI_HTTP.Client(transport=transport(OPENAI_HTTP))
+    ) as client:
         yield lambda **arguments: client.chat.completions.create(**arguments)
 
 
@@ -89,7 +92,8 @@ def test_the_size_of_the_request_adds_nothing(chat: Any) -> None:
 
 def test_an_async_call_adds_at_most_460() -> None:
     loop = asyncio.new_event_loop()
-    client = openai.AsyncOpenAI(api_key="none", http_client=httpx2.AsyncClient(transport=TRANSPORT))
+    http_client = OPENAI_HTTP.AsyncClient(transport=transport(OPENAI_HTTP))
+    client = openai.AsyncOpenAI(api_key="none", http_client=http_client)
 
     def call() -> None:
         loop.run_until_complete(client.chat.completions.create(messages=SMALL, **PARAMETERS))  # type: ignore[arg-type]
@@ -101,7 +105,9 @@ def test_an_async_call_adds_at_most_460() -> None:
 
 def test_an_anthropic_call_adds_at_most_460() -> None:
     with anthropic.Anthropic(
-        api_key="none", http_client=httpx2.Client(transport=TRANSPORT), **_without_own_spans()
+        api_key="none",
+        http_client=ANTHROPIC_HTTP.Client(transport=transport(ANTHROPIC_HTTP)),
+        **_without_own_spans(),
     ) as client:
         arguments: Any = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": SMALL}
         assert added(lambda: client.messages.create(**arguments)) <= 460

@@ -7,6 +7,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from http_library import OPENAI_HTTP
 from loopback import Answer
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
@@ -360,12 +361,12 @@ def test_a_streams_span_is_not_current_while_the_user_reads(
 
 
 def test_the_http_client_works_below_the_span(server: Loopback, spans: Spans, connect: Connect) -> None:
-    import httpx2  # noqa: PLC0415 - this test is about the client's own HTTP library
-
     seen = []
     client = connect(
         STREAMING[0],
-        http_client=httpx2.Client(event_hooks={"request": [lambda _: seen.append(trace.get_current_span())]}),
+        http_client=OPENAI_HTTP.Client(
+            event_hooks={"request": [lambda _: seen.append(trace.get_current_span())]}
+        ),
     )
 
     client.chat.completions.create(model="gpt-5-mini", messages=[])

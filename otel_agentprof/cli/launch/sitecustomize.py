@@ -16,7 +16,9 @@ _HOME: Final = str(Path(__file__).parents[3])  # where otel_agentprof is: perhap
 
 
 def _record() -> None:
-    sys.path.append(_HOME)
+    is_known = _HOME in sys.path
+    if not is_known:
+        sys.path.append(_HOME)
     try:
         from otel_agentprof import config  # noqa: PLC0415 - needs the path
 
@@ -28,9 +30,8 @@ def _record() -> None:
     except Exception as error:  # noqa: BLE001 - the program must run, recorded or not
         sys.stderr.write(f"agentprof: nothing is recorded: {type(error).__name__}: {error}\n")
     finally:
-        sys.path.reverse()
-        sys.path.remove(_HOME)  # the one that we appended, not an earlier one
-        sys.path.reverse()
+        if not is_known:
+            sys.path.remove(_HOME)
 
 
 def _hand_over() -> None:

@@ -1,0 +1,4 @@
+class Doctor:
+    """x"""
+    name="doctor"
+    def prepare_parser(self, p): pass
