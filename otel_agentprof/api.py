@@ -153,7 +153,7 @@ def instrument(
             captures_content=settings.capture_content,
             mirrors_cost=settings.cost_mirrors,
         )
-        tracing.use(tracer_provider, capture_content=settings.capture_content)
+        tracing.use(provider, capture_content=settings.capture_content)
         pricing.configure(settings.prices)
         pricing.load_in_background()
         REGISTRY.patch(engine, providers)

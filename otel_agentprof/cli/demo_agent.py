@@ -22,7 +22,7 @@ _SMALL: Final = "gpt-5-mini"
 _SYSTEM: Final = (
     "You are a careful researcher. Search first, then read the best pages, then answer with what they say. "
     "Name every source. Do not guess. "
-) * 6
+) * 48  # house rules, as long as real ones: long enough to be cached
 _PAGE_CHARACTERS: Final = 24_000
 
 
