@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.instrumentation.spec import ProviderSpec
     from otel_agentprof.model.span import Span
-    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - analysis is not loaded before it is needed
     from otel_agentprof.processor import Watch
     from otel_agentprof.report.report import Report
 
@@ -197,7 +197,7 @@ def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
     Raises:
         AgentProfError: For an object that is no span.
     """
-    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - analysis is not loaded before it is needed
+    from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.readers.sdk import spans_of  # noqa: PLC0415 - likewise
     from otel_agentprof.report.build import build  # noqa: PLC0415 - likewise
 
@@ -224,7 +224,7 @@ class profile:  # noqa: N801 - reads as a verb where it is used: `with ap.profil
 
     @property
     def report(self) -> Report | None:
-        """The report of the last run; None while it runs, and where the SDK is disabled or sampled it away."""
+        """The report of the last run; None while it runs, and where it was disabled or not sampled."""
         if self._report is None and self._watch is not None and self._step is None:
             self._report = self._watch.report(_REPORT_TIMEOUT_S)
             self._watch = None

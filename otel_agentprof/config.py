@@ -126,7 +126,7 @@ def otlp_protocol(signal: str) -> str:
 
 
 def set_if_unset(variable: str, value: str) -> bool:
-    """Set a variable for libraries that read it themselves, unless the user did; return whether it was set."""
+    """Set a variable for libraries that read it, unless the user did; return whether it was set."""
     if variable in os.environ:
         return False
     os.environ[variable] = value

@@ -117,5 +117,5 @@ METRIC_COST: Final = "agentprof.cost"
 TOKEN_TYPE: Final = "gen_ai.token.type"
 
 SCOPE: Final = "otel_agentprof"
-RUN_SCOPE: Final = "otel_agentprof.run"  # of the span that stands for a whole `agentprof run`, and of no other
+RUN_SCOPE: Final = "otel_agentprof.run"  # of the one span that stands for a whole `agentprof run`
 DROPPED_SPANS: Final = "agentprof.dropped_spans"

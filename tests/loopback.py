@@ -79,7 +79,7 @@ def serve() -> Iterator[Loopback]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
             state.requests.append((self.path, body))
             state.headers.append({name.lower(): value for name, value in self.headers.items()})

@@ -94,11 +94,11 @@ async def test_profile_works_on_coroutines_and_tasks() -> None:
         return "found"
 
     @profiled
-    async def work() -> list[str]:
+    async def work() -> tuple[str, str]:
         return await asyncio.gather(lookup(), lookup())
 
     with otel_agentprof.instrument(tracer_provider=TracerProvider(shutdown_on_exit=False)):
-        assert await work() == ["found", "found"]
+        assert list(await work()) == ["found", "found"]
         async with otel_agentprof.profile("block") as run:
             await lookup()
 
@@ -203,7 +203,7 @@ def receiver() -> Iterator[tuple[str, list[Any]]]:
     received: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             received.append(ExportTraceServiceRequest.FromString(body))
             self.send_response(200)

@@ -35,7 +35,7 @@ def told(report):
 
 def run(script: str) -> list[str]:
     """Return the lines that a script prints; it must end well and say nothing else."""
-    done = subprocess.run(  # noqa: S603 - a script of ours
+    done = subprocess.run(
         [sys.executable, "-c", _SET_UP + script],
         capture_output=True,
         text=True,

@@ -21,13 +21,17 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     """Return a stream behind a proxy that reports to ``call``; None for something that is no stream."""
     kind = type(stream)
     if hasattr(kind, "__anext__"):
-        wrapped: Any = AsyncStreamProxy(stream, engine, call)
+        proxy_class: type[_Proxy] = AsyncStreamProxy
     elif hasattr(kind, "__next__"):
-        wrapped = StreamProxy(stream, engine, call)
+        proxy_class = StreamProxy
     else:
         return None
     watch_close(engine, call, getattr(stream, "response", None))
-    return wrapped
+    if type(kind).__instancecheck__ is not type.__instancecheck__ and hasattr(stream, "_iterator"):
+        # A metaclass that lets no proxy pass ``isinstance`` (anthropic 0.x): stand in for what it reads from.
+        stream._iterator = proxy_class(stream._iterator, engine, call)
+        return stream
+    return proxy_class(stream, engine, call)
 
 
 def watch_close(engine: Engine, call: Call, response: Any) -> None:

@@ -335,7 +335,7 @@ def test_the_name_in_the_package_is_the_function_not_the_file() -> None:
         "assert callable(a.critical_path)"
     )
 
-    finished = subprocess.run([sys.executable, "-c", code], check=False)  # noqa: S603 - our own code
+    finished = subprocess.run([sys.executable, "-c", code], check=False)
 
     assert finished.returncode == 0
     assert analysis.critical_path(draw("agent |-|")) == (Segment("0000000000000001", 0, 2),)

@@ -1,4 +1,4 @@
-"""Every surface of every client that we patch, described once: how to call it and what the server's answer says."""
+"""Every surface of every client that we patch: how to call it, and what the served answer means."""
 
 from __future__ import annotations
 

@@ -14,18 +14,16 @@ from surfaces import MESSAGE_USAGE, MESSAGES, SURFACES
 import otel_agentprof
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conftest import Connect, Spans
     from loopback import Loopback
     from opentelemetry.sdk.trace import TracerProvider
 
 PLAIN = SURFACES[4]
-BEDROCK = {"aws_region": "eu-west-1", "aws_access_key": "none", "aws_secret_key": "none"}
+BEDROCK: dict[str, Any] = {"aws_region": "eu-west-1", "aws_access_key": "none", "aws_secret_key": "none"}
 
 
 @pytest.fixture
-def global_provider(pipeline: Spans, monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
+def global_provider(pipeline: Spans, monkeypatch: pytest.MonkeyPatch) -> TracerProvider:
     """Stand the pipeline in for the global provider, which can be set only once in a process."""
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: pipeline.provider)
     return pipeline.provider
@@ -135,7 +133,8 @@ def test_the_tool_runner_is_one_span_per_turn(server: Loopback, spans: Spans, co
 def test_bedrock_is_named_as_such(server: Loopback, spans: Spans, *, is_beta: bool) -> None:
     with anthropic.AnthropicBedrock(**BEDROCK, base_url=server.url) as client:
         server.script.append(Answer("anthropic_message.json"))
-        (client.beta.messages if is_beta else client.messages).create(**PLAIN.arguments)
+        messages: Any = client.beta.messages if is_beta else client.messages
+        messages.create(**PLAIN.arguments)
 
     assert spans.facts()["gen_ai.provider.name"] == "aws.bedrock"
     assert spans.facts()["gen_ai.usage.input_tokens"] == MESSAGE_USAGE["gen_ai.usage.input_tokens"]
@@ -143,10 +142,14 @@ def test_bedrock_is_named_as_such(server: Loopback, spans: Spans, *, is_beta: bo
 
 def test_vertex_beta_is_one_span(server: Loopback, spans: Spans) -> None:
     with anthropic.AnthropicVertex(
-        region="europe-west1", project_id="none", access_token="none", base_url=server.url
+        region="europe-west1",
+        project_id="none",
+        access_token="none",  # noqa: S106 - there is no secret
+        base_url=server.url,
     ) as client:
         server.script.append(Answer("anthropic_message.json"))
-        client.beta.messages.create(**PLAIN.arguments)
+        messages: Any = client.beta.messages
+        messages.create(**PLAIN.arguments)
 
     assert spans.facts()["gen_ai.provider.name"] == "gcp.vertex_ai"
 

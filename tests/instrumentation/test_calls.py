@@ -244,7 +244,7 @@ async def test_a_cancelled_call_ends_its_span(surface: Surface, server: Loopback
 @each
 @pytest.mark.parametrize("is_parsed", [True, False])
 def test_a_raw_response_is_the_clients_own_and_has_its_tokens(
-    surface: Surface, is_parsed: bool, server: Loopback, spans: Spans, connect: Connect
+    surface: Surface, server: Loopback, spans: Spans, connect: Connect, *, is_parsed: bool
 ) -> None:
     plain = type(surface.resource(connect(surface)).with_raw_response.create(**surface.arguments))
     spans.exporter.clear()

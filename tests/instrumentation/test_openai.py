@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -147,10 +148,16 @@ def test_the_responses_helper_is_one_span(server: Loopback, spans: Spans, connec
 
 
 def test_parse_is_one_span(server: Loopback, spans: Spans, connect: Connect) -> None:
-    body = b'{"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-5-mini", "choices": [{"index": 0,'
-    body += b'"message": {"role": "assistant", "content": "{\\"name\\": \\"Paris\\"}"}, "finish_reason": "stop"}],'
-    body += b'"usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}}'
-    server.script.append(Answer(body))
+    message = {"role": "assistant", "content": '{"name": "Paris"}'}
+    body = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-5-mini",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+    }
+    server.script.append(Answer(json.dumps(body).encode()))
 
     parsed = connect(CHAT).chat.completions.parse(**CHAT.arguments, response_format=City)
 

@@ -1,4 +1,4 @@
-"""No message content leaves the process unless it was asked for: canaries in every place that holds content."""
+"""No message content leaves the process unless it was asked for: canaries wherever content can be."""
 
 from __future__ import annotations
 

@@ -380,6 +380,7 @@ def test_what_counts_does_not_depend_on_the_order_of_spans(spans: list[Span], ra
     ]
     assert found[0] == found[1]
 
+
 def test_calls_of_one_instrumentation_that_got_the_same_answer_are_several_calls() -> None:
     trace = draw("""
         agent      |----------|  role=agent
