@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.instrumentation.spec import ProviderSpec
     from otel_agentprof.model.span import Span
-    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - analysis is not loaded before it is needed
+    from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.processor import Watch
     from otel_agentprof.report.report import Report
 
@@ -155,8 +155,8 @@ def instrument(
         )
         tracing.use(provider, capture_content=settings.capture_content)
         pricing.configure(settings.prices)
-        pricing.load_in_background()
         REGISTRY.patch(engine, providers)
+        pricing.load_in_background()  # last: its thread competes with this one
         _Process.active = Instrumentation(engine, processor)
         return _Process.active
 
@@ -197,7 +197,7 @@ def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
     Raises:
         AgentProfError: For an object that is no span.
     """
-    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - analysis is not loaded before it is needed
     from otel_agentprof.readers.sdk import spans_of  # noqa: PLC0415 - likewise
     from otel_agentprof.report.build import build  # noqa: PLC0415 - likewise
 

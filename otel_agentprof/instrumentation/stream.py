@@ -27,9 +27,9 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     else:
         return None
     watch_close(engine, call, getattr(stream, "response", None))
-    if type(kind).__instancecheck__ is not type.__instancecheck__ and hasattr(stream, "_iterator"):
-        # A metaclass that lets no proxy pass ``isinstance`` (anthropic 0.x): stand in for what it reads from.
-        stream._iterator = proxy_class(stream._iterator, engine, call)
+    if type(kind) is not type and hasattr(stream, "_iterator"):
+        # A metaclass may let no proxy pass ``isinstance`` (anthropic 0.x): stand in for what the stream reads
+        stream._iterator = proxy_class(stream._iterator, engine, call)  # noqa: SLF001 - the one place it reads
         return stream
     return proxy_class(stream, engine, call)
 
@@ -151,5 +151,3 @@ class AsyncStreamProxy(_Proxy):
             return await self.__wrapped__.close()
         finally:
             self._self_engine.end(self._self_call, is_complete=False)
-
-    aclose = close

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +165,7 @@ def test_a_client_built_later_does_not_trace_itself(
     assert "ANTHROPIC_OPEN_TELEMETRY" not in os.environ
 
 
+@traces_itself
 def test_a_client_built_earlier_keeps_its_own_spans_and_gets_none_of_ours(
     global_provider: TracerProvider, pipeline: Spans, server: Loopback, connect: Connect
 ) -> None:
@@ -191,6 +193,7 @@ def test_a_client_whose_own_spans_go_elsewhere_gets_ours(
     assert scopes(pipeline) == ["otel_agentprof"]
 
 
+@traces_itself
 def test_a_user_who_asks_for_the_clients_own_spans_keeps_them(
     global_provider: TracerProvider,
     pipeline: Spans,

@@ -1,0 +1,65 @@
+"""What README shows is run here: every Python block as it stands, every command that .ci/run does not run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from loopback import serve
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+
+
+def test_readme_opens_with_its_two_commands() -> None:
+    set_up = "python3 -m venv .venv && .venv/bin/pip install"
+
+    assert COMMANDS[0] == f'{set_up} -q ".[demo]" && .venv/bin/agentprof demo'
+    assert COMMANDS[1] == f'{set_up} -q -e ".[test]" && .venv/bin/python -m pytest -q'
+    assert not any(line.startswith("python3 -m venv") for line in COMMANDS[2:])
+
+
+@pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind == "python"])
+def test_a_python_block_runs_as_it_stands(block: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_commands_for_your_own_agent_run(tmp_path: Path) -> None:
+    tools = Path(sys.executable).parent
+    shutil.copy(ROOT / "examples" / "research_agent.py", tmp_path / "my_agent.py")
+    environment = {**os.environ, "OPENAI_API_KEY": "none", "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+
+    with serve() as server:
+        for line in COMMANDS[2:]:
+            # Nobody listens at Jaeger's port here: the demonstration goes to a server that we can look at.
+            command = line.replace("http://localhost:4317", server.url)
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+                env={
+                    **environment,
+                    "OPENAI_BASE_URL": f"{server.url}/v1",
+                    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                    "OTEL_METRICS_EXPORTER": "none",
+                    "OTEL_LOGS_EXPORTER": "none",
+                    **({} if "OTEL_EXPORTER" in command else {"OTEL_TRACES_EXPORTER": "none"}),
+                },
+            )
+            assert done.returncode == 0, f"{shlex.quote(line)}: {done.stderr}"
+
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
