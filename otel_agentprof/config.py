@@ -147,10 +147,8 @@ def variables() -> tuple[tuple[str, str, str], ...]:
     """Return (name, value, what is wrong with it) for each variable that says something to us."""
     known = {f.metadata["variable"]: f for f in fields(Config)}
     told = [(name, os.environ[name], "") for name in _TOLD if os.environ.get(name)]
-    for name in sorted(os.environ):
-        if name.startswith(_PREFIX):
-            told.append((name, os.environ[name], _complaint(name, os.environ[name], known)))
-    return tuple(told)
+    ours = sorted(name for name in os.environ if name.startswith(_PREFIX))
+    return (*told, *((name, os.environ[name], _complaint(name, os.environ[name], known)) for name in ours))
 
 
 def is_color_wanted(*, is_terminal: bool) -> bool:

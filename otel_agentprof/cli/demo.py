@@ -40,7 +40,9 @@ class Demo:
         if importlib.util.find_spec("openai") is None:
             raise AgentProfError('the demo needs the openai client: pip install "otel-agentprof[demo]"')
         if config.is_sdk_disabled():
-            raise AgentProfError("OTEL_SDK_DISABLED is true, so nothing can be recorded; unset it for the demo")
+            raise AgentProfError(
+                "OTEL_SDK_DISABLED is true, so nothing can be recorded; unset it for the demo"
+            )
         place = output.output_for(args, path=args.file)
         if args.file:
             output.check_writable(args.file)

@@ -59,12 +59,12 @@ _TOOLS: Final[dict[str, Callable[..., Coroutine[Any, Any, str]]]] = {
 }
 
 
-def _offer(name: str, argument: str, *examples: str) -> dict[str, Any]:
+def _offer(name: str, argument: str, *examples: str) -> Any:
     schema = {"type": "object", "properties": {argument: {"type": "string", "examples": list(examples)}}}
     return {"type": "function", "function": {"name": name, "parameters": schema}}
 
 
-_OFFERED: Final = [
+_OFFERED: Final[list[Any]] = [
     _offer("search_web", "query", "agent latency"),
     _offer("search_news", "query", "agent latency"),
     _offer("search_archive", "query", "tool calls"),
@@ -89,13 +89,13 @@ async def research(client: AsyncOpenAI, question: str) -> str:
 
 async def _ask(client: AsyncOpenAI, messages: list[Any]) -> list[Any]:
     """Return the tool calls that the model wants, and remember that it wanted them."""
-    response = await client.chat.completions.create(model=_LARGE, messages=messages, tools=_OFFERED)  # type: ignore[call-overload]  # plain dicts, as people write them
+    response = await client.chat.completions.create(model=_LARGE, messages=messages, tools=_OFFERED)
     answer = response.choices[0].message
     messages.append(answer.model_dump(exclude_none=True))
     return list(answer.tool_calls or ())
 
 
-async def _use(call: Any) -> dict[str, str]:  # noqa: ANN401 - a vendor's object
+async def _use(call: Any) -> dict[str, str]:  # a vendor's object
     result = await _TOOLS[call.function.name](**json.loads(call.function.arguments), call_id=call.id)
     return {"role": "tool", "tool_call_id": call.id, "content": result}
 
@@ -103,5 +103,5 @@ async def _use(call: Any) -> dict[str, str]:  # noqa: ANN401 - a vendor's object
 async def _write(client: AsyncOpenAI, messages: list[Any]) -> str:
     stream = await client.chat.completions.create(
         model=_LARGE, messages=messages, tools=_OFFERED, stream=True, stream_options={"include_usage": True}
-    )  # type: ignore[call-overload]  # likewise
+    )
     return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])

@@ -13,7 +13,6 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import config
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _ANSWER: Final = (
     "Agents spend most of their time waiting: for a model that writes one token after another, and for tools "
-    "that are called one by one although the model asked for all of them at once. Run them side by side, keep "
+    "that are called one by one although the model asked for all at once. Run them side by side, keep "
     "the unchanging part of the prompt in front so that it is cached, and give short jobs to a small model. "
 ) * 4
 _NOTE: Final = "Most relevant: the second and the fourth result."
@@ -71,7 +70,7 @@ class Model:
         name = str(request["model"])
         calls = _calls(request)
         is_small = any(word in name for word in ("mini", "nano", "haiku"))
-        text = "" if calls else _NOTE if is_small else _ANSWER
+        text = "" if calls else _ANSWER if request.get("tools") else _NOTE
         reasoning = 64 if is_small else 0
         with self._lock:
             self._count += 1
@@ -112,7 +111,7 @@ def serve() -> Iterator[str]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # a stream's chunks would wait for acknowledgements
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             request = json.loads(self.rfile.read(length) or b"{}")
             if self.path.endswith("/chat/completions"):
@@ -177,10 +176,10 @@ def in_place_of_missing_keys() -> Iterator[None]:
 
 
 def _calls(request: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the tools to call in this turn, by name, with their arguments; none when it is time to answer."""
+    """Return the tools to call in this turn, with their arguments; none when it is time to answer."""
     tools = [_tool(tool) for tool in request.get("tools") or ()]
-    turns = [[tool for tool in tools if tool[0].startswith("search") is looks] for looks in (True, False)]
-    turns = [turn for turn in turns if turn]
+    looking = [tool for tool in tools if tool[0].startswith("search")]
+    turns = [turn for turn in (looking, [tool for tool in tools if tool not in looking]) if turn]
     done = sum(map(_has_calls, request["messages"]))
     if done >= len(turns):
         return []
@@ -207,4 +206,5 @@ def _examples(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _common(before: str, now: str) -> int:
     """Return the length of what two texts begin with."""
-    return len(commonprefix([before, now]))
+    pairs = enumerate(zip(before, now, strict=False))
+    return next((place for place, (old, new) in pairs if old != new), min(len(before), len(now)))

@@ -53,7 +53,8 @@ def anthropic_message(reply: Reply) -> dict[str, Any]:
         "stop_reason": "tool_use" if reply.calls else "end_turn",
         "stop_sequence": None,
         "usage": {
-            "input_tokens": reply.input_tokens - reply.cached_tokens,  # there the cached ones are counted apart
+            "input_tokens": reply.input_tokens
+            - reply.cached_tokens,  # there the cached ones are counted apart
             "cache_read_input_tokens": reply.cached_tokens,
             "cache_creation_input_tokens": 0,
             "output_tokens": reply.output_tokens,

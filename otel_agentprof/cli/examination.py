@@ -22,7 +22,7 @@ from otel_agentprof.instrumentation.registry import REGISTRY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otel_agentprof.instrumentation.registry import Target
+    from otel_agentprof.instrumentation.registry import State, Target
     from otel_agentprof.instrumentation.spec import ProviderSpec
 
 _OTHERS: Final = (  # distributions that trace the calls of these clients; exact names, as pip knows them
@@ -105,7 +105,7 @@ def _client(spec: ProviderSpec, targets: list[Target]) -> dict[str, Any]:
 
 
 def _notes(
-    spec: ProviderSpec, version: str | None, targets: list[Target], states: Counter[str]
+    spec: ProviderSpec, version: str | None, targets: list[Target], states: Counter[State]
 ) -> Iterator[str]:
     if version is None:
         return
@@ -141,7 +141,11 @@ def _destination() -> Iterator[str]:
         return
     names = config.exporters("TRACES")
     for name in names:
-        entry = "otlp_proto_http" if name == "otlp" and config.otlp_protocol("TRACES").startswith("http") else name
+        entry = (
+            "otlp_proto_http"
+            if name == "otlp" and config.otlp_protocol("TRACES").startswith("http")
+            else name
+        )
         known = list(metadata.entry_points(group="opentelemetry_traces_exporter", name=entry))
         missing = "" if known else ", but no such exporter is installed"
         yield f"exporter {name}{_endpoint(name)}{missing}; whether it can be reached is not tried here"
@@ -153,7 +157,9 @@ def _destination() -> Iterator[str]:
 def _endpoint(name: str) -> str:
     if not name.startswith("otlp"):
         return ""
-    endpoint = config.value_of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or config.value_of("OTEL_EXPORTER_OTLP_ENDPOINT")
+    endpoint = config.value_of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or config.value_of(
+        "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
     is_http = config.otlp_protocol("TRACES").startswith("http")
     default = f"http://localhost:{4318 if is_http else 4317}"
     return f" to {_without_password(endpoint or default)} ({config.otlp_protocol('TRACES')})"

@@ -43,7 +43,9 @@ def _run_with_signals(command: Sequence[str], environment: Mapping[str, str]) ->
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     try:
         child = subprocess.Popen(  # noqa: S603 - the very program that the user asked for
-            command, env=environment, preexec_fn=_unblocked(before)
+            command,
+            env=environment,
+            preexec_fn=_unblocked(before),  # noqa: PLW1509 - the command line has no threads here
         )
         while (code := child.poll()) is None:
             came = signal.sigtimedwait(watched, _PATIENCE_S)

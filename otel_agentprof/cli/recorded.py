@@ -1,8 +1,8 @@
 """What a recorded program left: all its spans as one trace below the span of the run.
 
-    run agent.py         <- ours
-      research           <- the program's first trace
-      chat gpt-4o        <- another trace of it: a call that no span of the program was around
+run agent.py         <- ours
+  research           <- the program's first trace
+  chat gpt-4o        <- another trace of it: a call that no span of the program was around
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def load(path: str, *, name: str) -> Recorded | None:
         notes.append(("killed", "the program was ended from outside: its last half second may be missing"))
     if dropped := marks[-1].attributes.get(semconv.DROPPED_SPANS):
         notes.append(
-            ("dropped", f"{dropped:,} spans left out: over OTEL_AGENTPROF_MAX_SPANS_PER_TRACE, or the disk full")
+            (
+                "dropped",
+                f"{dropped:,} spans left out: over OTEL_AGENTPROF_MAX_SPANS_PER_TRACE, or the disk full",
+            )
         )
     return Recorded(_as_one_trace(replace(marks[-1], name=name), own, ended_ns), tuple(notes))
 

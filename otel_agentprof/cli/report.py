@@ -45,7 +45,9 @@ class ReportVerb:
     def run(self, args: argparse.Namespace) -> int:
         """Write the report."""
         if args.format in _COMING:
-            raise AgentProfError(f"--format {args.format} is not available yet; there are {', '.join(FORMATS)}")
+            raise AgentProfError(
+                f"--format {args.format} is not available yet; there are {', '.join(FORMATS)}"
+            )
         settings = Config.from_env()
         pricing.configure(settings.prices, is_strict=True)
         place = output.output_for(args, path=args.file)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
-
 
 from otel_agentprof import config
 from otel_agentprof.cli import interpreter, output
@@ -84,18 +82,20 @@ def _finish(found: Recorded | None, args: argparse.Namespace, code: int) -> int:
         found.save(Path(args.spans))
     report = found.report()
     if args.report or not args.quiet:
-        _write(report, args, is_empty=found.is_empty)
+        _write(report, args, code, is_empty=found.is_empty)
     broken = list(_broken_budgets(report, args))
     for line in broken:
         say(line)
     return code or (_BROKEN if broken else 0)
 
 
-def _write(report: Report, args: argparse.Namespace, *, is_empty: bool) -> None:
+def _write(report: Report, args: argparse.Namespace, code: int, *, is_empty: bool) -> None:
     place = output.output_for(args, stream=sys.stderr, path=args.report)
     if is_empty and place.path is None and place.format == "text":
-        why = "OTEL_SDK_DISABLED is true" if config.is_sdk_disabled() else "it made no call of an LLM client"
-        say(f"nothing to report: {why} and no span of its own")
+        if config.is_sdk_disabled():
+            say("nothing to report: OTEL_SDK_DISABLED is true")
+        elif not code:  # a program that failed has said why
+            say("nothing to report: it called no OpenAI or Anthropic client and made no span")
         return
     place.write(place.rendered(report))
 
@@ -103,13 +103,14 @@ def _write(report: Report, args: argparse.Namespace, *, is_empty: bool) -> None:
 def _broken_budgets(report: Report, args: argparse.Namespace) -> Iterator[str]:
     from otel_agentprof.report import headline, text  # noqa: PLC0415 - after the program
 
+    spent, taken = headline.cost(report), report.usage.total
     if args.budget_usd is not None:
         if report.cost_usd is not None and report.cost_usd > args.budget_usd:
-            yield f"budget broken: {headline.cost(report)} spent, --budget-usd {args.budget_usd} allowed"
+            yield f"budget broken: {spent} spent, {text.money(args.budget_usd)} allowed (--budget-usd)"
         elif report.cost_usd is None or report.unpriced_models:
-            say(f"budget of {text.money(args.budget_usd)} not broken as far as is known: {headline.cost(report)}")
-    if args.budget_tokens is not None and report.usage.total > args.budget_tokens:
-        yield f"budget broken: {report.usage.total:,} tokens taken, --budget-tokens {args.budget_tokens:,} allowed"
+            say(f"whether the budget of {text.money(args.budget_usd)} holds is not known: {spent} spent")
+    if args.budget_tokens is not None and taken > args.budget_tokens:
+        yield f"budget broken: {taken:,} tokens taken, {args.budget_tokens:,} allowed (--budget-tokens)"
 
 
 def _title(program: str, *, is_module: bool) -> str:

@@ -141,8 +141,8 @@ class Registry:
         self._targets[path] = Target(provider.name, path, "patched")
 
     def _copied_from(self, attribute: Any) -> Any:
-        # Taken from the other class as an attribute, a wrapper comes bound, and remembers what it was bound from.
-        wrapper_itself = getattr(attribute, "_self_parent", attribute)
+        # Read off the other class, a wrapper comes bound, and remembers what it was bound from.
+        wrapper_itself = getattr(attribute, "_self_parent", None) or attribute
         for patch in self._patches.values():
             if patch.ours is wrapper_itself:
                 return patch.original
