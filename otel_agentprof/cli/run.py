@@ -94,7 +94,7 @@ def _write(report: Report, args: argparse.Namespace, code: int, *, is_empty: boo
     if is_empty and place.path is None and place.format == "text":
         if config.is_sdk_disabled():
             say("nothing to report: OTEL_SDK_DISABLED is true")
-        elif not code:  # a program that failed has said why
+        elif not 0 < code < interpreter.BY_SIGNAL:  # a program that failed has said why
             say("nothing to report: it called no OpenAI or Anthropic client and made no span")
         return
     place.write(place.rendered(report))

@@ -179,7 +179,9 @@ class Call:
 
     def take_error(self, error: BaseException) -> None:
         """Note how a call failed: the provider's own code, else the class of the exception."""
-        code = getattr(error, self.provider.error_code, None)
+        code = getattr(error, self.provider.error_code, None) or _code_in(
+            getattr(error, "body", None), self.provider.error_code
+        )
         kind = type(error)
         is_builtin = kind.__module__ == "builtins"
         name = kind.__qualname__ if is_builtin else f"{kind.__module__}.{kind.__qualname__}"
@@ -237,6 +239,13 @@ def _write_cost(facts: dict[str, Any], cost: Cost, *, mirrors_cost: bool) -> Non
         facts[semconv.COST_MIRROR_AMOUNT] = total
         facts[semconv.COST_MIRROR_CURRENCY] = "USD"
         facts[semconv.COST_MIRROR_SOURCE] = cost.source
+
+
+def _code_in(body: Any, name: str) -> Any:
+    """Return the provider's error code from an error's body, where older clients leave it."""
+    if body.__class__ is dict and "error" in body:
+        body = body["error"]
+    return body[name] if body.__class__ is dict and name in body else None
 
 
 def _raw_kind(headers: Any) -> str | None:

@@ -18,6 +18,7 @@ import wrapt
 
 from otel_agentprof import config
 from otel_agentprof.instrumentation.engine import Slot, wrapper
+from otel_agentprof.instrumentation.method import PatchedMethod
 from otel_agentprof.instrumentation.providers import PROVIDERS
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ class Registry:
             self._targets[path] = Target(provider.name, path, "foreign", foreign)
             return
         is_async = inspect.iscoroutinefunction(inspect.unwrap(original))
-        ours = wrapt.FunctionWrapper(
-            original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async)
-        )
+        ours = PatchedMethod(original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async))
         setattr(owner, name, ours)
         self._patches[path] = _Patch(owner, name, original, ours)
         self._targets[path] = Target(provider.name, path, "patched")
