@@ -204,9 +204,9 @@ class Call:
         status = getattr(error, "status_code", None)
         if isinstance(status, int):
             self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
-        # The text of an error often repeats the request: it counts as content.
-        told = f"{kind.__qualname__}: {error}" if self.captures_content else kind.__qualname__
-        self.span.set_status(Status(StatusCode.ERROR, told))
+        self.span.set_status(Status(StatusCode.ERROR, kind.__qualname__))
+        if self.captures_content:  # the text of an error often repeats the request; and it may be hard to get
+            self.span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {error}"))
 
     def _take_usage(self, *, is_complete: bool) -> None:
         usage = self.reply.usage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from contextvars import Token
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +95,10 @@ def _send(
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        context_api.detach(token)
+        _leave(token)
         engine.fail(call, error)
         raise
-    context_api.detach(token)
+    _leave(token)
     return engine.settle(call, result)
 
 
@@ -157,13 +158,23 @@ async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> An
     except BaseException as error:
         # A coroutine that is thrown away is closed wherever the collector runs: there is nothing to detach.
         if not isinstance(error, GeneratorExit) or context_api.get_current() is call.context:
-            context_api.detach(token)
+            _leave(token)
         engine.fail(call, error)
         raise
-    context_api.detach(token)
+    _leave(token)
     if not call.is_over and body.is_raw(result) and body.is_in_memory(call, result):
         return await engine.settle_parsed(call, result)
     return engine.settle(call, result)
+
+
+def _leave(token: Any) -> None:
+    if not isinstance(token, Token):  # another runtime context than OpenTelemetry's default
+        context_api.detach(token)
+        return
+    try:
+        token.var.reset(token)
+    except ValueError:  # driven from another context by now: OpenTelemetry's own detach would log an error
+        return
 
 
 def _deferred(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
