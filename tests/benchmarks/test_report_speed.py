@@ -61,12 +61,8 @@ def test_a_report_of_10k_spans_is_drawn_in_under_a_second(made: Report) -> None:
 
 def test_a_line_of_60_megabytes_is_read_in_under_10_seconds(tmp_path: Path) -> None:
     attributes = [{"key": "k", "value": {"stringValue": "x" * 30_000}}]
-    spans = [
-        {"traceId": "a" * 32, "spanId": f"{n:016x}", "name": "x", "attributes": attributes}
-        for n in range(1, 2001)
-    ]
     path = tmp_path / "line.jsonl"
-    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}))
+    path.write_text(line(*(span(number, attributes=attributes) for number in range(1, 2001))))
 
     assert path.stat().st_size > 60_000_000
     assert seconds(lambda: read_spans(path)) < 10
