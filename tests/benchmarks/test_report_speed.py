@@ -8,6 +8,7 @@ from time import process_time
 from typing import TYPE_CHECKING
 
 import pytest
+from otlp_text import line, span
 
 from otel_agentprof import pricing
 from otel_agentprof.model import Span, SpanTree
