@@ -24,7 +24,6 @@ _LABELS: Final[tuple[str, ...]] = (
     semconv.RESPONSE_MODEL,
     semconv.SERVER_ADDRESS,
     semconv.SERVER_PORT,
-    semconv.ERROR_TYPE,
 )
 
 
@@ -64,8 +63,11 @@ class CallMetrics:
     ) -> None:
         """Record one call; ``context`` holds its span, so that exemplars point at it."""
         labels: dict[str, Any] = {name: attributes[name] for name in _LABELS if name in attributes}
-        self._duration.record(duration_s, labels, context)
-        labels.pop(semconv.ERROR_TYPE, None)
+        if semconv.ERROR_TYPE in attributes:  # another dict, for the SDK may keep what it is given
+            failed = {**labels, semconv.ERROR_TYPE: attributes[semconv.ERROR_TYPE]}
+            self._duration.record(duration_s, failed, context)
+        else:
+            self._duration.record(duration_s, labels, context)
         if semconv.RESPONSE_TIME_TO_FIRST_CHUNK in attributes:
             self._first_chunk.record(attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK], labels, context)
         if usage is not None:

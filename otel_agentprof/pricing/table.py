@@ -76,8 +76,11 @@ class Loader:
 
     def _load(self) -> None:
         try:
-            from genai_prices import __version__  # noqa: PLC0415 - slow import, on this thread only
-            from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - likewise
+            from otel_agentprof.pricing.patient_import import patient_import  # noqa: PLC0415 - only needed here
+
+            with patient_import("httpx2"):  # which genai-prices imports, and clients look for
+                from genai_prices import __version__  # noqa: PLC0415 - slow import, on this thread only
+                from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - likewise
 
             from otel_agentprof.pricing import resolve  # noqa: PLC0415 - likewise
 

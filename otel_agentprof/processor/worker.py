@@ -51,10 +51,7 @@ class Worker:
 
     def run_now(self, timeout_s: float) -> bool:
         """Wait until the job has run from start to end; return False if that took too long."""
-        try:
-            self._start()
-        except RuntimeError:  # no thread can be started once the interpreter is about to end
-            self.is_stopped = True
+        self._start()
         if self.is_stopped:
             self._job()
             return True
@@ -76,8 +73,12 @@ class Worker:
                 thread = threading.Thread(
                     target=self._run, args=(self._calls,), name="agentprof", daemon=True
                 )
-                thread.start()
-                self._thread = thread
+                try:
+                    thread.start()
+                except RuntimeError:  # none can be started any more once the interpreter is about to end
+                    self.is_stopped = True
+                else:
+                    self._thread = thread
 
     def _run(self, calls: Calls) -> None:
         # The job calls exporters and the user's callbacks: their own requests are not part of any trace.

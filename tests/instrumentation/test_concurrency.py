@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from endings import ends_with_open_streams
 from http_library import OPENAI_HTTP
 from loopback import WIRE, Answer
 from opentelemetry import trace
@@ -357,6 +358,7 @@ raise SystemExit(0)
 }
 
 
+@ends_with_open_streams
 @pytest.mark.parametrize("end", EXITS.values(), ids=EXITS)
 def test_a_program_that_ends_with_open_streams_ends_quietly_and_is_reported(
     end: str, server: Loopback

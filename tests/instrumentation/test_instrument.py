@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 import wrapt
+from endings import ends_with_open_streams
 from openai.resources.chat.completions import AsyncCompletions, Completions
 from opentelemetry import context as context_api
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -218,6 +219,7 @@ print(reports[0].usage.input)
     assert done.stdout.strip() == "1200"
 
 
+@ends_with_open_streams
 def test_a_stream_left_at_the_end_of_the_program_is_still_reported(server: Loopback) -> None:
     code = f"""
 import openai, otel_agentprof

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from endings import ends_with_open_streams
 from openai.resources.chat.completions import Completions
 from surfaces import CHAT_USAGE, MESSAGE_USAGE, SURFACES
 from test_calls import usage_of
@@ -53,6 +54,7 @@ def test_the_entry_points_lead_to_them() -> None:
     assert ours["agentprof_anthropic"].load() is AnthropicInstrumentor
 
 
+@ends_with_open_streams
 def test_a_stream_left_at_the_end_of_the_program_leaves_its_span(server: Loopback) -> None:
     code = f"""
 import openai
