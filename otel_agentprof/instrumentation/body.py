@@ -36,7 +36,7 @@ def is_in_memory(call: Call, raw: Any) -> bool:
 def watch(engine: Engine, call: Call, response: Any) -> None:
     """Read along with whoever reads ``response``."""
     is_events = response.headers.get("content-type", "").startswith("text/event-stream")
-    tap = _Tap(engine, call, _Events(call) if is_events else _Whole(call))
+    tap = _Tap(engine, call, _Events(engine, call) if is_events else _Whole(call))
     if hasattr(response, "iter_bytes"):
         response.iter_bytes = InPlaceOf(response.iter_bytes, _iter_bytes(response.iter_bytes, tap))
         response.read = InPlaceOf(response.read, _read(response.read, tap))
@@ -78,13 +78,14 @@ class _Events:
     Lines may end in any of three ways, an event may have several ``data`` lines, a piece may end anywhere.
     """
 
-    __slots__ = ("_call", "_data", "_pieces", "_size")
+    __slots__ = ("_call", "_data", "_engine", "_held", "_pieces", "_size")
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, engine: Engine, call: Call) -> None:
+        self._engine, self._call = engine, call
         self._pieces: list[bytes] = []  # of a line whose end has not come yet
         self._size = 0
         self._data: list[bytes] = []  # of an event that has not ended yet
+        self._held = 0
 
     def feed(self, piece: bytes) -> None:
         self._pieces.append(piece)
@@ -106,10 +107,12 @@ class _Events:
 
     def _take(self, line: bytes) -> None:
         if line.startswith(b"data:"):
-            self._data.append(line[5:])
+            self._held += len(line)
+            if self._held <= _MAX_BYTES:
+                self._data.append(line[5:])
         elif not line and self._data:
             data = b"\n".join(self._data).strip()
-            self._data = []
+            self._data, self._held = [], 0
             self._dispatch(data)
 
     def _dispatch(self, data: bytes) -> None:
@@ -121,8 +124,8 @@ class _Events:
             return
         if "error" in event and event["error"].__class__ is Record:
             error = event["error"]
-            self._call.reply.error = error.get("code") or error.get("type") or "error"
-        self._call.take_chunk(event)
+            self._call.reply.error = str(error.get("code") or error.get("type") or "error")
+        self._engine.chunk(self._call, event)  # guarded there: one odd event must not cost the next ones
 
 
 class _Whole:

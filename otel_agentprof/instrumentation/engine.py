@@ -1,4 +1,4 @@
-"""The one engine behind every patched method: request in, span out, the user's own object back.
+"""The one engine behind every patched method (method.py): request in, span out, the user's own object back.
 
     open     the span starts, the request's facts are taken
     send     the client works; only now is the span current

@@ -118,7 +118,7 @@ class _Listener:
         self.reply = Reply()
         self.chunks: list[Any] = []
 
-    def take_chunk(self, chunk: Any) -> None:
+    def chunk(self, _call: Any, chunk: Any) -> None:
         self.chunks.append(dict(chunk))
 
 
@@ -134,7 +134,7 @@ def test_events_come_out_whole_wherever_the_pieces_end(
 ) -> None:
     text = "".join(f"data: {json.dumps(event, ensure_ascii=False)}{ending}{ending}" for event in sent)
     data, listener = text.encode("utf-8", "surrogatepass"), _Listener()
-    parser: Any = body._Events(listener)  # type: ignore[arg-type]  # all of a call that it uses
+    parser: Any = body._Events(listener, listener)  # type: ignore[arg-type]  # all of them that it uses
 
     for size in sizes:
         if data:
@@ -167,15 +167,19 @@ def test_a_body_too_large_to_keep_has_no_tokens_and_is_the_users(
     server: Loopback, spans: Spans, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(body, "_MAX_BYTES", 50)
-    server.script += [Answer("openai_chat.json"), events(b"data: " + b"x" * 200)]
+    endless = b"data: " + b"x" * 200
+    many = b"data: {\ndata:\n" + b"data:   \n" * 20 + b"data: }\n\n"
+    server.script += [Answer("openai_chat.json"), events(endless), events(many)]
     streaming = connect(CHAT).chat.completions.with_streaming_response
 
     with streaming.create(**CHAT.arguments) as response:
         assert response.json()["usage"]
     with streaming.create(**CHAT.arguments, stream=True) as response:
-        assert sum(map(len, response.iter_bytes(20))) == 206
+        assert sum(map(len, response.iter_bytes(20))) == len(endless)
+    with streaming.create(**CHAT.arguments, stream=True) as response:
+        assert response.read() == many
 
-    assert [usage_of(dict(span.attributes or {})) for span in spans.all()] == [{}, {}]
+    assert [usage_of(dict(span.attributes or {})) for span in spans.all()] == [{}, {}, {}]
 
 
 @each_stream
@@ -297,6 +301,19 @@ def test_an_empty_body_says_nothing(status: int, server: Loopback, spans: Spans,
 
     assert usage_of(spans.facts()) == {}
     assert spans.only().status.status_code is StatusCode.UNSET
+
+
+def test_an_error_code_that_is_a_number_is_told_as_text(
+    server: Loopback, spans: Spans, connect: Connect
+) -> None:
+    server.script.append(events(b'data: {"error": {"code": 502, "message": "bad gateway"}}\n\n'))
+
+    with connect(CHAT).chat.completions.with_streaming_response.create(
+        **CHAT.arguments, stream=True
+    ) as response:
+        response.read()
+
+    assert spans.facts()["error.type"] == "502"
 
 
 def test_an_error_event_that_passes_by_is_the_spans_error(
