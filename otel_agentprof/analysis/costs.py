@@ -6,6 +6,7 @@ this room stays free of price tables.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _SMALLEST_SHARE: Final = Decimal("1e-15")  # US dollars
+_LARGEST_EXACT: Final = Decimal(10**12)  # beyond it a sum has more digits than Decimal keeps
 
 
 class Price(Protocol):
@@ -42,7 +44,8 @@ class Price(Protocol):
         ...
 
 
-class Dispute(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Dispute:
     """Money that a span names for the calls below it, beside what the calls themselves come to."""
 
     index: int
@@ -91,22 +94,29 @@ def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
 
 def _spread_run_costs(tree: SpanTree, ledger: Ledger, paid: list[Decimal | None]) -> tuple[Dispute, ...]:
     """Put what only a run knows on its calls, in place, each sum once; outer runs first (R10)."""
+    size = len(tree.spans) + 1
+    calls, known, say_themselves = [0] * size, [ZERO] * size, [0] * size
+    for index in reversed(tree.top_down):
+        cost, parent = paid[index], tree.parents[index]
+        calls[index] += ledger.usage[index] is not None
+        known[index] += cost or ZERO
+        say_themselves[index] += ledger.costs_reported[index] is not None
+        for figures in (calls, say_themselves):
+            figures[parent] += figures[index]
+        known[parent] += known[index]
     found = []
-    settled: set[int] = set()
+    is_settled = bytearray(size)
     for index in tree.top_down:
+        is_settled[index] |= is_settled[tree.parents[index]]
         reported = _said(ledger.run_costs.get(index), None)
-        if reported is None:
+        if reported is None or is_settled[index] or not calls[index]:
             continue
-        calls = [call for call in _below(tree, index) if ledger.usage[call] is not None]
-        if not calls or not settled.isdisjoint(calls):
-            continue
-        known = [cost for call in calls if (cost := paid[call]) is not None]
-        says_itself = any(ledger.costs_reported[call] is not None for call in calls)
-        is_used = not known or (index in ledger.billed_runs and not says_itself)
-        found.append(Dispute(index, reported, sum(known, ZERO) if known else None, is_used))
+        is_used = not known[index] or (index in ledger.billed_runs and not say_themselves[index])
+        found.append(Dispute(index, reported, known[index] or None, is_used=is_used))
         if is_used:
-            settled.update(calls)
-            _spread(ledger, calls, reported, paid)
+            is_settled[index] = True
+            below = [call for call in _below(tree, index) if ledger.usage[call] is not None]
+            _spread(ledger, below, reported, paid)
     return tuple(found)
 
 
@@ -126,7 +136,9 @@ def _spread(ledger: Ledger, calls: list[int], amount: Decimal, paid: list[Decima
     whole = sum(prices, ZERO)
     left = amount
     for call, part in zip(calls[1:], prices[1:], strict=True):
-        share = (amount * part / whole).quantize(_SMALLEST_SHARE) if whole else ZERO
+        share = amount * part / whole if whole else ZERO
+        if amount < _LARGEST_EXACT:
+            share = share.quantize(_SMALLEST_SHARE)
         paid[call] = share
         left -= share
     paid[calls[0]] = left

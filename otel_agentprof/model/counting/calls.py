@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
@@ -68,7 +69,7 @@ def _depths(tree: SpanTree) -> list[int]:
 def join_twins(draft: Draft, leaves: Sequence[int]) -> None:
     """R4: leaves side by side, of different scopes, with equal tokens at the same time, are one call.
 
-    Each span has at most one twin per scope: calls that are equal and run at once stay as many as they are.
+    Each call has at most one span per scope: calls that are equal and run at once stay as many as they are.
     """
     tree, usage = draft.tree, draft.usage
     if len({tree.spans[index].scope for index in leaves}) < 2:  # noqa: PLR2004 - one scope shows calls once
@@ -80,48 +81,42 @@ def join_twins(draft: Draft, leaves: Sequence[int]) -> None:
             model = _family(draft.models[index])
             key = (tree.parents[index], draft.roles[index], model, tokens.input, tokens.output)
             groups.setdefault(key, []).append(index)
-    for members in groups.values():
-        if len(members) > 1:
-            members.sort(key=lambda index: (tree.starts[index], tree.ends[index], tree.spans[index].span_id))
-            _join_pairs(draft, members)
+    twins = [members for members in groups.values() if len(members) > 1]
+    if not twins:
+        return
+    shown_by: defaultdict[int, set[str]] = defaultdict(set)
+    for index in leaves:
+        shown_by[draft.stands_for(index)].add(tree.spans[index].scope)
+    for members in twins:
+        members.sort(key=lambda index: (tree.starts[index], tree.ends[index], tree.spans[index].span_id))
+        _join_pairs(draft, members, shown_by)
 
 
 def _family(model: str | None) -> str | None:
     return None if model is None else _VERSION.sub("", model.lower().rpartition("/")[2])
 
 
-def _join_pairs(draft: Draft, members: Sequence[int]) -> None:
-    spans = draft.tree.spans
-    shown: dict[int, set[str]] = {index: {spans[index].scope} for index in members}
+def _join_pairs(draft: Draft, members: Sequence[int], shown_by: dict[int, set[str]]) -> None:
     for place, later in enumerate(members):
         for earlier in reversed(members[max(0, place - _NEIGHBOURS) : place]):
-            if shown[earlier].isdisjoint(shown[later]) and _is_twin(draft, earlier, later):
-                shown[earlier] |= shown[later]
-                shown[later] = shown[earlier]
-                _join_pair(draft, earlier, later)
-                break
+            one, other = draft.stands_for(earlier), draft.stands_for(later)
+            if one == other or not shown_by[one].isdisjoint(shown_by[other]):
+                continue
+            if draft.responses[one] and draft.responses[other]:
+                continue  # equal ids are joined already, different ones are two calls
+            if _are_at_once(draft.tree, earlier, later):
+                if one == earlier and (other != later or _yields(draft, one, other)):
+                    one, other = other, one
+                draft.join(other, one)
+                draft.responses[one] = draft.responses[one] or draft.responses[other]
+                shown_by[one] |= shown_by[other]
 
 
-def _is_twin(draft: Draft, earlier: int, later: int) -> bool:
-    if draft.responses[earlier] and draft.responses[later]:
-        return False  # equal ids are joined already, different ones are two calls
-    tree = draft.tree
+def _are_at_once(tree: SpanTree, earlier: int, later: int) -> bool:
     starts, ends = tree.starts, tree.ends
     shorter = min(ends[earlier] - starts[earlier], ends[later] - starts[later])
     overlap = min(ends[earlier], ends[later]) - starts[later]
     return overlap >= 0 and overlap >= _LEAST_OVERLAP * shorter
-
-
-def _join_pair(draft: Draft, earlier: int, later: int) -> None:
-    one, other = draft.stands_for(earlier), draft.stands_for(later)
-    if one == other or (one != earlier and other != later):
-        return
-    if one != earlier:
-        draft.join(other, one)  # the call is shown elsewhere already
-    elif other != later or _yields(draft, one, other):
-        draft.join(one, other)
-    else:
-        draft.join(other, one)
 
 
 def _yields(draft: Draft, earlier: int, later: int) -> bool:

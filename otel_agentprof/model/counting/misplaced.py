@@ -24,6 +24,7 @@ def split_polluted(draft: Draft) -> None:
         if not is_polluted:
             continue
         requests = [child for child in tree.children[index] if tree.spans[child].name == RAW_REQUEST]
+        requests.sort(key=lambda request: (tree.starts[request], tree.spans[request].span_id))
         for request in requests:
             _make_leaf(draft, request, index)
         if requests:

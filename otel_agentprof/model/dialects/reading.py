@@ -82,7 +82,7 @@ def read(span: Span) -> Reading:
     plan = plan_of(known)
     dialect = _dialect(span, plan)
     role = _role(span, plan, dialect)
-    if not plan.is_call:
+    if plan.is_plain:
         return Reading(role, dialect, has_sums=plan.has_sums)
     usage = None
     if attributes.get(OPERATION_NAME) != "fetch_response":  # reading a stored response runs no model

@@ -111,7 +111,7 @@ class Plan(NamedTuple):
     cost_documents: tuple[tuple[str, str], ...]
     cost_parts: tuple[tuple[str, ...], ...]
     response: tuple[str, ...]
-    is_call: bool
+    is_plain: bool
     is_old: bool
     is_polluted: bool
     is_log: bool
@@ -158,7 +158,8 @@ def plan_of(known: frozenset[str]) -> Plan:
         cost_documents=cost_documents,
         cost_parts=cost_parts,
         response=there("response"),
-        is_call=any(map(there, _READ_OF_EACH)) or bool(documents or cost_documents or cost_parts),
+        is_plain=not (any(map(there, _READ_OF_EACH)) or documents or cost_documents or cost_parts)
+        and known.isdisjoint((LITELLM_CALL, LOGFIRE_KIND)),
         is_old=semconv.SYSTEM in known and semconv.REQUEST_MODEL in known,
         is_polluted=LITELLM_CALL in known,
         is_log=LOGFIRE_KIND in known,
