@@ -89,7 +89,8 @@ def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
             paid[index] = cost  # money without tokens; above calls that are paid it would be their sum
         if paid_below[index] or paid[index] is not None:
             paid_below[tree.parents[index]] = True
-    return Charges(tuple(paid), _spread_run_costs(tree, ledger, paid) if ledger.run_costs else ())
+    disputes = _spread_run_costs(tree, ledger, paid) if ledger.run_costs else ()
+    return Charges(tuple(paid), disputes)
 
 
 def _spread_run_costs(tree: SpanTree, ledger: Ledger, paid: list[Decimal | None]) -> tuple[Dispute, ...]:

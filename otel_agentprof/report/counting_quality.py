@@ -68,11 +68,8 @@ def _sums(trace: Trace) -> Iterator[DataQuality]:
         yield _disagreement(trace, fewer, "what it adds up does not cover all calls below")
     if times:
         factor = times[0].counted // times[0].said
-        yield _disagreement(
-            trace,
-            times,
-            f"{factor} times as many: calls below are probably shown by several instrumentations",
-        )
+        why = f"{factor} times as many: several instrumentations probably show the same calls"
+        yield _disagreement(trace, times, why)
 
 
 def _disagreement(trace: Trace, entries: list[RollUp], why: str) -> DataQuality:

@@ -154,6 +154,6 @@ def test_messages_without_tools_name_none(value: Any) -> None:
 
 
 def test_a_document_that_never_ends_is_given_up() -> None:
-    endless = [[] for _ in range(30_000)] + [{"type": "tool_use", "id": "c1"}]
+    endless: list[Any] = [[] for _ in range(30_000)] + [{"type": "tool_use", "id": "c1"}]
 
     assert dialects.tool_call_ids_of(span({"output.value": endless})) == ()

@@ -87,8 +87,13 @@ def join_twins(draft: Draft, leaves: Sequence[int]) -> None:
     shown_by: defaultdict[int, set[str]] = defaultdict(set)
     for index in leaves:
         shown_by[draft.stands_for(index)].add(tree.spans[index].scope)
+
+    def begun(index: int) -> tuple[int, int, str]:
+        return tree.starts[index], tree.ends[index], tree.spans[index].span_id or ""
+
     for members in twins:
-        members.sort(key=lambda index: (tree.starts[index], tree.ends[index], tree.spans[index].span_id))
+        members.sort(key=begun)
+    for members in sorted(twins, key=lambda members: begun(members[0])):
         _join_pairs(draft, members, shown_by)
 
 
