@@ -361,7 +361,7 @@ def test_the_requests_below_a_polluted_span_are_its_calls() -> None:
     trace = draw(f"""
         run            |-----------|    {POLLUTION} gen_ai.agent.name=planner in=200 out=9 cost=0.5
           one            |--|           {RAW} llm.openai.usage={USAGE}
-          two               |--|        {RAW} llm.openai.usage={USAGE} llm.openai.model=o3
+          two               |--|        {RAW} llm.openai.usage={USAGE} llm.openai.n=1 llm.openai.model=o3
     """)
 
     ledger = count(trace)
