@@ -50,6 +50,7 @@ class Loopback:
     Attributes:
         script: Answers for the next requests; when it is empty, the path decides.
         requests: (path, JSON body) of every request.
+        exports: What was sent to it as OTLP, as bytes.
         gate: Cleared by a test that wants the next answer to wait.
     """
 
@@ -58,6 +59,7 @@ class Loopback:
         self.script: list[Answer] = []
         self.requests: list[tuple[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.exports: list[bytes] = []
         self.gate = threading.Event()
         self.gate.set()
         self.asked = threading.Event()
@@ -71,6 +73,11 @@ class Loopback:
         return Answer(b'{"error": {"message": "no such path"}}', 404)
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that hang up: many tests are about just that."""
+
+
 @contextmanager
 def serve() -> Iterator[Loopback]:
     """Run the server on a free port."""
@@ -80,7 +87,14 @@ def serve() -> Iterator[Loopback]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+            data = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.path == "/v1/traces":
+                state.exports.append(data)
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
+            body = json.loads(data or b"{}")
             state.requests.append((self.path, body))
             state.headers.append({name.lower(): value for name, value in self.headers.items()})
             answer = state.answer(self.path, body)
@@ -97,7 +111,7 @@ def serve() -> Iterator[Loopback]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _QuietServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         state = Loopback(server.server_address[1])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

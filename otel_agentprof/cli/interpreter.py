@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _PATIENCE_S: Final = 0.5
-_BY_SIGNAL: Final = 128  # what a shell adds to the number of the signal that ended a program
+BY_SIGNAL: Final = 128  # what a shell adds to the number of the signal that ended a program
 _PASSED_ON: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
 
 
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         code = wait(command, environment)
     except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
         raise AgentProfError(f"cannot start {sys.executable}: {error}") from error
-    return code if code >= 0 else _BY_SIGNAL - code
+    return code if code >= 0 else BY_SIGNAL - code
 
 
 def _run_with_signals(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -58,7 +58,7 @@ def _run_with_signals(command: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def _unblocked(mask: set[signal.Signals | int]) -> Callable[[], None]:
-    def unblock() -> None:
+    def unblock() -> None:  # pragma: no cover - runs between fork and exec, where nothing is measured
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return unblock

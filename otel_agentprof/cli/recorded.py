@@ -61,7 +61,8 @@ def load(path: str, *, name: str) -> Recorded | None:
     except UnreadableTraceError:
         return None
     marks = [span for span in loaded.spans if span.scope == semconv.RUN_SCOPE]
-    own = [span for span in loaded.spans if span.scope != semconv.RUN_SCOPE]
+    # Of a span that was written while open and again at its end, the later one counts.
+    own = list({span.span_id: span for span in loaded.spans if span.scope != semconv.RUN_SCOPE}.values())
     if not marks:
         return None
     notes = list(loaded.notes)

@@ -2,6 +2,7 @@
 
     on_end -> queue -> a thread, twice a second -> OTLP JSON lines
 
+A span that is open for longer is written too, and once more when it ends: of two the later one counts.
 The first line is the span of the whole run, still open; the last one is the same span, ended. It has no
 children yet: the program's own spans stay as they are, and whoever reads the file puts them below it.
 """
@@ -46,6 +47,7 @@ class Recorder(SpanProcessor):
         self._pid = os.getpid()
         self._waiting: deque[sdk.ReadableSpan] = deque()
         self._open: dict[int, sdk.Span] = {}
+        self._written_open: set[int] = set()
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -61,6 +63,7 @@ class Recorder(SpanProcessor):
         """Take a span; the program's thread does no more than that."""
         if span.context is not None:
             self._open.pop(span.context.span_id, None)
+            self._written_open.discard(span.context.span_id)
         if is_analysis_span(span):
             return
         if self._count >= self._limit:
@@ -103,8 +106,14 @@ class Recorder(SpanProcessor):
                 self._thread = thread
 
     def _work(self) -> None:
+        earlier: set[int] = set()
         while not self._stopped.wait(_PERIOD_S):
             self._drain()
+            still_open = dict(self._open)
+            late = (still_open.keys() & earlier) - self._written_open
+            self._written_open |= late
+            self._write([still_open[span_id] for span_id in late])
+            earlier = set(still_open)
 
     def _drain(self) -> None:
         spans = []

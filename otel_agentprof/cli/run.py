@@ -28,11 +28,12 @@ _LAUNCH: Final = Path(__file__).parent / "launch"
 class Run:
     """Run a Python program and report where its time and money went.
 
-    The program runs as `python SCRIPT [ARG ...]` or `python -m MODULE [ARG ...]` would run it: its own
-    input, output, arguments and exit code. OpenAI and Anthropic clients are instrumented before its
-    first line. The report goes to stderr at its end, also after an exception or Ctrl-C, because stdout
-    is the program's. Options stand before the script. Interpreters that the program starts are not
-    recorded.
+    The program runs as `python SCRIPT [ARG ...]` or `python -m MODULE [ARG ...]`
+    would run it: its own input, output, arguments and exit code. OpenAI and
+    Anthropic clients are instrumented before its first line. The report goes to
+    stderr at its end, also after an exception or Ctrl-C, because stdout is the
+    program's. Options stand before the script. Interpreters that the program
+    starts are not recorded.
     """
 
     name: ClassVar[str] = "run"
@@ -94,7 +95,7 @@ def _write(report: Report, args: argparse.Namespace, code: int, *, is_empty: boo
     if is_empty and place.path is None and place.format == "text":
         if config.is_sdk_disabled():
             say("nothing to report: OTEL_SDK_DISABLED is true")
-        elif not code:  # a program that failed has said why
+        elif not 0 < code < interpreter.BY_SIGNAL:  # a program that failed has said why
             say("nothing to report: it called no OpenAI or Anthropic client and made no span")
         return
     place.write(place.rendered(report))

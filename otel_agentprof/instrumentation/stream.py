@@ -6,6 +6,7 @@ closed or left, and at the latest when nobody holds the stream any more.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     """Return a stream behind a proxy that reports to ``call``; None for something that is no stream."""
-    kind = type(stream)
+    kind = (
+        stream.__class__
+    )  # what a proxy of someone else's stands in for; it may have both kinds of ``next``
     if hasattr(kind, "__anext__"):
         proxy_class: type[_Proxy] = AsyncStreamProxy
     elif hasattr(kind, "__next__"):
@@ -43,7 +46,7 @@ def watch_close(engine: Engine, call: Call, response: Any) -> None:
     for name in ("close", "aclose"):
         close = getattr(response, name, None)
         if close is not None:
-            setattr(response, name, _closing(close, engine, call))
+            setattr(response, name, InPlaceOf(close, _closing(close, engine, call)))
 
 
 def _closing(close: Callable[[], Any], engine: Engine, call: Call) -> Callable[[], Any]:
@@ -55,11 +58,40 @@ def _closing(close: Callable[[], Any], engine: Engine, call: Call) -> Callable[[
     return closing
 
 
+class InPlaceOf:
+    """A function in the place of one object's own method; copied and pickled as that method."""
+
+    __slots__ = ("_method", "_ours")
+
+    def __init__(self, method: Callable[..., Any], ours: Callable[..., Any]) -> None:
+        self._method, self._ours = method, ours
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do ours, which does the method's own work too."""
+        return self._ours(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return self._method.__reduce__()
+
+
 class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the checker only
     def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
         super().__init__(stream)
         self._self_engine = engine
         self._self_call = call
+        call.pause()
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
 
     def __del__(self) -> None:
         self._self_engine.end(self._self_call, is_complete=False)
@@ -77,6 +109,8 @@ class StreamProxy(_Proxy):
 
     def __next__(self) -> Any:
         call = self._self_call
+        if call.paused is not None:
+            call.resume()
         call.is_reading = True
         try:
             item = self._self_next()
@@ -121,6 +155,8 @@ class AsyncStreamProxy(_Proxy):
 
     async def __anext__(self) -> Any:
         call = self._self_call
+        if call.paused is not None:
+            call.resume()
         call.is_reading = True
         try:
             item = await self._self_next()

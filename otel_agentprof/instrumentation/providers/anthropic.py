@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
-from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
+from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Record, Reply
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def _read_message(reply: Reply, message: Any) -> None:
     reply.id, reply.model = message.id, message.model
-    if message.stop_reason:
-        reply.finish_reasons.append(message.stop_reason)
-    reply.tool_call_ids.extend([block.id for block in message.content if block.type == "tool_use"])
     usage = message.usage
     if usage:
         reply.service_tier = getattr(usage, "service_tier", None)
-        written = getattr(usage, "cache_creation", None)
+        written = _record(getattr(usage, "cache_creation", None))
         reply.usage = _usage(usage, TokenUsage(), (written and written.ephemeral_1h_input_tokens) or 0)
+    if message.stop_reason:
+        reply.finish_reasons.append(message.stop_reason)
+    reply.tool_call_ids.extend([block.id for block in message.content or () if block.type == "tool_use"])
 
 
 def _read_event(reply: Reply, event: Any) -> None:
@@ -84,9 +84,14 @@ def _usage(usage: Any, before: TokenUsage, written_1h: int) -> TokenUsage:
     read = before.cache_read if read is None else read
     written = before.cache_write if written is None else written
     fresh = before.input - before.cache_read - before.cache_write if fresh is None else fresh
-    details = getattr(usage, "output_tokens_details", None)
+    details = _record(getattr(usage, "output_tokens_details", None))
     thinking = (details and details.thinking_tokens) or before.reasoning
     return TokenUsage(fresh + read + written, usage.output_tokens, read, written, thinking, written_1h)
+
+
+def _record(details: Any) -> Any:
+    """Return details with attributes: what a version of the client has no model for comes as a dict."""
+    return Record(details) if details.__class__ is dict else details
 
 
 def _request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
@@ -157,6 +162,7 @@ ANTHROPIC = ProviderSpec(
     provider="anthropic",
     distribution="anthropic>=0.100",
     calls=(_MESSAGES, _STREAM_HELPERS),
+    transport="anthropic._base_client",
     provider_by_client={
         "AnthropicBedrock": "aws.bedrock",
         "AsyncAnthropicBedrock": "aws.bedrock",

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from otlp_text import OTHER, TRACE, line, span
+from programs import AGENTPROF, agentprof, environment
+
+from otel_agentprof.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> str:
+    path = tmp_path / "one.jsonl"
+    path.write_text(line(span(1), span(2, parent=1)))
+    return str(path)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> str:
+    path = tmp_path / "two.jsonl"
+    path.write_text(line(span(1), span(2, parent=1)) + line(span(3, trace=OTHER)))
+    return str(path)
+
+
+def test_one_trace_gives_its_report(one: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", one]) == 0
+
+    out, err = capsys.readouterr()
+    assert out.startswith("span 1 ")
+    assert err == ""
+
+
+def test_several_traces_give_a_table_that_says_how_to_go_on(
+    two: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", two]) == 0
+
+    out = capsys.readouterr().out
+    assert "2 traces" in out
+    assert TRACE[:8] in out
+    assert OTHER[:8] in out
+    assert "--trace ID" in out
+
+
+@pytest.mark.parametrize(("asked", "root"), [("cd", "span 3"), (TRACE.upper(), "span 1")])
+def test_trace_picks_one_by_its_first_digits(
+    two: str, capsys: pytest.CaptureFixture[str], asked: str, root: str
+) -> None:
+    assert main(["report", two, "--trace", asked, "--format", "json"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["root"]["name"] == root
+
+
+def test_trace_takes_a_jaeger_id_without_its_leading_zeros(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "short.jsonl"
+    path.write_text(line(span(1, trace="00" * 14 + "beef"), span(2, trace=OTHER)))
+
+    assert main(["report", str(path), "--trace", "beef"]) == 0
+
+    assert capsys.readouterr().out.startswith("span 1 ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("", "fits 2 traces, give more digits: abababab, cdcdcdcd"),
+        ("9", "there is no trace '9'; there are abab"),
+    ],
+)
+def test_a_trace_that_is_not_one_is_told(
+    two: str, capsys: pytest.CaptureFixture[str], asked: str, told: str
+) -> None:
+    assert main(["report", two, "--trace", asked]) == 2
+
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_of_many_traces_only_some_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text(line(*(span(1, trace=f"{'a' * 30}{n:02x}") for n in range(9))))
+
+    assert main(["report", str(path), "--trace", "b"]) == 2
+
+    assert f"{'a' * 30}04 and 4 more" in capsys.readouterr().err
+
+
+def test_json_of_one_trace_is_an_object_and_of_several_a_list(
+    one: str, two: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["report", one, "--format", "json"])
+    single: dict[str, Any] = json.loads(capsys.readouterr().out)
+    main(["report", two, "--format", "json"])
+    several: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+
+    assert single == several[0]
+    assert [report["trace_id"] for report in several] == [TRACE, OTHER]
+
+
+def test_folded_and_markdown_of_several_traces_stand_one_after_another(
+    two: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for form in ("folded", "markdown"):
+        assert main(["report", two, "--format", form]) == 0
+        out = capsys.readouterr().out
+        assert out.index("span 1") < out.index("span 3")
+
+
+def test_one_page_is_for_one_trace(two: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", two, "--format", "html"]) == 2
+    assert "choose one with --trace ID: abababab, cdcdcdcd" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["perfetto", "speedscope"])
+def test_formats_of_a_later_day_are_told_in_one_line(
+    one: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", one, "--format", form]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert (
+        err
+        == f"agentprof: --format {form} is not available yet; there are text, json, markdown, html, folded\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("x.html", "<!doctype html>"),
+        ("x.json", "{"),
+        ("x.md", "#"),
+        ("x.folded", "span 1"),
+        ("x.txt", "span 1 "),
+    ],
+)
+def test_the_files_ending_chooses_the_format(one: str, tmp_path: Path, name: str, start: str) -> None:
+    assert main(["report", one, "-o", str(tmp_path / name)]) == 0
+
+    assert (tmp_path / name).read_text().lower().startswith(start)
+
+
+def test_a_file_that_cannot_be_written_is_told(one: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", one, "-o", "/nowhere/x"]) == 2
+    assert capsys.readouterr().err == "agentprof: cannot write '/nowhere/x': no such file or directory\n"
+
+
+def test_the_width_is_that_of_the_argument_else_of_columns_else_100(
+    one: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def widest(*arguments: str) -> int:
+        main(["report", one, *arguments])
+        return max(map(len, capsys.readouterr().out.splitlines()))
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert widest() == 100
+    monkeypatch.setenv("COLUMNS", "60")
+    assert widest() == 60
+    assert widest("--width", "80") == 80
+
+
+def test_colour_is_for_terminals_and_who_forces_it(
+    one: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_colorful() -> bool:
+        main(["report", one])
+        return "\x1b[" in capsys.readouterr().out
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert not is_colorful()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert is_colorful()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not is_colorful()
+
+
+def test_a_terminal_gets_colour_and_its_own_width(one: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for variable in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
+        monkeypatch.delenv(variable, raising=False)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+
+    assert main(["report", one]) == 0
+
+    assert "\x1b[" in terminal.getvalue()
+
+
+def test_a_stream_that_cannot_draw_gets_ascii(one: str) -> None:
+    plain = agentprof("report", one, PYTHONIOENCODING="ascii")
+    page = agentprof("report", one, "--format", "json", PYTHONIOENCODING="ascii")
+    asked = agentprof("report", one, "--ascii")
+
+    assert plain.stdout.isascii()
+    assert plain.stdout == asked.stdout
+    assert json.loads(page.stdout)["span_count"] == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    path.write_text(line(*(span(n, trace=f"{n:032x}") for n in range(1, 3000))))
+    with subprocess.Popen(
+        [*AGENTPROF, "report", str(path)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ours:
+        assert ours.stdout is not None
+        assert ours.stderr is not None
+        ours.stdout.readline()
+        ours.stdout.close()
+        told = ours.stderr.read()
+
+    assert (ours.wait(30), told) == (0, "")
+
+
+def test_a_pipe_that_is_closed_is_no_error(one: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+
+        assert main(["report", one]) == 0
+
+
+def test_prices_of_your_own_count_and_broken_ones_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "call.jsonl"
+    attributes = [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+        {"key": "gen_ai.request.model", "value": {"stringValue": "house"}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1000000"}},
+        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "1"}},
+    ]
+    path.write_text(line(span(1, attributes=attributes)))
+    prices = tmp_path / "prices.json"
+    monkeypatch.setenv("OTEL_AGENTPROF_PRICES", str(prices))
+
+    prices.write_text(json.dumps({"house": {"input": 3, "output": 0}}))
+    assert main(["report", str(path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"]["total_usd"] == 3.0
+
+    prices.write_text("{")
+    assert main(["report", str(path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
