@@ -6,19 +6,25 @@ this room stays free of price tables.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from otel_agentprof import semconv
+from otel_agentprof.model.cost import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from otel_agentprof.model.cost import Cost
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
+
+
+_SMALLEST_SHARE: Final = Decimal("1e-15")  # US dollars
+_LARGEST_EXACT: Final = Decimal(10**12)  # beyond it a sum has more digits than Decimal keeps
 
 
 class Price(Protocol):
@@ -38,11 +44,40 @@ class Price(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """Money that a span names for the calls below it, beside what the calls themselves come to."""
+
+    index: int
+    reported_usd: Decimal
+    counted_usd: Decimal | None
+    is_used: bool
+
+
+class Charges(NamedTuple):
+    """What each span cost, and where two sources name different sums.
+
+    Attributes:
+        paid: US dollars per span, indexed like ``tree.spans``; None for a span that is no call of its own,
+            and for a call whose price nobody knows.
+        disputes: Sums of spans that have calls below; used where the vendor's own program named them, or
+            where nobody else knows the price of any of the calls.
+    """
+
+    paid: tuple[Decimal | None, ...]
+    disputes: tuple[Dispute, ...]
+
+
 def costs(tree: SpanTree, ledger: Ledger, price: Price) -> tuple[Decimal | None, ...]:
     """Return US dollars per span, indexed like ``tree.spans``.
 
     None for a span that is no call of its own, and for a call whose price nobody knows.
     """
+    return charges(tree, ledger, price).paid
+
+
+def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
+    """Return what each span cost, and which sums of runs were used or put aside."""
     paid: list[Decimal | None] = [None] * len(tree.spans)
     paid_below = bytearray(len(tree.spans) + 1)
     for index in reversed(tree.top_down):
@@ -54,7 +89,60 @@ def costs(tree: SpanTree, ledger: Ledger, price: Price) -> tuple[Decimal | None,
             paid[index] = cost  # money without tokens; above calls that are paid it would be their sum
         if paid_below[index] or paid[index] is not None:
             paid_below[tree.parents[index]] = True
-    return tuple(paid)
+    disputes = _spread_run_costs(tree, ledger, paid) if ledger.run_costs else ()
+    return Charges(tuple(paid), disputes)
+
+
+def _spread_run_costs(tree: SpanTree, ledger: Ledger, paid: list[Decimal | None]) -> tuple[Dispute, ...]:
+    """Put what only a run knows on its calls, in place, each sum once; outer runs first (R10)."""
+    size = len(tree.spans) + 1
+    calls, known, say_themselves = [0] * size, [ZERO] * size, [0] * size
+    for index in reversed(tree.top_down):
+        cost, parent = paid[index], tree.parents[index]
+        calls[index] += ledger.usage[index] is not None
+        known[index] += cost or ZERO
+        say_themselves[index] += ledger.costs_reported[index] is not None
+        for figures in (calls, say_themselves):
+            figures[parent] += figures[index]
+        known[parent] += known[index]
+    found = []
+    is_settled = bytearray(size)
+    for index in tree.top_down:
+        is_settled[index] |= is_settled[tree.parents[index]]
+        reported = _said(ledger.run_costs.get(index), None)
+        if reported is None or is_settled[index] or not calls[index]:
+            continue
+        is_used = not known[index] or (index in ledger.billed_runs and not say_themselves[index])
+        found.append(Dispute(index, reported, known[index] or None, is_used=is_used))
+        if is_used:
+            is_settled[index] = True
+            below = [call for call in _below(tree, index) if ledger.usage[call] is not None]
+            _spread(ledger, below, reported, paid)
+    return tuple(found)
+
+
+def _below(tree: SpanTree, top: int) -> Iterator[int]:
+    todo = list(tree.children[top])
+    while todo:
+        index = todo.pop()
+        yield index
+        todo.extend(tree.children[index])
+
+
+def _spread(ledger: Ledger, calls: list[int], amount: Decimal, paid: list[Decimal | None]) -> None:
+    """Share a sum out by the calls' own prices, else by their tokens; the parts add up to it exactly."""
+    prices = [paid[call] or ZERO for call in calls]
+    if ZERO in prices:
+        prices = [Decimal(usage.total) if (usage := ledger.usage[call]) else ZERO for call in calls]
+    whole = sum(prices, ZERO)
+    left = amount
+    for call, part in zip(calls[1:], prices[1:], strict=True):
+        share = amount * part / whole if whole else ZERO
+        if amount < _LARGEST_EXACT:
+            share = share.quantize(_SMALLEST_SHARE)
+        paid[call] = share
+        left -= share
+    paid[calls[0]] = left
 
 
 def _said(reported: float | None, usage: TokenUsage | None) -> Decimal | None:

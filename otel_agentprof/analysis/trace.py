@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from otel_agentprof.analysis.costs import costs
+from otel_agentprof.analysis.costs import charges
 from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.operations import operations
 from otel_agentprof.analysis.statistics import times
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from decimal import Decimal
 
-    from otel_agentprof.analysis.costs import Price
+    from otel_agentprof.analysis.costs import Dispute, Price
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.statistics import Times
     from otel_agentprof.model.counting import Ledger
@@ -43,6 +43,7 @@ class Trace:
         hoisted: Spans that outlive their parent and are waited for further up.
         times: Total, own and critical time of each span.
         operations: Calls of the same kind added up.
+        disputes: Sums of money that a run names beside the cost of its calls.
     """
 
     tree: SpanTree
@@ -53,6 +54,7 @@ class Trace:
     hoisted: AbstractSet[int]
     times: Times
     operations: tuple[Operation, ...]
+    disputes: tuple[Dispute, ...] = ()
 
 
 def measure(tree: SpanTree, price: Price) -> Trace:
@@ -63,7 +65,7 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         price: What tokens cost, such as ``otel_agentprof.pricing.price``.
     """
     ledger = count(tree)
-    paid = costs(tree, ledger, price)
+    paid, disputes = charges(tree, ledger, price)
     waiting = windows(tree)
     owners, cuts = path_owners(tree, waiting)
     path = tuple(map(Stretch, owners, cuts, cuts[1:]))
@@ -76,4 +78,5 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         hoisted=waiting.hoisted,
         times=times(tree, path),
         operations=operations(tree, ledger, paid),
+        disputes=disputes,
     )

@@ -31,3 +31,18 @@ class TokenUsage(NamedTuple):
     def plus(self, other: TokenUsage) -> TokenUsage:
         """Return the sum of both, field by field."""
         return TokenUsage(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def minus(self, other: TokenUsage) -> TokenUsage:
+        """Return what this usage has beyond another one, field by field, never less than nothing."""
+        left = TokenUsage(*(max(0, a - b) for a, b in zip(self, other, strict=True)))
+        read = min(left.cache_read, left.input)
+        write = min(left.cache_write, left.input - read)
+        return left._replace(
+            cache_read=read,
+            cache_write=write,
+            reasoning=min(left.reasoning, left.output),
+            cache_write_1h=min(left.cache_write_1h, write),
+            audio_input=min(left.audio_input, left.input),
+            audio_output=min(left.audio_output, left.output),
+            audio_cache_read=min(left.audio_cache_read, read),
+        )

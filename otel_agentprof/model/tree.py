@@ -85,7 +85,7 @@ class SpanTree:
         starts = list(map(_START, kept))
         top_down, cut = _top_down(parents), frozenset[int]()
         if len(top_down) < len(kept):
-            cut = _cut_cycles(parents, starts)
+            cut = _cut_cycles(kept, parents, starts)
             top_down = _top_down(parents)
         ends, open_spans, backward_spans = _ends(kept, starts, now_ns)
         tops = [index for index, parent in enumerate(parents) if parent < 0]
@@ -191,7 +191,7 @@ def _top_down(parents: list[int]) -> Sequence[int]:
     return order
 
 
-def _cut_cycles(parents: list[int], starts: list[int]) -> frozenset[int]:
+def _cut_cycles(spans: list[Span], parents: list[int], starts: list[int]) -> frozenset[int]:
     """Make every chain of parents end, in place; return the spans at which a cycle was cut."""
     cut: set[int] = set()
     seen_by = [NO_PARENT] * len(parents)
@@ -205,7 +205,7 @@ def _cut_cycles(parents: list[int], starts: list[int]) -> frozenset[int]:
         members = [index]
         while (index := parents[index]) != members[0]:
             members.append(index)
-        earliest = min(members, key=lambda member: (starts[member], member))
+        earliest = min(members, key=lambda member: (starts[member], spans[member].span_id, member))
         parents[earliest] = NO_PARENT
         if len(members) > 1:  # a span that names itself as parent is a plain orphan
             cut.add(earliest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_agentprof import semconv
+from otel_agentprof.report.counting_quality import about, counting_quality, spans_text
 from otel_agentprof.report.report import DataQuality
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ def data_quality(
         notes: What the reader of the trace has to say, as (code, message).
     """
     told = [DataQuality(code, message) for code, message in notes]
-    return (*told, *_shape(trace.tree), *_clocks(trace), *_calls(trace, tuple(unpriced_models)))
+    return (
+        *told,
+        *_shape(trace.tree),
+        *_clocks(trace),
+        *_calls(trace, tuple(unpriced_models)),
+        *counting_quality(trace),
+        *_losses(trace.tree),
+    )
 
 
 def _shape(tree: SpanTree) -> Iterator[DataQuality]:
@@ -34,21 +42,21 @@ def _shape(tree: SpanTree) -> Iterator[DataQuality]:
     if count := tree.duplicate_count:
         yield DataQuality(
             "duplicate_spans",
-            f"{_spans(count)} came again under an id that was there already; the first was kept.",
+            f"{spans_text(count)} came again under an id that was there already; the first was kept.",
         )
     # A root whose parent lives in another process is how every traced service looks: no doubt about it.
     if orphans := tree.orphans - {tree.root}:
-        yield _about(
+        yield about(
             tree,
             orphans,
             "orphan_spans",
             "named a parent that is not in the trace; times around it are uncertain.",
         )
     if tree.cut_spans:
-        yield _about(tree, tree.cut_spans, "cycle_cut", "closed a circle of parents, which was cut there.")
+        yield about(tree, tree.cut_spans, "cycle_cut", "closed a circle of parents, which was cut there.")
     tops = tree.children[-1]
     if tree.root < 0 and tops:
-        yield _about(
+        yield about(
             tree,
             tops,
             "several_roots",
@@ -59,21 +67,21 @@ def _shape(tree: SpanTree) -> Iterator[DataQuality]:
 def _clocks(trace: Trace) -> Iterator[DataQuality]:
     tree = trace.tree
     if tree.open_spans:
-        yield _about(
+        yield about(
             tree,
             tree.open_spans,
             "open_spans",
             "never ended; the end of the trace stands for the missing one.",
         )
     if tree.backward_spans:
-        yield _about(
+        yield about(
             tree,
             tree.backward_spans,
             "negative_duration",
             "ended before the start and got no length.",
         )
     if trace.background:
-        yield _about(
+        yield about(
             tree,
             trace.background,
             "background_spans",
@@ -89,7 +97,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
         if ledger.roles[index] in semconv.LEAF_ROLES and span.attributes.get(semconv.STREAM_COMPLETE) is False
     ]
     if incomplete:
-        yield _about(
+        yield about(
             tree,
             incomplete,
             "incomplete_streams",
@@ -104,7 +112,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
         if role == "llm" and counted and usage is None and tree.spans[index].status != "ERROR"
     ]
     if missing:
-        yield _about(
+        yield about(
             tree,
             missing,
             "missing_usage",
@@ -115,29 +123,14 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
         yield DataQuality(
             "unpriced_model", f"No price is known for {names}: the cost leaves their tokens out."
         )
-    if ledger.roll_ups:
-        yield _about(
-            tree,
-            ledger.roll_ups,
-            "roll_up_ignored",
-            "repeated the tokens of spans below, which were not added again.",
-        )
+
+
+def _losses(tree: SpanTree) -> Iterator[DataQuality]:
     if cut := [index for index, span in enumerate(tree.spans) if span.dropped_attributes]:
         dropped = sum(tree.spans[index].dropped_attributes for index in cut)
-        yield _about(
+        yield about(
             tree,
             cut,
             "dropped_attributes",
             f"lost {dropped:,} attributes at their tracer; roles and tokens may miss.",
         )
-
-
-def _about(tree: SpanTree, indices: Iterable[int], code: str, claim: str) -> DataQuality:
-    ordered = sorted(indices)
-    return DataQuality(
-        code, f"{_spans(len(ordered))} {claim}", tuple(tree.spans[index].span_id for index in ordered)
-    )
-
-
-def _spans(count: int) -> str:
-    return "1 span" if count == 1 else f"{count:,} spans"

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from drawing import Drawing, draw
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from random_spans import likely_spans, wild_spans
 
 from otel_agentprof.model import Span, SpanTree
 from otel_agentprof.model.counting import Ledger, count
-
-if TYPE_CHECKING:
-    from random import Random
 
 
 def tokens(trace: Drawing, ledger: Ledger) -> dict[str, int]:
@@ -243,15 +235,15 @@ def test_tokens_of_an_agent_repeat_those_below() -> None:
 
 def test_tokens_of_an_agent_without_calls_below_are_the_data() -> None:
     trace = draw("""
-        crew          |-------------|    role=agent in=300
-          agent         |---------|      role=agent in=290 cost=0.5
-            search        |---|          role=tool
+        agent         |---------|      role=agent in=290 cost=0.5
+          search        |---|          role=tool
     """)
 
     ledger = count(trace)
 
     assert tokens(trace, ledger) == {"agent": 290}
-    assert ledger.costs_reported[1] == 0.5
+    assert ledger.costs_reported[0] == 0.5
+    assert trace.names_of(ledger.coarse) == {"agent"}
 
 
 def test_a_clients_tool_span_inside_the_agents_is_the_same_call() -> None:
@@ -313,72 +305,6 @@ def test_a_chain_of_10000_spans_is_counted(role: str) -> None:
     assert [usage.input for usage in ledger.usage if usage is not None] == [3]
     assert len(ledger.roll_ups) == 9_999
     assert sum(ledger.counted) == (10_000 if role == "agent" else 1)
-
-
-def _with_calls(spans: list[Span], random: Random) -> list[Span]:
-    roles = ["llm", "llm", "embedding", "agent", "tool", "step"]
-    made = []
-    for span in spans:
-        attributes: dict[str, object] = {"agentprof.role": random.choice(roles)}
-        if random.random() < 0.7:
-            attributes["gen_ai.usage.input_tokens"] = random.randrange(1, 100)
-        if random.random() < 0.5:
-            attributes["gen_ai.response.id"] = random.choice("xyz")
-        made.append(
-            Span(
-                span.trace_id,
-                span.span_id,
-                span.parent_span_id,
-                span.name,
-                span.start_ns,
-                span.end_ns,
-                attributes=attributes,
-            )
-        )
-    return made
-
-
-@given(spans=st.one_of(likely_spans(), wild_spans()), random=st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
-def test_no_trace_loses_all_its_tokens(spans: list[Span], random: Random) -> None:
-    tree = SpanTree.from_spans(_with_calls(spans, random))
-
-    ledger = count(tree)
-
-    has_tokens = any("gen_ai.usage.input_tokens" in span.attributes for span in tree.spans)
-    assert any(usage is not None for usage in ledger.usage) == has_tokens
-
-
-@given(spans=st.one_of(likely_spans(), wild_spans()), random=st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
-def test_no_tokens_count_again_in_a_span_above(spans: list[Span], random: Random) -> None:
-    tree = SpanTree.from_spans(_with_calls(spans, random))
-
-    ledger = count(tree)
-
-    for index, usage in enumerate(ledger.usage):
-        above = tree.parents[index]
-        while usage is not None and above >= 0:
-            if ledger.usage[above] is not None:
-                assert ledger.roles[above] in {"llm", "embedding"}
-                assert ledger.roles[above] != ledger.roles[index] or tree.starts[index] > tree.ends[above]
-            above = tree.parents[above]
-
-
-@given(spans=likely_spans(), random=st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
-def test_what_counts_does_not_depend_on_the_order_of_spans(spans: list[Span], random: Random) -> None:
-    unique = {span.span_id: span for span in {s.start_ns: s for s in _with_calls(spans, random)}.values()}
-    shuffled = random.sample(list(unique.values()), len(unique))
-
-    trees = [SpanTree.from_spans(order) for order in (unique.values(), shuffled)]
-
-    ledgers = [count(tree) for tree in trees]
-    found = [
-        {span.span_id: pair for span, *pair in zip(tree.spans, ledger.usage, ledger.counted, strict=True)}
-        for tree, ledger in zip(trees, ledgers, strict=True)
-    ]
-    assert found[0] == found[1]
 
 
 def test_calls_of_one_instrumentation_that_got_the_same_answer_are_several_calls() -> None:

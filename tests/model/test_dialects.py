@@ -148,3 +148,21 @@ def test_a_tool_call_is_added_up_under_the_tools_name_and_a_chat_under_the_spans
 def test_a_response_is_known_by_its_id() -> None:
     assert dialects.response_id_of(span({"gen_ai.response.id": "r1"})) == "r1"
     assert dialects.response_id_of(span({"gen_ai.response.id": ""})) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "role"),
+    [
+        ("execute_tool search", {}, "tool"),
+        ("my work", {"gen_ai.agent.name": "planner"}, "agent"),
+        ("my work", {"agentprof.role": "tool"}, "tool"),
+        ("my work", {"agentprof.role": 7}, "step"),
+        ("my work", {"traceloop.span.kind": "workflow"}, "agent"),
+    ],
+)
+def test_what_a_gateway_wrote_on_a_span_does_not_change_what_it_is(
+    name: str, attributes: dict[str, Any], role: str
+) -> None:
+    written = {"litellm.call_id": "l1", "gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+
+    assert dialects.role_of(span(written | attributes, name)) == role

@@ -1,0 +1,103 @@
+"""A ledger in the making: first every span counts, then rule after rule takes some out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otel_agentprof.model.dialects import Reading, read
+
+if TYPE_CHECKING:
+    from otel_agentprof.model.dialects import Dialect
+    from otel_agentprof.model.tokens import TokenUsage
+    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.semconv import Role
+
+
+class Draft:
+    """What the rules work on; lists are indexed like ``tree.spans``.
+
+    Attributes:
+        counted: Whether a span stands for a call.
+        weights: Whether a span's tokens count.
+        same_call: The span that stands for the call of each span, itself where nobody else does.
+        gifts: Pairs (giver, taker): what the taker does not know of its call, the giver may.
+    """
+
+    __slots__ = (
+        "coarse",
+        "costs",
+        "counted",
+        "coverage_unknown",
+        "dialects",
+        "doubles",
+        "gifts",
+        "logs",
+        "maybe_cumulative",
+        "models",
+        "polluted",
+        "providers",
+        "responses",
+        "roles",
+        "roll_ups",
+        "run_costs",
+        "same_call",
+        "summing",
+        "tree",
+        "usage",
+        "weights",
+    )
+
+    def __init__(self, tree: SpanTree) -> None:
+        readings = list(map(read, tree.spans))
+        self.tree = tree
+        # One pass in C per column; an empty tree has no rows to turn.
+        columns: list[list[Any]] = list(map(list, zip(*readings, strict=True)))
+        if not columns:
+            columns = [[] for _ in Reading._fields]
+        self.roles: list[Role] = columns[0]
+        self.dialects: list[Dialect] = columns[1]
+        self.usage: list[TokenUsage | None] = columns[2]
+        self.models: list[str | None] = columns[3]
+        self.providers: list[str | None] = columns[4]
+        self.costs: list[float | None] = columns[5]
+        self.responses: list[str | None] = columns[6]
+        self.polluted: list[bool] = columns[7]
+        self.logs: list[bool] = columns[8]
+        self.summing: list[bool] = columns[9]
+        self.counted = [True] * len(readings)
+        self.weights = [usage is not None for usage in self.usage]
+        self.same_call = list(range(len(readings)))
+        self.gifts: list[tuple[int, int]] = []
+        self.roll_ups: list[int] = []
+        self.run_costs: dict[int, float] = {}
+        self.doubles: list[int] = []
+        self.coarse: set[int] = set()
+        self.maybe_cumulative: set[int] = set()
+        self.coverage_unknown: list[int] = []
+
+    def stands_for(self, index: int) -> int:
+        """Return the span that stands for the call of a span."""
+        while self.same_call[index] != index:
+            index = self.same_call[index]
+        return index
+
+    def join(self, other: int, chosen: int) -> None:
+        """Let one span stand for the call of another one too."""
+        self.same_call[other] = chosen
+        self.counted[other] = self.weights[other] = False
+        self.gifts.append((other, chosen))
+        self.doubles.append(other)
+
+    def gather(self) -> None:
+        """Let each call know what only other spans of it know, and tell its money once."""
+        models, providers, costs = self.models, self.providers, self.costs
+        for giver, taker in self.gifts:
+            models[taker] = models[taker] or models[giver]
+            providers[taker] = providers[taker] or providers[giver]
+            if costs[taker] is None:
+                costs[taker] = costs[giver]
+        for index, is_counted in enumerate(self.counted):
+            if not is_counted:
+                costs[index] = None
+        for index in self.roll_ups:
+            costs[index] = None
