@@ -50,6 +50,7 @@ class Loopback:
     Attributes:
         script: Answers for the next requests; when it is empty, the path decides.
         requests: (path, JSON body) of every request.
+        exports: What was sent to it as OTLP, as bytes.
         gate: Cleared by a test that wants the next answer to wait.
     """
 
@@ -58,6 +59,7 @@ class Loopback:
         self.script: list[Answer] = []
         self.requests: list[tuple[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.exports: list[bytes] = []
         self.gate = threading.Event()
         self.gate.set()
         self.asked = threading.Event()
@@ -80,7 +82,14 @@ def serve() -> Iterator[Loopback]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+            data = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.path == "/v1/traces":
+                state.exports.append(data)
+                self.send_response(200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
+            body = json.loads(data or b"{}")
             state.requests.append((self.path, body))
             state.headers.append({name.lower(): value for name, value in self.headers.items()})
             answer = state.answer(self.path, body)

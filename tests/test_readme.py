@@ -30,7 +30,11 @@ def test_readme_opens_with_its_two_commands() -> None:
 @pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind == "python"])
 def test_a_python_block_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", block],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -43,10 +47,10 @@ def test_the_commands_for_your_own_agent_run(tmp_path: Path) -> None:
 
     with serve() as server:
         for line in COMMANDS[2:]:
-            # Nobody listens at Jaeger's port here: the demonstration goes to a server that we can look at.
+            # Nobody listens at Jaeger's port here: the spans go to a server that we can look at.
             command = line.replace("http://localhost:4317", server.url)
             done = subprocess.run(
-                ["bash", "-c", command],
+                ["bash", "-c", command],  # noqa: S607 - as a reader types it
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
@@ -61,5 +65,7 @@ def test_the_commands_for_your_own_agent_run(tmp_path: Path) -> None:
                 },
             )
             assert done.returncode == 0, f"{shlex.quote(line)}: {done.stderr}"
+            assert bool(server.exports) is ("OTEL_EXPORTER" in command)
+            server.exports.clear()
 
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

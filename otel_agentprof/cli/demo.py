@@ -24,8 +24,8 @@ _TIMEOUT_S: Final = 30.0
 class Demo:
     """Run a small research agent and show its report; needs no key and no network.
 
-    The agent uses the real `openai` client. What answers it is a server on 127.0.0.1 that takes its time
-    as a model does. Nothing leaves this machine.
+    The agent uses the real `openai` client. What answers it is a server on
+    127.0.0.1 that takes its time as a model does. Nothing leaves this machine.
     """
 
     name: ClassVar[str] = "demo"
@@ -46,7 +46,7 @@ class Demo:
         place = output.output_for(args, path=args.file)
         if args.file:
             output.check_writable(args.file)
-        say("a research agent at work: real openai client, stand-in model on 127.0.0.1, a few seconds")
+        say("real openai client, stand-in model on 127.0.0.1: about four seconds")
         place.write(place.rendered(_report()))
         return 0
 

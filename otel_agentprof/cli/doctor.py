@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from otel_agentprof.cli import output
+from otel_agentprof.report.sheet import wrap
+from otel_agentprof.report.text import clean
 
 if TYPE_CHECKING:
     import argparse
@@ -32,38 +34,42 @@ class Doctor:
 
         facts = examination.facts()
         place = output.output_for(args, path=None)
-        place.write(json.dumps(facts, indent=2) + "\n" if args.format == "json" else "".join(_lines(facts)))
+        if args.format == "json":
+            place.write(json.dumps(facts, indent=2) + "\n")
+        else:
+            place.write("".join(f"{_wrapped(line, place.width)}\n" for line in _lines(facts)))
         return 0
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     for label, text in facts["versions"].items():
-        yield _line(label, text)
-    yield "\nClients\n"
+        yield f"  {label:{_LABEL}} {text}"
+    yield from _titled("Clients", [])
     for client in facts["clients"]:
-        yield _line(client["name"], f"{client['version'] or 'not installed'} ({client['supported']})")
-        for note in client["notes"]:
-            yield _line("", note)
-    yield "\nOther packages that make spans for the same calls\n"
-    for other in facts["others"]:
-        yield _line("", f"{other['name']} {other['version']}: {other['advice']}")
-    if not facts["others"]:
-        yield _line("", "none")
-    yield "\nSpans go to\n"
-    for line in facts["destination"]:
-        yield _line("", line)
-    yield "\nPrices\n"
-    for line in facts["prices"]:
-        yield _line("", line)
-    yield "\nVariables\n"
-    for variable in facts["variables"]:
-        problem = f"  ({variable['problem']})" if variable["problem"] else ""
-        yield _line("", f"{variable['name']}={variable['value']}{problem}")
-    if not facts["variables"]:
-        yield _line("", "none is set")
+        yield f"  {client['name']:{_LABEL}} {client['version'] or 'not installed'} ({client['supported']})"
+        yield from (f"    {note}" for note in client["notes"])
+    others = [f"{other['name']} {other['version']}: {other['advice']}" for other in facts["others"]]
+    yield from _titled("Other packages that make spans for the same calls", others or ["none"])
+    yield from _titled("Spans go to", facts["destination"])
+    yield from _titled("Prices", facts["prices"])
+    yield from _titled("Variables", [_variable(told) for told in facts["variables"]] or ["none is set"])
 
 
-def _line(label: str, text: str) -> str:
-    from otel_agentprof.report.text import clean  # noqa: PLC0415 - only here
+def _titled(title: str, lines: list[str]) -> Iterator[str]:
+    yield ""
+    yield title
+    yield from (f"    {line}" for line in lines)
 
-    return f"  {label:{_LABEL}} {clean(text)}\n" if label else f"    {clean(text)}\n"
+
+def _variable(told: dict[str, str]) -> str:
+    return f"{told['name']}={told['value']}" + (f"  ({told['problem']})" if told["problem"] else "")
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Return a line of any origin as lines that fit; what follows the first one is indented further."""
+    shown = clean(line)
+    indent = len(shown) - len(shown.lstrip())
+    first, *rest = wrap(shown, width - indent - 2) or [""]
+    if not rest:
+        return shown  # with the spaces that align it
+    return "\n".join([" " * indent + first, *(" " * (indent + 2) + part for part in rest)])

@@ -58,7 +58,7 @@ def _run_with_signals(command: Sequence[str], environment: Mapping[str, str]) ->
 
 
 def _unblocked(mask: set[signal.Signals | int]) -> Callable[[], None]:
-    def unblock() -> None:
+    def unblock() -> None:  # pragma: no cover - runs between fork and exec, where nothing is measured
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return unblock

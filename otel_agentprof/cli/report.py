@@ -28,9 +28,10 @@ _SHORT_ID: Final = 8
 class ReportVerb:
     """Report where the time and money of a trace went.
 
-    SOURCE is a file of OTLP JSON or JSON lines (such as `agentprof run -o`, or the Collector's file
-    exporter) or of Jaeger's JSON, plain or gzip; `-` is stdin. Several traces in it give a table, and
-    `--trace ID` the report of one of them. What could not be read is told on stderr and in the report.
+    SOURCE is a file of OTLP JSON or JSON lines (such as `agentprof run -o`, or the
+    Collector's file exporter) or of Jaeger's JSON, plain or gzip; `-` is stdin.
+    Several traces in it give a table, and `--trace ID` the report of one of them.
+    What could not be read is told on stderr and in the report.
     """
 
     name: ClassVar[str] = "report"

@@ -28,11 +28,12 @@ _LAUNCH: Final = Path(__file__).parent / "launch"
 class Run:
     """Run a Python program and report where its time and money went.
 
-    The program runs as `python SCRIPT [ARG ...]` or `python -m MODULE [ARG ...]` would run it: its own
-    input, output, arguments and exit code. OpenAI and Anthropic clients are instrumented before its
-    first line. The report goes to stderr at its end, also after an exception or Ctrl-C, because stdout
-    is the program's. Options stand before the script. Interpreters that the program starts are not
-    recorded.
+    The program runs as `python SCRIPT [ARG ...]` or `python -m MODULE [ARG ...]`
+    would run it: its own input, output, arguments and exit code. OpenAI and
+    Anthropic clients are instrumented before its first line. The report goes to
+    stderr at its end, also after an exception or Ctrl-C, because stdout is the
+    program's. Options stand before the script. Interpreters that the program
+    starts are not recorded.
     """
 
     name: ClassVar[str] = "run"

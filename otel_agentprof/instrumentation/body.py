@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.call import Call
     from otel_agentprof.instrumentation.engine import Engine
 
-_MAX_BYTES: Final = 16 * 1024 * 1024  # a larger answer is not kept: its tokens stay unknown
+_MAX_BYTES: Final = 16 * 1024 * 1024  # a larger answer or event is not kept: its tokens stay unknown
+_RAW_CLASSES: Final = frozenset({"APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"})
+
+
+def is_raw(result: Any) -> bool:
+    """Return whether a call gave the client's raw-response object, however it was asked to."""
+    return result.__class__.__name__ in _RAW_CLASSES
+
+
+def is_in_memory(call: Call, raw: Any) -> bool:
+    """Return whether the body of a raw response has been read by the client."""
+    return not call.streams and raw.http_response.is_stream_consumed
 
 
 def watch(engine: Engine, call: Call, response: Any) -> None:
@@ -33,6 +44,7 @@ def watch(engine: Engine, call: Call, response: Any) -> None:
         response.aiter_bytes = _aiter_bytes(response.aiter_bytes, tap)
         response.aread = _aread(response.aread, tap)
     watch_close(engine, call, response)
+    call.pause()
 
 
 class _Tap:
@@ -61,29 +73,56 @@ class _Tap:
 
 
 class _Events:
-    """Server-sent events, put together from pieces of any size."""
+    """Server-sent events, put together from pieces of any size.
 
-    __slots__ = ("_call", "_rest")
+    Lines may end in any of three ways, an event may have several ``data`` lines, a piece may end anywhere.
+    """
+
+    __slots__ = ("_call", "_data", "_pieces", "_size")
 
     def __init__(self, call: Call) -> None:
-        self._call, self._rest = call, b""
+        self._call = call
+        self._pieces: list[bytes] = []  # of a line whose end has not come yet
+        self._size = 0
+        self._data: list[bytes] = []  # of an event that has not ended yet
 
-    def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
+    def feed(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if b"\n" not in piece and b"\r" not in piece:
+            if self._size > _MAX_BYTES:
+                self._pieces, self._size = [], 0
+            return
+        lines = b"".join(self._pieces).splitlines(keepends=True)
+        # The other half of a CR LF may be on its way.
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        self._pieces, self._size = [rest], len(rest)
         for line in lines:
-            self._take(line)
+            self._take(line.rstrip(b"\r\n"))
 
     def finish(self) -> None:
-        self._take(self._rest)
+        self._take(b"".join(self._pieces).rstrip(b"\r\n"))
+        self._take(b"")
 
     def _take(self, line: bytes) -> None:
-        if not line.startswith(b"data:"):
-            return
-        data = line[5:].strip()
-        if data == b"[DONE]":
+        if line.startswith(b"data:"):
+            self._data.append(line[5:])
+        elif not line and self._data:
+            data = b"\n".join(self._data).strip()
+            self._data = []
+            self._dispatch(data)
+
+    def _dispatch(self, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
             self._call.reply.is_final = True  # the client stops reading here, before the body's end
-        elif data:
-            self._call.take_chunk(json.loads(data, object_hook=Record))
+            return
+        event = _document(data)
+        if event.__class__ is not Record:
+            return
+        if "error" in event and event["error"].__class__ is Record:
+            error = event["error"]
+            self._call.reply.error = error.get("code") or error.get("type") or "error"
+        self._call.take_chunk(event)
 
 
 class _Whole:
@@ -164,7 +203,9 @@ class _Reading:
         self._tap = tap
 
     def __enter__(self) -> None:
-        self._tap.call.is_reading = True
+        call = self._tap.call
+        call.resume()
+        call.is_reading = True
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         tap = self._tap

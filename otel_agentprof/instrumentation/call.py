@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from otel_agentprof.model.cost import Cost
 
 _SCALARS: Final = frozenset({str, int, float, bool})
-_RAW_HEADER: Final = "X-Stainless-Raw-Response"
-_RAW_WHOLE: Final = frozenset({"true", "raw"})
-
-
 _USAGE_PARTS: Final = (  # as TokenUsage orders them, after input and output
     semconv.USAGE_CACHE_READ,
     semconv.USAGE_CACHE_WRITE,
@@ -55,7 +51,6 @@ class Call:
         facts: Attributes gathered on the way; written in one go before the span ends.
         is_over: Whether the span has ended (or never records).
         is_reading: Whether an item of a stream is being waited for.
-        raw: "whole" or "stream" when the user asked for the client's raw response object, else None.
         streams: Whether a stream was asked for.
     """
 
@@ -65,17 +60,19 @@ class Call:
         "context",
         "facts",
         "first_chunk_s",
+        "idle_s",
         "is_over",
         "is_reading",
         "opening",
+        "paused",
         "peer",
         "provider",
-        "raw",
         "reply",
         "span",
         "spec",
         "started",
         "streams",
+        "usage",
     )
 
     def __init__(
@@ -95,12 +92,14 @@ class Call:
         self.opening = opening
         self.facts: dict[str, Any] = {**spec.constants}
         self.reply = Reply()
+        self.usage: TokenUsage | None = None
         self.captures_content = False
         self.first_chunk_s: float | None = None
+        self.idle_s = 0.0
         self.is_over = False
         self.is_reading = False
-        self.raw: str | None = None
         self.streams = spec.deferred_request is not None
+        self.paused: float | None = None
         self.started = perf_counter()
 
     def take_request(self, arguments: Mapping[str, Any], *, captures_content: bool) -> None:
@@ -109,13 +108,11 @@ class Call:
         for argument, attribute in self.spec.request.items():
             if argument in arguments and arguments[argument].__class__ in _SCALARS:
                 facts[attribute] = arguments[argument]
-        if semconv.REQUEST_STREAM in facts:
-            if facts[semconv.REQUEST_STREAM]:
-                self.streams = True
+        if "stream" in arguments:
+            if arguments["stream"]:
+                facts[semconv.REQUEST_STREAM] = self.streams = True
             else:
-                del facts[semconv.REQUEST_STREAM]  # absent means "not streaming"
-        if "extra_headers" in arguments and arguments["extra_headers"]:
-            self.raw = _raw_kind(arguments["extra_headers"])
+                facts.pop(semconv.REQUEST_STREAM, None)  # absent means "not streaming"
         if self.spec.request_facts is not None:
             self.spec.request_facts(arguments, facts)
         if captures_content:
@@ -141,15 +138,32 @@ class Call:
         if self.captures_content and self.spec.read_output is not None:
             self.facts[semconv.OUTPUT_MESSAGES] = content.dump(self.spec.read_output(answer))
 
+    def pause(self) -> None:
+        """Note that the headers of a stream are here, and nobody waits for its first item yet."""
+        self.paused = perf_counter()
+
+    def resume(self) -> None:
+        """Note that its first item is waited for: the time in between is the user's, not the server's."""
+        if self.paused is not None:
+            self.idle_s = perf_counter() - self.paused
+            self.paused = None
+
     def take_chunk(self, chunk: Any) -> None:
         """Note what one item of a stream says."""
         if self.first_chunk_s is None:
-            self.first_chunk_s = perf_counter() - self.started
+            self.first_chunk_s = perf_counter() - self.started - self.idle_s
         if self.spec.read_chunk is not None:
             self.spec.read_chunk(self.reply, chunk)
 
-    def end(self, *, is_complete: bool, mirrors_cost: bool, measures: CallMetrics | None) -> None:
-        """Write everything that is known and end the span."""
+    def end(self, *, is_complete: bool, mirrors_cost: bool) -> None:
+        """Write everything that is known and end the span, whatever goes wrong in the writing."""
+        try:
+            self._gather(is_complete=is_complete, mirrors_cost=mirrors_cost)
+        finally:
+            self.span.set_attributes(self.facts)
+            self.span.end()
+
+    def _gather(self, *, is_complete: bool, mirrors_cost: bool) -> None:
         facts, reply = self.facts, self.reply
         for attribute, value in (
             (semconv.RESPONSE_ID, reply.id),
@@ -164,18 +178,19 @@ class Call:
             facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
         if not is_complete and not reply.is_final:
             facts[semconv.STREAM_COMPLETE] = False
-        if reply.output is not None:
-            facts[semconv.OUTPUT_MESSAGES] = content.dump(reply.output.messages())
-        usage = self._take_usage(is_complete=is_complete)
-        if usage is not None:
-            self._take_cost(usage, mirrors_cost=mirrors_cost)
         if reply.error is not None and semconv.ERROR_TYPE not in facts:
             facts[semconv.ERROR_TYPE] = reply.error
             self.span.set_status(Status(StatusCode.ERROR, reply.error))
-        self.span.set_attributes(facts)
-        self.span.end()
-        if measures is not None:
-            measures.record({**self.opening, **facts}, perf_counter() - self.started, usage, self.context)
+        self._take_usage(is_complete=is_complete)
+        if self.usage is not None:
+            self._take_cost(self.usage, mirrors_cost=mirrors_cost)
+        if reply.output is not None:
+            facts[semconv.OUTPUT_MESSAGES] = content.dump(reply.output.messages())
+
+    def measure(self, measures: CallMetrics) -> None:
+        """Record the call in the histograms."""
+        duration_s = perf_counter() - self.started
+        measures.record({**self.opening, **self.facts}, duration_s, self.usage, self.context)
 
     def take_error(self, error: BaseException) -> None:
         """Note how a call failed: the provider's own code, else the class of the exception."""
@@ -189,18 +204,19 @@ class Call:
         status = getattr(error, "status_code", None)
         if isinstance(status, int):
             self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
-        # The text of an error often repeats the request: it counts as content.
-        told = f"{kind.__qualname__}: {error}" if self.captures_content else kind.__qualname__
-        self.span.set_status(Status(StatusCode.ERROR, told))
+        self.span.set_status(Status(StatusCode.ERROR, kind.__qualname__))
+        if self.captures_content:  # the text of an error often repeats the request; and it may be hard to get
+            self.span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {error}"))
 
-    def _take_usage(self, *, is_complete: bool) -> TokenUsage | None:
+    def _take_usage(self, *, is_complete: bool) -> None:
         usage = self.reply.usage
         if usage is None:
-            return None
+            return
         for value in usage:
             if value.__class__ is not int or value < 0:
                 usage = _sound(usage)
                 break
+        self.usage = usage
         facts = self.facts
         facts[semconv.USAGE_INPUT_TOKENS] = usage.input
         # What a stream had put out when it was left is not known: no figure is better than a wrong one.
@@ -209,7 +225,6 @@ class Call:
         for attribute, value in zip(_USAGE_PARTS, usage[2:], strict=True):
             if value:
                 facts[attribute] = value
-        return usage
 
     def _take_cost(self, usage: TokenUsage, *, mirrors_cost: bool) -> None:
         opening, peer = self.opening, self.peer
@@ -246,12 +261,6 @@ def _code_in(body: Any, name: str) -> Any:
     if body.__class__ is dict and "error" in body:
         body = body["error"]
     return body[name] if body.__class__ is dict and name in body else None
-
-
-def _raw_kind(headers: Any) -> str | None:
-    if _RAW_HEADER not in headers:
-        return None
-    return "whole" if headers[_RAW_HEADER] in _RAW_WHOLE else "stream"
 
 
 def _sound(usage: TokenUsage) -> TokenUsage:

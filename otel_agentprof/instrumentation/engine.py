@@ -27,7 +27,7 @@ from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.peer import PeerBook
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
@@ -46,15 +46,6 @@ _SILENCERS: Final = (
     "opentelemetry.genai.client.inference.context",  # an instrumentation on OTel's util-genai is at work
     "opentelemetry.genai.client.embedding.context",
 )
-
-
-class Slot:
-    """Where every wrapper finds the engine of the moment; None while nothing is instrumented."""
-
-    __slots__ = ("engine",)
-
-    def __init__(self) -> None:
-        self.engine: Engine | None = None
 
 
 class Engine:
@@ -119,7 +110,10 @@ class Engine:
         inner = Context({**outer, _SPAN_KEY: span, _INNER_KEY: True, _OPENLLMETRY_KEY: True})
         call = Call(provider, spec, peer, span, inner, facts)
         if span.is_recording():
-            call.take_request(arguments, captures_content=self._captures_content)
+            try:
+                call.take_request(arguments, captures_content=self._captures_content)
+            except Exception:  # the span has started: it must go on to its end
+                self.failed("request")
         else:
             call.is_over = True
         return call
@@ -136,25 +130,22 @@ class Engine:
         if call.is_over:
             return result
         try:
-            if call.raw is not None:
-                self._settle_raw(call, result)
-                return result
-            if call.streams and (proxy := stream.proxy(self, call, result)) is not None:
+            if body.is_raw(result):
+                if body.is_in_memory(call, result):
+                    call.take_answer(_parsed(result))
+                else:
+                    self._streams.add(call)
+                    body.watch(self, call, result.http_response)
+                    return result
+            elif call.streams and (proxy := stream.proxy(self, call, result)) is not None:
                 self._streams.add(call)
                 return proxy
-            call.take_answer(result)
+            else:
+                call.take_answer(result)
         except Exception:
             self.failed("settle")
         self.end(call)
         return result
-
-    def _settle_raw(self, call: Call, result: Any) -> None:
-        if call.raw == "whole" and not call.streams:
-            call.take_answer(_parsed(result))
-            self.end(call)
-        else:
-            body.watch(self, call, result.http_response)
-            self._streams.add(call)
 
     async def settle_parsed(self, call: Call, result: Any) -> Any:
         """Settle a raw response whose ``parse`` may be a coroutine; its body is in memory already."""
@@ -179,31 +170,34 @@ class Engine:
         """End a call that raised; one that was merely thrown away (``GeneratorExit``) did not fail."""
         if call.is_over:
             return
+        call.is_over = True  # claimed: another thread may be closing the same stream
         if isinstance(error, GeneratorExit):
-            self.end(call, is_complete=False)
-            return
-        try:
-            call.take_error(error)
-        except Exception:
-            self.failed("fail")
-        self.end(call, is_complete=is_complete)
+            is_complete = False
+        else:
+            self.guard("fail", call.take_error, error)
+        self._finish(call, is_complete=is_complete)
 
     def end(self, call: Call, *, is_complete: bool = True) -> None:
         """End the span of a call, once; ``is_complete`` is False for a stream that was left."""
         if call.is_over:
             return
         call.is_over = True
+        self._finish(call, is_complete=is_complete)
+
+    def _finish(self, call: Call, *, is_complete: bool) -> None:
         try:
-            call.end(
-                is_complete=is_complete, mirrors_cost=self._mirrors_cost, measures=self._current_metrics()
-            )
+            call.end(is_complete=is_complete, mirrors_cost=self._mirrors_cost)
+            if (measures := self._current_metrics()) is not None:
+                call.measure(measures)
         except Exception:
             self.failed("end")
 
     def abandon_streams(self) -> None:
         """End the spans of all streams that are still open: nobody will read them any more."""
-        for call in list(self._streams):
-            self.end(call, is_complete=False)
+        references = self._streams.data  # type: ignore[attr-defined]  # not in typeshed
+        for reference in list(references):  # taken in one step: other threads may be adding to it
+            if (call := reference()) is not None:
+                self.end(call, is_complete=False)
 
     def guard(self, place: str, work: Callable[..., object], *args: Any) -> None:
         """Do some work of ours; what goes wrong in it stays here."""
@@ -226,124 +220,6 @@ class Engine:
         if self._metrics is None or self._metrics[0] is not provider:
             self._metrics = (provider, metrics.CallMetrics(provider, self._version))
         return self._metrics[1]
-
-
-def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
-    """Return the wrapt wrapper for one method."""
-    if spec.deferred_request is not None:
-        return _deferred(slot, provider, spec)
-    return _async(slot, provider, spec) if is_async else _sync(slot, provider, spec)
-
-
-def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
-    def call(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        engine = slot.engine
-        opened = None if engine is None else engine.open(provider, spec, instance, kwargs)
-        if engine is None or opened is None:
-            return wrapped(*args, **kwargs)
-        return _send(engine, opened, wrapped, args, kwargs)
-
-    return call
-
-
-def _send(
-    engine: Engine, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    token = context_api.attach(call.context)
-    try:
-        result = wrapped(*args, **kwargs)
-    except BaseException as error:
-        context_api.detach(token)
-        engine.fail(call, error)
-        raise
-    context_api.detach(token)
-    return engine.settle(call, result)
-
-
-def _async(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
-    async def call(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        engine = slot.engine
-        opened = None if engine is None else engine.open(provider, spec, instance, kwargs)
-        if engine is None or opened is None:
-            return await wrapped(*args, **kwargs)
-        return await _send_async(engine, opened, wrapped(*args, **kwargs))
-
-    return call
-
-
-async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> Any:
-    token = context_api.attach(call.context)
-    try:
-        result = await request
-    except BaseException as error:
-        # A coroutine that is thrown away is closed wherever the collector runs: there is nothing to detach.
-        if not isinstance(error, GeneratorExit) or context_api.get_current() is call.context:
-            context_api.detach(token)
-        engine.fail(call, error)
-        raise
-    context_api.detach(token)
-    if call.raw == "whole" and not call.streams and not call.is_over:
-        return await engine.settle_parsed(call, result)
-    return engine.settle(call, result)
-
-
-def _deferred(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
-    """Wrap a helper that sends nothing until it is entered: put our wrapper around the request it keeps."""
-
-    def call(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        helper = wrapped(*args, **kwargs)
-        name = f"_{type(helper).__name__}{spec.deferred_request}"
-        request = getattr(helper, name, None)
-        if slot.engine is None or request is None:
-            return helper
-
-        setattr(helper, name, _Deferred(slot, provider, spec, instance, kwargs, request))
-        return helper
-
-    return call
-
-
-class _Deferred:
-    """The request of a helper, sent when it is called (sync) or awaited (async)."""
-
-    __slots__ = ("_arguments", "_instance", "_provider", "_request", "_slot", "_spec")
-
-    def __init__(
-        self,
-        slot: Slot,
-        provider: ProviderSpec,
-        spec: CallSpec,
-        instance: Any,
-        arguments: dict[str, Any],
-        request: Any,
-    ) -> None:
-        self._slot, self._provider, self._spec = slot, provider, spec
-        self._instance, self._arguments, self._request = instance, arguments, request
-
-    def _open(self) -> tuple[Engine | None, Call | None]:
-        engine = self._slot.engine
-        if engine is None:
-            return None, None
-        return engine, engine.open(self._provider, self._spec, self._instance, self._arguments)
-
-    def __call__(self) -> Any:
-        engine, opened = self._open()
-        if engine is None or opened is None:
-            return self._request()
-        return _send(engine, opened, self._request, (), {})
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        engine, opened = self._open()
-        if engine is None or opened is None:
-            request: Generator[Any, Any, Any] = self._request.__await__()
-            return request
-        return _send_async(engine, opened, self._request).__await__()
 
 
 def _parsed(raw: Any) -> Any:

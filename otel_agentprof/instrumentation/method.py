@@ -1,13 +1,33 @@
-"""A patched method that behaves as the one it replaces: also when it is printed, copied or pickled."""
+"""A patched method: what a call of it does, and how it looks like the function that it replaces."""
 
 from __future__ import annotations
 
 import copy
 import sys
+from contextvars import Token
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
+from opentelemetry import context as context_api
+
+from otel_agentprof.instrumentation import body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from otel_agentprof.instrumentation.call import Call
+    from otel_agentprof.instrumentation.engine import Engine
+    from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
+
+
+class Slot:
+    """Where every wrapper finds the engine of the moment; None while nothing is instrumented."""
+
+    __slots__ = ("engine",)
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
 
 
 class _AsItWas:
@@ -46,3 +66,167 @@ class PatchedMethod(_AsItWas, wrapt.FunctionWrapper):  # type: ignore[type-arg] 
 
     __slots__ = ()
     __bound_function_wrapper__ = _BoundMethod
+
+
+def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
+    """Return the wrapt wrapper for one method."""
+    if spec.deferred_request is not None:
+        return _deferred(slot, provider, spec)
+    return _async(slot, provider, spec) if is_async else _sync(slot, provider, spec)
+
+
+def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        engine = slot.engine
+        opened = None if engine is None else engine.open(provider, spec, instance, kwargs)
+        if engine is None or opened is None:
+            return wrapped(*args, **kwargs)
+        return _send(engine, opened, wrapped, args, kwargs)
+
+    return call
+
+
+def _send(
+    engine: Engine, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    token = context_api.attach(call.context)
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        _leave(token)
+        engine.fail(call, error)
+        raise
+    _leave(token)
+    return engine.settle(call, result)
+
+
+def _async(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        engine = slot.engine
+        if engine is None:
+            return wrapped(*args, **kwargs)
+        unsent = _Unsent()
+        try:
+            unsent.request = request = wrapped(*args, **kwargs)
+        except BaseException as error:  # arguments that do not fit are refused here, not when it is awaited
+            if (opened := engine.open(provider, spec, instance, kwargs)) is not None:
+                engine.fail(opened, error)
+            raise
+        awaited: Any = _await(engine, provider, spec, instance, kwargs, unsent)
+        awaited.__qualname__ = getattr(request, "__qualname__", spec.operation)
+        return awaited
+
+    return call
+
+
+class _Unsent:
+    """A request that is not awaited yet; thrown away with ours, it shall not be complained of twice."""
+
+    __slots__ = ("request",)
+
+    def __init__(self) -> None:
+        self.request: Any = None
+
+    def __del__(self) -> None:
+        if hasattr(self.request, "close"):
+            self.request.close()
+
+
+async def _await(
+    engine: Engine,
+    provider: ProviderSpec,
+    spec: CallSpec,
+    instance: Any,
+    kwargs: dict[str, Any],
+    unsent: _Unsent,
+) -> Any:
+    request, unsent.request = unsent.request, None
+    opened = engine.open(provider, spec, instance, kwargs)
+    if opened is None:
+        return await request
+    return await _send_async(engine, opened, request)
+
+
+async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> Any:
+    token = context_api.attach(call.context)
+    try:
+        result = await request
+    except BaseException as error:
+        # A coroutine that is thrown away is closed wherever the collector runs: there is nothing to detach.
+        if not isinstance(error, GeneratorExit) or context_api.get_current() is call.context:
+            _leave(token)
+        engine.fail(call, error)
+        raise
+    _leave(token)
+    if not call.is_over and body.is_raw(result) and body.is_in_memory(call, result):
+        return await engine.settle_parsed(call, result)
+    return engine.settle(call, result)
+
+
+def _leave(token: Any) -> None:
+    if not isinstance(token, Token):  # another runtime context than OpenTelemetry's default
+        context_api.detach(token)
+        return
+    try:
+        token.var.reset(token)
+    except ValueError:  # driven from another context by now: OpenTelemetry's own detach would log an error
+        return
+
+
+def _deferred(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
+    """Wrap a helper that sends nothing until it is entered: put our wrapper around the request it keeps."""
+
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        helper = wrapped(*args, **kwargs)
+        name = f"_{type(helper).__name__}{spec.deferred_request}"
+        request = getattr(helper, name, None)
+        if slot.engine is None or request is None:
+            return helper
+
+        setattr(helper, name, _Deferred(slot, provider, spec, instance, kwargs, request))
+        return helper
+
+    return call
+
+
+class _Deferred:
+    """The request of a helper, sent when it is called (sync) or awaited (async)."""
+
+    __slots__ = ("_arguments", "_instance", "_provider", "_request", "_slot", "_spec")
+
+    def __init__(
+        self,
+        slot: Slot,
+        provider: ProviderSpec,
+        spec: CallSpec,
+        instance: Any,
+        arguments: dict[str, Any],
+        request: Any,
+    ) -> None:
+        self._slot, self._provider, self._spec = slot, provider, spec
+        self._instance, self._arguments, self._request = instance, arguments, request
+
+    def _open(self) -> tuple[Engine | None, Call | None]:
+        engine = self._slot.engine
+        if engine is None:
+            return None, None
+        return engine, engine.open(self._provider, self._spec, self._instance, self._arguments)
+
+    def __call__(self) -> Any:
+        engine, opened = self._open()
+        if engine is None or opened is None:
+            return self._request()
+        return _send(engine, opened, self._request, (), {})
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        engine, opened = self._open()
+        if engine is None or opened is None:
+            request: Generator[Any, Any, Any] = self._request.__await__()
+            return request
+        return _send_async(engine, opened, self._request).__await__()

@@ -40,12 +40,13 @@ class PeerBook:
         """Return who a client talks to."""
         url = client.base_url
         key = (client.__class__, id(url))
-        if key in self._known:
-            return self._known[key][1]
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
+        known = self._known  # another thread may start a new one: this one never shrinks
+        if key in known:
+            return known[key][1]
+        if len(known) >= _MAX_KNOWN:
+            self._known = known = {}
         peer = _find(provider, client, url)
-        self._known[key] = (url, peer)
+        known[key] = (url, peer)
         return peer
 
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import wrapt
 
 from otel_agentprof import config
-from otel_agentprof.instrumentation.engine import Slot, wrapper
-from otel_agentprof.instrumentation.method import PatchedMethod
+from otel_agentprof.instrumentation.method import PatchedMethod, Slot, wrapper
 from otel_agentprof.instrumentation.providers import PROVIDERS
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ closed or left, and at the latest when nobody holds the stream any more.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -60,6 +61,19 @@ class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the ch
         super().__init__(stream)
         self._self_engine = engine
         self._self_call = call
+        call.pause()
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__wrapped__.__reduce_ex__(protocol)
 
     def __del__(self) -> None:
         self._self_engine.end(self._self_call, is_complete=False)
@@ -77,6 +91,8 @@ class StreamProxy(_Proxy):
 
     def __next__(self) -> Any:
         call = self._self_call
+        if call.paused is not None:
+            call.resume()
         call.is_reading = True
         try:
             item = self._self_next()
@@ -121,6 +137,8 @@ class AsyncStreamProxy(_Proxy):
 
     async def __anext__(self) -> Any:
         call = self._self_call
+        if call.paused is not None:
+            call.resume()
         call.is_reading = True
         try:
             item = await self._self_next()

@@ -4,34 +4,16 @@ import gzip
 import io
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from otlp_text import line, span
 from programs import agentprof
 
 from otel_agentprof.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-TRACE, OTHER = "ab" * 16, "cd" * 16
-
-
-def _span(number: int, *, parent: int | None = None, trace: str = TRACE, **more: Any) -> dict[str, Any]:
-    span = {
-        "traceId": trace,
-        "spanId": f"{number:016x}",
-        "name": f"span {number}",
-        "startTimeUnixNano": str(number * 1_000_000),
-        "endTimeUnixNano": str(100_000_000 - number),
-    }
-    if parent is not None:
-        span["parentSpanId"] = f"{parent:016x}"
-    return {**span, **more}
-
-
-def _line(*spans: dict[str, Any]) -> str:
-    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": list(spans)}]}]}) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -42,17 +24,17 @@ def _line(*spans: dict[str, Any]) -> str:
         b"no json at all\n",
         b"\x00\x01\xff\xfe\x80" * 1000,
         b"\x1f\x8b\x08broken gzip",
-        gzip.compress(_line(_span(1)).encode(), mtime=0)[:30],
-        _line(_span(1)).encode()[:80],
+        gzip.compress(line(span(1)).encode(), mtime=0)[:30],
+        line(span(1)).encode()[:80],
         b"[]",
         b"17",
         b'{"data": 3}',
         b'{"resourceSpans": "x"}',
         b'{"resourceLogs": []}',
         b'{"data": [{"spans": [{"traceID": {}}]}]}',
-        _line(_span(1, traceId="xyz")).encode(),
-        _line(_span(1, traceId="ab", spanId="")).encode(),
-        _line(_span(1, startTimeUnixNano={"a": 1}, endTimeUnixNano=None)).encode(),
+        line(span(1, traceId="xyz")).encode(),
+        line(span(1, traceId="ab", spanId="")).encode(),
+        line(span(1, startTimeUnixNano={"a": 1}, endTimeUnixNano=None)).encode(),
         b"[" * 100_000,
         b'{"a": "' + b"x" * 3_000_000,
         b"\x1b[31mred\x1b]0;title\x07",
@@ -92,11 +74,11 @@ def test_a_place_that_cannot_be_read_is_one_line_and_exit_code_3(
     ("text", "told"),
     [
         (
-            _line(_span(1)) + "{broken\n" + _line(_span(2, parent=1)),
+            line(span(1)) + "{broken\n" + line(span(2, parent=1)),
             "1 line left out: no JSON; first at line 2",
         ),
-        (_line(_span(1), {"name": 3}), "1 span left out"),
-        (_line(_span(1), _span(2, trace="ef", parent=1)), "1 id too short, padded"),
+        (line(span(1), {"name": 3}), "1 span left out"),
+        (line(span(1), span(2, trace="ef", parent=1)), "1 id too short, padded"),
     ],
 )
 def test_what_is_partly_broken_is_reported_and_the_loss_told(
@@ -117,7 +99,7 @@ def test_what_is_partly_broken_is_reported_and_the_loss_told(
 
 def test_cycles_become_a_report_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "cycle.json"
-    path.write_text(_line(_span(1, parent=2), _span(2, parent=1), _span(3, parent=3)))
+    path.write_text(line(span(1, parent=2), span(2, parent=1), span(3, parent=3)))
 
     assert main(["report", str(path), "--format", "json"]) == 0
 
@@ -132,7 +114,7 @@ def test_no_escape_sequence_gets_out_in_any_format(
 ) -> None:
     path = tmp_path / "wild\x1b[2J.jsonl"
     evil = "\x1b]0;owned\x07\x1b[2J\u202e;\r\nrm -rf\x9b31m"
-    path.write_text(_line(_span(1, name=evil), _span(2, name="ok", parent=1), {"name": evil}))
+    path.write_text(line(span(1, name=evil), span(2, name="ok", parent=1), {"name": evil}))
 
     code = main(["report", str(path), "--format", form])
 
@@ -143,7 +125,7 @@ def test_no_escape_sequence_gets_out_in_any_format(
 
 
 def test_stdin_and_gzip_are_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(_line(_span(1)).encode()))))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(line(span(1)).encode()))))
 
     assert main(["report", "-", "--format", "json"]) == 0
 
@@ -153,7 +135,7 @@ def test_stdin_and_gzip_are_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_line_of_sixty_megabytes_is_no_trouble(tmp_path: Path) -> None:
     path = tmp_path / "large.jsonl"
     with path.open("w") as file:
-        file.write(_line(_span(1)))
+        file.write(line(span(1)))
         file.write('{"x": "' + "y" * 60_000_000 + "\n")
 
     ours = agentprof("report", str(path))

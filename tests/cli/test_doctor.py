@@ -22,6 +22,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.delenv("ANTHROPIC_OPEN_TELEMETRY", raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "180")
 
 
 def _facts(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

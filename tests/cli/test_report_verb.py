@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from otlp_text import OTHER, TRACE, line, span
 from programs import AGENTPROF, agentprof, environment
-from test_bad_input import OTHER, TRACE, _line, _span
 
 from otel_agentprof.cli import main
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 @pytest.fixture
 def one(tmp_path: Path) -> str:
     path = tmp_path / "one.jsonl"
-    path.write_text(_line(_span(1), _span(2, parent=1)))
+    path.write_text(line(span(1), span(2, parent=1)))
     return str(path)
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> str:
     path = tmp_path / "two.jsonl"
-    path.write_text(_line(_span(1), _span(2, parent=1)) + _line(_span(3, trace=OTHER)))
+    path.write_text(line(span(1), span(2, parent=1)) + line(span(3, trace=OTHER)))
     return str(path)
 
 
@@ -63,7 +64,7 @@ def test_trace_takes_a_jaeger_id_without_its_leading_zeros(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "short.jsonl"
-    path.write_text(_line(_span(1, trace="00" * 14 + "beef"), _span(2, trace=OTHER)))
+    path.write_text(line(span(1, trace="00" * 14 + "beef"), span(2, trace=OTHER)))
 
     assert main(["report", str(path), "--trace", "beef"]) == 0
 
@@ -89,7 +90,7 @@ def test_a_trace_that_is_not_one_is_told(
 
 def test_of_many_traces_only_some_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "many.jsonl"
-    path.write_text(_line(*(_span(1, trace=f"{'a' * 30}{n:02x}") for n in range(9))))
+    path.write_text(line(*(span(1, trace=f"{'a' * 30}{n:02x}") for n in range(9))))
 
     assert main(["report", str(path), "--trace", "b"]) == 2
 
@@ -214,7 +215,7 @@ def test_a_stream_that_cannot_draw_gets_ascii(one: str) -> None:
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "large.jsonl"
-    path.write_text(_line(*(_span(n, trace=f"{n:032x}") for n in range(1, 3000))))
+    path.write_text(line(*(span(n, trace=f"{n:032x}") for n in range(1, 3000))))
     with subprocess.Popen(
         [*AGENTPROF, "report", str(path)],
         env=environment(),
@@ -231,6 +232,15 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     assert (ours.wait(30), told) == (0, "")
 
 
+def test_a_pipe_that_is_closed_is_no_error(one: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+
+        assert main(["report", one]) == 0
+
+
 def test_prices_of_your_own_count_and_broken_ones_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +251,7 @@ def test_prices_of_your_own_count_and_broken_ones_are_told(
         {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1000000"}},
         {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "1"}},
     ]
-    path.write_text(_line(_span(1, attributes=attributes)))
+    path.write_text(line(span(1, attributes=attributes)))
     prices = tmp_path / "prices.json"
     monkeypatch.setenv("OTEL_AGENTPROF_PRICES", str(prices))
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def _server() -> Iterator[Loopback]:
     with serve() as server:
+        gc.freeze()  # the clients' modules are here to stay: each test's collection need not look at them
         yield server
+        gc.unfreeze()
 
 
 @pytest.fixture

@@ -183,13 +183,12 @@ def test_what_another_package_has_wrapped_is_left_to_it(
 def test_a_wrapper_around_ours_survives_uninstrument(
     pipeline: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = vars(Completions)["create"]
+    monkeypatch.setattr(Completions, "create", vars(Completions)["create"])  # put back when all is over
     with otel_agentprof.instrument(tracer_provider=pipeline.provider):
         theirs = wrapt.FunctionWrapper(vars(Completions)["create"], lambda w, _i, a, k: w(*a, **k))
         Completions.create = theirs  # type: ignore[method-assign]
 
     assert vars(Completions)["create"] is theirs
-    monkeypatch.setattr(Completions, "create", original)
 
 
 def test_nothing_is_imported_that_the_user_did_not_import() -> None:

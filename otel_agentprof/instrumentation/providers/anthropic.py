@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def _read_message(reply: Reply, message: Any) -> None:
     reply.id, reply.model = message.id, message.model
-    if message.stop_reason:
-        reply.finish_reasons.append(message.stop_reason)
-    reply.tool_call_ids.extend([block.id for block in message.content if block.type == "tool_use"])
     usage = message.usage
     if usage:
         reply.service_tier = getattr(usage, "service_tier", None)
         written = _record(getattr(usage, "cache_creation", None))
         reply.usage = _usage(usage, TokenUsage(), (written and written.ephemeral_1h_input_tokens) or 0)
+    if message.stop_reason:
+        reply.finish_reasons.append(message.stop_reason)
+    reply.tool_call_ids.extend([block.id for block in message.content or () if block.type == "tool_use"])
 
 
 def _read_event(reply: Reply, event: Any) -> None:

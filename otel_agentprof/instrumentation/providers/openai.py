@@ -34,18 +34,20 @@ _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "respons
 def _read_completion(reply: Reply, response: Any) -> None:
     reply.id, reply.model = response.id, response.model
     reply.service_tier = getattr(response, "service_tier", None)
-    for choice in response.choices:
+    reply.usage = _completion_usage(response.usage)  # before what compatible servers shape in their own way
+    for choice in response.choices or ():  # compatible servers send null with an error
         reply.finish_reasons.append(choice.finish_reason)
         message = getattr(choice, "message", None)  # a legacy completion has a text instead
         if message is not None and message.tool_calls:
             reply.tool_call_ids.extend([call.id for call in message.tool_calls])
-    reply.usage = _completion_usage(response.usage)
 
 
 def _read_completion_chunk(reply: Reply, chunk: Any) -> None:
     if not reply.model:  # Azure's first chunk has neither id nor model
         reply.id, reply.model = chunk.id, chunk.model
-    for choice in chunk.choices:
+    if chunk.usage:
+        reply.usage = _completion_usage(chunk.usage)
+    for choice in chunk.choices or ():
         if choice.finish_reason:
             reply.finish_reasons.append(choice.finish_reason)
             reply.service_tier = getattr(chunk, "service_tier", None)
@@ -54,8 +56,6 @@ def _read_completion_chunk(reply: Reply, chunk: Any) -> None:
             reply.tool_call_ids.extend([call.id for call in delta.tool_calls if call.id])
         if reply.output is not None:
             content.add_chat_delta(reply.output, choice)
-    if chunk.usage:
-        reply.usage = _completion_usage(chunk.usage)
 
 
 def _completion_usage(usage: Any) -> TokenUsage | None:
@@ -81,8 +81,11 @@ def _read_embeddings(reply: Reply, response: Any) -> None:
 
 def _read_response(reply: Reply, response: Any) -> None:
     reply.id, reply.model, reply.service_tier = response.id, response.model, response.service_tier
+    reply.usage = _response_usage(response.usage)
     status, details = response.status, response.incomplete_details
-    reply.tool_call_ids.extend([item.call_id for item in response.output if item.type in _RUN_BY_CALLER])
+    reply.tool_call_ids.extend(
+        [item.call_id for item in response.output or () if item.type in _RUN_BY_CALLER]
+    )
     reason = details.reason if status == "incomplete" and details else status
     if reason == "completed" and reply.tool_call_ids:
         reason = "tool_call"
@@ -90,16 +93,19 @@ def _read_response(reply: Reply, response: Any) -> None:
         reply.finish_reasons.append(_FINISH_REASONS.get(reason, reason))
     if status == "failed":
         reply.error = (response.error and response.error.code) or "failed"
-    usage = response.usage
-    if usage:
-        taken, made = usage.input_tokens_details, usage.output_tokens_details
-        reply.usage = TokenUsage(
-            usage.input_tokens,
-            usage.output_tokens,
-            (taken and taken.cached_tokens) or 0,
-            (taken and getattr(taken, "cache_write_tokens", 0)) or 0,
-            (made and made.reasoning_tokens) or 0,
-        )
+
+
+def _response_usage(usage: Any) -> TokenUsage | None:
+    if not usage:
+        return None
+    taken, made = usage.input_tokens_details, usage.output_tokens_details
+    return TokenUsage(
+        usage.input_tokens,
+        usage.output_tokens,
+        (taken and taken.cached_tokens) or 0,
+        (taken and getattr(taken, "cache_write_tokens", 0)) or 0,
+        (made and made.reasoning_tokens) or 0,
+    )
 
 
 def _read_response_event(reply: Reply, event: Any) -> None:
