@@ -82,7 +82,9 @@ def _sorted(
         time = (start - zero) * 3
         if start < end:
             keys.append(((time + 1) * width + rank, span))
-            keys.append(((end - zero) * 3 * width + 2 * (deepest - depths[span]) * places + count - rank, ~span))
+            keys.append(
+                ((end - zero) * 3 * width + 2 * (deepest - depths[span]) * places + count - rank, ~span)
+            )
             continue
         parent = parents[span]
         if parent in levels:

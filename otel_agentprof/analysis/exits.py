@@ -1,9 +1,9 @@
 """Ways out of a span other than its end: spans that were started inside it and outlive it.
 
-    agent        |----------------|
-      plan         |------|           search is hoisted to the agent: it leaves plan, and what is between
-        step         |--|             plan and its creator
-          search       |-------|
+agent        |----------------|
+  plan         |------|           search is hoisted to the agent: it leaves plan, and what is between
+    step         |--|             plan and its creator
+      search       |-------|
 """
 
 from __future__ import annotations

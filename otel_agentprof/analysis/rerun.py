@@ -87,8 +87,8 @@ def _scaled(model: Forward, factors: Mapping[int, float]) -> Run:
         for span, starter in enumerate(model.starters):
             if starter in factors:
                 gaps[span] = round(gaps[span] * factors[starter])
-        for span in second_gaps:
-            second_gaps[span] = round(second_gaps[span] * factors.get(model.parents[span], 1))
+        for span, gap in second_gaps.items():
+            second_gaps[span] = round(gap * factors.get(model.parents[span], 1))
         for span, factor in factors.items():
             tails[span] = round(tails[span] * factor)
     starts, ends = list(model.starts), list(model.ends)

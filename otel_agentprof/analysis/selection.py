@@ -54,7 +54,8 @@ class Selection:
         if factors:
             rows = zip(self._tree.spans, self._ledger.roles, strict=True)
             self._scale(
-                [dialects.operation_of(span, role) if role == "tool" else None for span, role in rows], factors
+                [dialects.operation_of(span, role) if role == "tool" else None for span, role in rows],
+                factors,
             )
 
     def below(self, span_ids: Iterable[str]) -> set[int]:

@@ -46,7 +46,7 @@ class WhatIf:
     curve: tuple[tuple[int, int], ...] = ()
 
 
-def what_if(
+def what_if(  # noqa: PLR0913 - one keyword per kind of change
     tree: SpanTree,
     scale: Mapping[str, float] | None = None,
     *,
@@ -98,7 +98,9 @@ def what_if(
     curve = []
     for percent in _CURVE if chosen else ():
         faster = dict.fromkeys(chosen, 1 - percent / 100)
-        curve.append((percent, _makespan(model, rerun(model, replace(change, factors={**faster, **removed})))))
+        curve.append(
+            (percent, _makespan(model, rerun(model, replace(change, factors={**faster, **removed}))))
+        )
     run = rerun(model, change)
     makespan_ns = _makespan(model, run)
     own = run.own_on_path(model.top).most_common(_TOP)

@@ -38,9 +38,7 @@ def whole_trace(report: Report) -> Extra:
     return extra
 
 
-def enriched(
-    spans: Iterable[ReadableSpan], report: Report, lanes: Mapping[int, str]
-) -> list[ReadableSpan]:
+def enriched(spans: Iterable[ReadableSpan], report: Report, lanes: Mapping[int, str]) -> list[ReadableSpan]:
     """Return copies of spans with what the report says about each of them, and their lanes by span id."""
     extras = _extras(report)
     for span_id, lane in lanes.items():

@@ -56,14 +56,17 @@ class Lanes:
             return None
         loop = _get_running_loop()
         if loop is None:
-            if "trio" in sys.modules and _is_in_trio():
-                return None
-            try:
-                return self._threads.lane  # type: ignore[no-any-return]  # threading.local holds anything
-            except AttributeError:
-                lane = self._threads.lane = f"{self._process}/{next(self._numbers)}"
-                return lane
-        task = current_task(loop)
+            return None if "trio" in sys.modules and _is_in_trio() else self._of_thread()
+        return self._of_task(current_task(loop))
+
+    def _of_thread(self) -> str:
+        try:
+            lane: str = self._threads.lane
+        except AttributeError:
+            lane = self._threads.lane = f"{self._process}/{next(self._numbers)}"
+        return lane
+
+    def _of_task(self, task: Any) -> str | None:
         if task is None:
             return None
         key = id(task)
