@@ -126,7 +126,8 @@ def test_forwarded_spans_carry_their_lanes() -> None:
 
 
 def test_threads_get_a_lane_each_though_their_ids_come_again() -> None:
-    tracer, lanes, seen = TracerProvider().get_tracer("tests"), Lanes(), []
+    lanes, seen = Lanes(), list[Any]()
+    tracer: Any = TracerProvider().get_tracer("tests")
 
     for _ in range(5):
         thread = threading.Thread(target=lambda: seen.append(lanes.current(tracer.start_span("x"))))
@@ -137,7 +138,8 @@ def test_threads_get_a_lane_each_though_their_ids_come_again() -> None:
 
 
 def test_tasks_get_a_lane_each_and_are_forgotten_with_their_ids() -> None:
-    tracer, lanes, seen = TracerProvider().get_tracer("tests"), Lanes(), []
+    lanes, seen = Lanes(), list[Any]()
+    tracer: Any = TracerProvider().get_tracer("tests")
 
     async def look() -> None:
         seen.append((lanes.current(tracer.start_span("x")), lanes.current(tracer.start_span("y"))))
@@ -155,7 +157,8 @@ def test_tasks_get_a_lane_each_and_are_forgotten_with_their_ids() -> None:
 
 
 def test_a_callback_of_the_loop_has_no_lane() -> None:
-    tracer, seen = TracerProvider().get_tracer("tests"), []
+    seen = list[str | None]()
+    tracer: Any = TracerProvider().get_tracer("tests")
 
     async def call_back() -> None:
         asyncio.get_running_loop().call_soon(lambda: seen.append(LANES.current(tracer.start_span("x"))))
@@ -168,8 +171,9 @@ def test_a_callback_of_the_loop_has_no_lane() -> None:
 
 def test_a_processor_in_a_pool_of_threads_knows_no_lanes() -> None:
     provider = TracerProvider(active_span_processor=ConcurrentMultiSpanProcessor())
+    tracer: Any = provider.get_tracer("tests")
 
-    assert LANES.current(provider.get_tracer("tests").start_span("x")) is None  # type: ignore[arg-type]  # an SDK span
+    assert LANES.current(tracer.start_span("x")) is None
 
 
 @pytest.mark.parametrize(("in_run", "is_known"), [(True, False), (False, True), (None, False)])
@@ -181,7 +185,8 @@ def test_tasks_of_trio_share_a_thread_and_have_no_lane(
         trio.lowlevel = types.SimpleNamespace(in_trio_run=lambda: in_run)
     monkeypatch.setitem(sys.modules, "trio", trio)
 
-    lane = LANES.current(TracerProvider().get_tracer("tests").start_span("x"))  # type: ignore[arg-type]  # an SDK span
+    tracer: Any = TracerProvider().get_tracer("tests")
+    lane = LANES.current(tracer.start_span("x"))
 
     assert (lane is not None) == is_known
 
@@ -196,15 +201,16 @@ def test_a_span_with_a_start_time_of_its_own_has_no_lane() -> None:
 
 
 def test_a_forked_child_names_its_lanes_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    lanes, tracer = Lanes(), TracerProvider().get_tracer("tests")
-    before = lanes.current(tracer.start_span("x"))  # type: ignore[arg-type]  # an SDK span
+    lanes = Lanes()
+    tracer: Any = TracerProvider().get_tracer("tests")
+    before = lanes.current(tracer.start_span("x"))
     lanes.renew_after_fork()
-    same = lanes.current(tracer.start_span("x"))  # type: ignore[arg-type]  # an SDK span
+    same = lanes.current(tracer.start_span("x"))
     monkeypatch.setattr(lanes, "_pid", -1)
 
     lanes.renew_after_fork()
 
-    assert before == same != lanes.current(tracer.start_span("x"))  # type: ignore[arg-type]  # an SDK span
+    assert before == same != lanes.current(tracer.start_span("x"))
 
 
 def test_a_span_that_is_not_the_sdks_has_no_lane() -> None:

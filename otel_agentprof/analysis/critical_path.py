@@ -6,8 +6,8 @@
       lookup             |---|        - is hidden behind search
 
 Walk back from the root's end: the child that finished last was the one waited for. Time before the start of
-a hoisted span belongs to the span that created it. Definition: critical_path.md section C1, WALK. Where lanes were
-recorded, section C2: the path follows the barriers of ``forward``, which know them.
+a hoisted span belongs to the span that created it. Definition: critical_path.md section C1, WALK. Where
+lanes were recorded, section C2: the path follows the barriers of ``forward``, which know them.
 """
 
 from __future__ import annotations

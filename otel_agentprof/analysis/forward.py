@@ -6,8 +6,8 @@
       lookup            |--|
 
 Definition: critical_path.md section D, on the windows of section C1. A hoisted span starts in the progress
-of the span that created it and is waited for by its effective parent. Where lanes are known, a span in
-another lane than its parent waits for its own lane, and for lanes that were started and ended in the same gap.
+of the span that created it, and its effective parent waits for it. Where lanes are known, a span in another
+lane than its parent's waits for its own lane, and for lanes that began and ended in the same gap of it.
 
 Everything goes through *slots*: slot ``i`` is how far span ``i`` has got (its start, then the ends of its
 children), further slots are how far a lane below a span has got. A start reads a slot, an end writes some.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """The barriers of one trace. Sequences are indexed like ``tree.spans``; the last entry is the virtual root.
+    """The barriers of one trace. Indexed like ``tree.spans``, the last entry is the virtual root.
 
     Attributes:
         top: The root, or the index of the virtual root: the number of spans.

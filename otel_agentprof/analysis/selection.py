@@ -116,5 +116,5 @@ class Selection:
             if not isfinite(factor) or factor < 0:
                 raise ValueError(f"a factor must be a finite number from 0 on, not {factor!r} for {name!r}")
         for index, key in enumerate(keys):
-            if key in factors:
+            if key is not None and key in factors:
                 self.factors[index] = self.factors.get(index, 1.0) * factors[key]

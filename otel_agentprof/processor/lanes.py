@@ -50,16 +50,14 @@ class Lanes:
         take turns in one thread, so the thread alone would be the wrong lane.
         """
         try:
-            if span._span_processor.__class__ is ConcurrentMultiSpanProcessor:  # noqa: SLF001 - no public way
-                return None
+            is_pooled = span._span_processor.__class__ is ConcurrentMultiSpanProcessor  # noqa: SLF001 - no public way
         except AttributeError:  # another SDK than the ones that we know
             return None
+        if is_pooled or ("trio" in sys.modules and _is_in_trio()):
+            return None
         loop = _get_running_loop()
-        if loop is None:
-            return None if "trio" in sys.modules and _is_in_trio() else self._of_thread()
-        return self._of_task(current_task(loop))
-
-    def _of_thread(self) -> str:
+        if loop is not None:
+            return self._of_task(current_task(loop))
         try:
             lane: str = self._threads.lane
         except AttributeError:
