@@ -82,7 +82,8 @@ class Selection:
                 {indices[span_id] for span_id in group if indices.get(span_id) in self._positions},
                 key=self._positions.__getitem__,
             )
-            if len({parents[member] for member in members}) > 1:
+            top = self._model.top
+            if len({None if member == top else parents[member] for member in members}) > 1:
                 names = ", ".join(sorted({self._tree.spans[member].name for member in members}))
                 raise ValueError(f"only siblings can start together, and these are none: {names}")
             follows.update(zip(members[1:], members, strict=False))

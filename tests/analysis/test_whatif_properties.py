@@ -25,7 +25,7 @@ any_spans = st.one_of(likely_spans(), laned_spans())
 
 
 @given(spans=st.one_of(any_spans, wild_spans()))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_change_changes_nothing(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
 
@@ -35,7 +35,7 @@ def test_no_change_changes_nothing(spans: list[Span]) -> None:
 
 
 @given(spans=st.one_of(any_spans, wild_spans()))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_limit_that_nobody_reaches_changes_nothing(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
 
@@ -43,7 +43,7 @@ def test_a_limit_that_nobody_reaches_changes_nothing(spans: list[Span]) -> None:
 
 
 @given(spans=any_spans)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_drag_is_what_taking_the_own_time_away_saves(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
 
@@ -53,7 +53,7 @@ def test_drag_is_what_taking_the_own_time_away_saves(spans: list[Span]) -> None:
 
 
 @given(spans=any_spans)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_span_without_own_time_on_the_path_has_no_drag(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
     on_path: Counter[str | None] = Counter()
@@ -64,7 +64,7 @@ def test_a_span_without_own_time_on_the_path_has_no_drag(spans: list[Span]) -> N
 
 
 @given(spans=any_spans, data=st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_slack_is_exact_to_the_unit(spans: list[Span], data: st.DataObject) -> None:
     tree = SpanTree.from_spans(spans)
     slacks = slack(tree)
@@ -85,7 +85,7 @@ def test_slack_is_exact_to_the_unit(spans: list[Span], data: st.DataObject) -> N
 
 
 @given(spans=any_spans)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_all_but_background_spans_have_slack_and_drag(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
 
@@ -94,7 +94,7 @@ def test_all_but_background_spans_have_slack_and_drag(spans: list[Span]) -> None
 
 
 @given(spans=any_spans)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_removing_what_is_not_on_the_path_changes_nothing(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
     on_path = {segment.span_id for segment in critical_path(tree)}
