@@ -21,6 +21,7 @@ from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
+    from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.windows import Profile, Windows
     from otel_agentprof.model.tree import SpanTree
 
@@ -61,19 +62,20 @@ def critical_path(tree: SpanTree, profile: Profile = "agent") -> tuple[Segment, 
         return tuple(segments)
 
 
-def path_owners(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
+def path_owners(tree: SpanTree, view: Windows, model: Forward | None = None) -> tuple[list[int], list[int]]:
     """Return who holds each segment of the path, in time order, and where the segments are cut.
 
     Args:
         tree: The spans.
         view: Their windows.
+        model: Their barriers, if they are known already; only a trace with lanes needs them.
 
     Returns:
         Indices of spans (-1: the virtual root), and one cut more than segments: segment ``i`` goes from cut
         ``i`` to cut ``i + 1``.
     """
     if view.lanes is not None:
-        return _owners_by_lane(tree, view)
+        return _owners_by_lane(tree, forward(tree, view) if model is None else model)
     heads, following = _sibling_lists(tree, view)
     starts, ends, hoisted = [*view.starts, tree.start_ns], view.ends, view.hoisted
     owners: list[int] = []
@@ -109,9 +111,8 @@ def path_owners(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
     return owners, cuts
 
 
-def _owners_by_lane(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
+def _owners_by_lane(tree: SpanTree, model: Forward) -> tuple[list[int], list[int]]:
     """Return the same for a trace with lanes: what each start and end had waited for, back from the end."""
-    model = forward(tree, view)
     starts, ends = model.starts, model.ends
     top, size = model.top, len(tree.spans)
     owners: list[int] = []
