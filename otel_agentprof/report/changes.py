@@ -14,6 +14,7 @@ from otel_agentprof.analysis.selection import Selection
 from otel_agentprof.analysis.sequential import sequential_groups
 from otel_agentprof.analysis.whatif import what_if
 from otel_agentprof.model import dialects
+from otel_agentprof.report import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def side_by_side(trace: Trace) -> Planned:
     return Planned(
         "run independent calls together",
         {"together": [[spans[index].span_id for index in group.indices] for group in groups]},
-        note=f"{count} calls in {len(groups)} groups"
+        note=f"{text.plural(count, 'call')} in {text.plural(len(groups), 'group')}"
         if groups
         else "no calls that are known to be independent",
     )
@@ -104,7 +105,9 @@ def without_repeats(trace: Trace) -> Planned:
             repeats.append(span.span_id)
         seen.add(key)
     note = (
-        f"{len(repeats)} calls" if has_inputs else "no call tells its input: nothing is known to be repeated"
+        text.plural(len(repeats), "call")
+        if has_inputs
+        else "no call tells its input: nothing is known to be repeated"
     )
     return Planned("make each call once", {"remove": repeats}, note=note)
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from test_critical_path_speed import SHAPES
+from trace_shapes import SHAPES
 
 from otel_agentprof.analysis import critical_path, drag, forward, slack, what_if
 from otel_agentprof.model import SpanTree
