@@ -73,6 +73,11 @@ class Loopback:
         return Answer(b'{"error": {"message": "no such path"}}', 404)
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that hang up: many tests are about just that."""
+
+
 @contextmanager
 def serve() -> Iterator[Loopback]:
     """Run the server on a free port."""
@@ -106,7 +111,7 @@ def serve() -> Iterator[Loopback]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _QuietServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         state = Loopback(server.server_address[1])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

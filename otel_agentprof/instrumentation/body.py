@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.instrumentation.spec import Record
-from otel_agentprof.instrumentation.stream import watch_close
+from otel_agentprof.instrumentation.stream import InPlaceOf, watch_close
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -38,11 +38,11 @@ def watch(engine: Engine, call: Call, response: Any) -> None:
     is_events = response.headers.get("content-type", "").startswith("text/event-stream")
     tap = _Tap(engine, call, _Events(call) if is_events else _Whole(call))
     if hasattr(response, "iter_bytes"):
-        response.iter_bytes = _iter_bytes(response.iter_bytes, tap)
-        response.read = _read(response.read, tap)
+        response.iter_bytes = InPlaceOf(response.iter_bytes, _iter_bytes(response.iter_bytes, tap))
+        response.read = InPlaceOf(response.read, _read(response.read, tap))
     if hasattr(response, "aiter_bytes"):
-        response.aiter_bytes = _aiter_bytes(response.aiter_bytes, tap)
-        response.aread = _aread(response.aread, tap)
+        response.aiter_bytes = InPlaceOf(response.aiter_bytes, _aiter_bytes(response.aiter_bytes, tap))
+        response.aread = InPlaceOf(response.aread, _aread(response.aread, tap))
     watch_close(engine, call, response)
     call.pause()
 

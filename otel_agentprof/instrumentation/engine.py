@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as context_api
@@ -22,7 +23,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import body, metrics, stream
+from otel_agentprof.instrumentation import body, foreign, metrics, stream
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.peer import PeerBook
 
@@ -85,6 +86,11 @@ class Engine:
                 if key in outer and outer[key]:
                     return None
             client = instance._client  # noqa: SLF001 - where resources of these clients keep it
+            request = client.request  # every call goes through it, and some tracers patch it
+            if (
+                type(request) is not MethodType or request.__module__ != provider.transport
+            ) and foreign.traces(request):
+                return None
             if provider.native_tracer is not None and self._traces_itself(client, provider.native_tracer):
                 return None
             return self._start(provider, spec, client, arguments, outer)

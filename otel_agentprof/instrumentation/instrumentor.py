@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -40,9 +41,13 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class c
         pricing.configure(settings.prices)
         pricing.load_in_background()
         REGISTRY.patch(engine, (self.spec,))
+        # Streams that nobody read to their end must leave their spans before the provider shuts down.
+        self._at_exit = engine.abandon_streams
+        atexit.register(self._at_exit)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         REGISTRY.unpatch((self.spec.name,))
+        atexit.unregister(self._at_exit)
 
 
 class OpenAIInstrumentor(_Instrumentor):

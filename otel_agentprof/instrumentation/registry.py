@@ -11,12 +11,12 @@ import sys
 import threading
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import wrapt
 
 from otel_agentprof import config
+from otel_agentprof.instrumentation import foreign
 from otel_agentprof.instrumentation.method import PatchedMethod, Slot, wrapper
 from otel_agentprof.instrumentation.providers import PROVIDERS
 
@@ -84,7 +84,7 @@ class Registry:
             for path, patch in list(self._patches.items()):
                 if self._targets[path].provider in wanted:
                     # Someone else's wrapper around ours stays: ours inside it now only passes on.
-                    if patch.owner.__dict__.get(patch.name) is patch.ours:
+                    if _itself(patch.owner.__dict__.get(patch.name)) is patch.ours:
                         setattr(patch.owner, patch.name, patch.original)
                     del self._patches[path], self._targets[path]
             for variable in [v for v in self._switched if self._switched[v] in wanted]:
@@ -128,9 +128,9 @@ class Registry:
             return
         if (copied := self._copied_from(original)) is not None:
             original = copied  # the class took over our wrapper together with the function (Bedrock, Vertex)
-        elif (foreign := _foreign_wrapper(original, module)) is not None:
-            _LOGGER.debug("%s is wrapped by %s already; left alone", path, foreign)
-            self._targets[path] = Target(provider.name, path, "foreign", foreign)
+        elif (other := foreign.wrapper_of(original, module)) is not None:
+            _LOGGER.debug("%s is wrapped by %s already; left alone", path, other)
+            self._targets[path] = Target(provider.name, path, "foreign", other)
             return
         is_async = inspect.iscoroutinefunction(inspect.unwrap(original))
         ours = PatchedMethod(original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async))
@@ -139,10 +139,9 @@ class Registry:
         self._targets[path] = Target(provider.name, path, "patched")
 
     def _copied_from(self, attribute: Any) -> Any:
-        # Read off the other class, a wrapper comes bound, and remembers what it was bound from.
-        wrapper_itself = getattr(attribute, "_self_parent", None) or attribute
+        ours = _itself(attribute)
         for patch in self._patches.values():
-            if patch.ours is wrapper_itself:
+            if patch.ours is ours:
                 return patch.original
         return None
 
@@ -154,18 +153,9 @@ class Registry:
             self._switched[variable] = provider.name
 
 
-def _foreign_wrapper(function: Any, module: Any) -> str | None:
-    """Return who wrapped a function before us; None for the client's own, decorated by itself or not."""
-    package = Path(sys.modules[module.__name__.partition(".")[0]].__file__ or "").parent
-    while function is not None:
-        wrapt_wrapper = getattr(function, "_self_wrapper", None)
-        if wrapt_wrapper is not None:
-            return str(getattr(wrapt_wrapper, "__module__", None) or type(function).__module__)
-        code = getattr(function, "__code__", None)
-        if code is not None and not Path(code.co_filename).is_relative_to(package):
-            return str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
-        function = getattr(function, "__wrapped__", None)
-    return None
+def _itself(attribute: Any) -> Any:
+    """Return a wrapper itself: taken from a class as an attribute it comes bound, and remembers of what."""
+    return getattr(attribute, "_self_parent", None) or attribute
 
 
 def _version(provider: ProviderSpec) -> str:

@@ -132,6 +132,7 @@ class ProviderSpec:
         provider: ``gen_ai.provider.name`` of the plain client.
         distribution: What to install, with the oldest version that is known to work.
         calls: The methods to patch.
+        transport: Module of the ``request`` method that every call of a client goes through.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
         service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
@@ -144,6 +145,7 @@ class ProviderSpec:
     provider: str
     distribution: str
     calls: tuple[CallSpec, ...]
+    transport: str
     provider_by_client: Mapping[str, str] = field(default_factory=dict)
     service_tier: str | None = None
     error_code: str = "code"

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     """Return a stream behind a proxy that reports to ``call``; None for something that is no stream."""
-    kind = type(stream)
+    kind = (
+        stream.__class__
+    )  # what a proxy of someone else's stands in for; it may have both kinds of ``next``
     if hasattr(kind, "__anext__"):
         proxy_class: type[_Proxy] = AsyncStreamProxy
     elif hasattr(kind, "__next__"):
@@ -44,7 +46,7 @@ def watch_close(engine: Engine, call: Call, response: Any) -> None:
     for name in ("close", "aclose"):
         close = getattr(response, name, None)
         if close is not None:
-            setattr(response, name, _closing(close, engine, call))
+            setattr(response, name, InPlaceOf(close, _closing(close, engine, call)))
 
 
 def _closing(close: Callable[[], Any], engine: Engine, call: Call) -> Callable[[], Any]:
@@ -54,6 +56,22 @@ def _closing(close: Callable[[], Any], engine: Engine, call: Call) -> Callable[[
         return close()
 
     return closing
+
+
+class InPlaceOf:
+    """A function in the place of one object's own method; copied and pickled as that method."""
+
+    __slots__ = ("_method", "_ours")
+
+    def __init__(self, method: Callable[..., Any], ours: Callable[..., Any]) -> None:
+        self._method, self._ours = method, ours
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do ours, which does the method's own work too."""
+        return self._ours(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return self._method.__reduce__()
 
 
 class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the checker only

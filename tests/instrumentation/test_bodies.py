@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
+import pickle
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -271,6 +273,20 @@ async def test_an_async_raw_stream_is_read_along(surface: Surface, server: Loopb
         assert await _all(await parsed if hasattr(parsed, "__await__") else parsed)
 
     assert usage_of(spans.facts()) == surface.usage
+
+
+def test_a_response_that_was_read_along_is_pickled_and_copied(
+    server: Loopback, spans: Spans, connect: Connect
+) -> None:
+    with connect(CHAT).chat.completions.with_streaming_response.create(**CHAT.arguments) as response:
+        response.read()
+        same: list[Any] = [
+            pickle.loads(pickle.dumps(response.http_response)),  # noqa: S301 - our own bytes
+            copy.copy(response.http_response),
+        ]
+
+    assert [one.json()["usage"]["prompt_tokens"] for one in same] == [1200, 1200]
+    assert [one.read() for one in same] == [response.read()] * 2
 
 
 @pytest.mark.parametrize("status", [200, 204])

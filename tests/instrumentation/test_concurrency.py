@@ -12,10 +12,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 from http_library import OPENAI_HTTP
 from loopback import WIRE, Answer
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import StatusCode
 from surfaces import CHAT_USAGE, MESSAGE_USAGE, STREAMING, SURFACES, Surface
 from test_calls import usage_of
@@ -238,6 +240,39 @@ async def test_a_call_driven_from_several_contexts_leaves_no_noise(
     assert usage_of(spans.facts()) == CHAT_USAGE
     assert trace.get_current_span() is trace.INVALID_SPAN
     assert "Failed to detach" not in caplog.text
+
+
+class _Stack(threading.local):
+    """A runtime context other than OpenTelemetry's default, with tokens of its own kind."""
+
+    def __init__(self) -> None:
+        self.contexts = [Context()]
+
+    def attach(self, context: Context) -> object:
+        self.contexts.append(context)
+        return len(self.contexts)
+
+    def get_current(self) -> Context:
+        return self.contexts[-1]
+
+    def detach(self, token: Any) -> None:
+        del self.contexts[token - 1 :]
+
+
+async def test_another_runtime_context_is_left_as_it_was_found(
+    server: Loopback, spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = _Stack()
+    monkeypatch.setattr("opentelemetry.context._RUNTIME_CONTEXT", stack)
+
+    async with CHAT.make(server.url, is_async=True) as client:
+        await client.chat.completions.create(**CHAT.arguments)
+        server.script.append(Answer(b"{}", 404))
+        with pytest.raises(openai.NotFoundError):
+            await client.chat.completions.create(**CHAT.arguments)
+
+    assert len(stack.contexts) == 1
+    assert usage_of(dict(spans.all()[0].attributes or {})) == CHAT_USAGE
 
 
 class _Stepper:

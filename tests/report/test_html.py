@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -197,11 +196,8 @@ def test_long_lists_say_what_they_leave_out() -> None:
 
 @pytest.mark.parametrize("made", [wide(10_000), deep(10_000)], ids=["wide", "deep"])
 def test_ten_thousand_spans_stay_a_page_that_a_browser_can_show(made: Report) -> None:
-    started = time.process_time()
     written = render(made, width=80, color=False)
-    taken_s = time.process_time() - started
 
-    assert taken_s < 1
     assert len(written) < 2_000_000
 
 

@@ -162,6 +162,7 @@ ANTHROPIC = ProviderSpec(
     provider="anthropic",
     distribution="anthropic>=0.100",
     calls=(_MESSAGES, _STREAM_HELPERS),
+    transport="anthropic._base_client",
     provider_by_client={
         "AnthropicBedrock": "aws.bedrock",
         "AsyncAnthropicBedrock": "aws.bedrock",

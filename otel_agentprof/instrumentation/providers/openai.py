@@ -250,6 +250,7 @@ OPENAI = ProviderSpec(
     provider="openai",
     distribution="openai>=2",
     calls=(_CHAT, _TEXT_COMPLETION, _RESPONSES, _EMBEDDINGS),
+    transport="openai._base_client",
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
     service_tier=semconv.OPENAI_RESPONSE_SERVICE_TIER,
 )
