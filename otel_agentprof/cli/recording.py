@@ -11,6 +11,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_agentprof import __version__, api, config, pricing
@@ -68,7 +69,12 @@ def _watch_new_providers(recorder: Recorder) -> None:
 
 def _fallback() -> TracerProvider:
     """Return the provider for a program that sets none: it exports where the ``OTEL_*`` variables say."""
-    provider = TracerProvider()
+    try:
+        provider = TracerProvider()
+    except RuntimeError:
+        # The program's main thread has ended and this is the first span: the SDK finds out about its resource
+        # on a thread pool, and none starts work any more.
+        provider = TracerProvider(resource=Resource.get_empty())
     if (exporting := api.exporting()) is not None:
         provider.add_span_processor(AgentProfSpanProcessor(exporting))
     return provider

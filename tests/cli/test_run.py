@@ -196,6 +196,19 @@ atexit.register(work)
     assert sum(role["critical_ns"] for role in report["by_role"].values()) == report["duration_ns"]
 
 
+def test_a_first_span_after_the_main_thread_has_ended_is_in_the_report(tmp_path: Path) -> None:
+    text = """
+import threading
+import otel_agentprof as ap
+main = threading.main_thread()
+threading.Thread(target=lambda: (main.join(), ap.tool("search")(lambda: 1)())).start()
+"""
+
+    report = _report([program(tmp_path, text)], tmp_path)
+
+    assert report["by_role"]["tool"]["count"] == 1
+
+
 OWN_PROVIDER = """
 from opentelemetry import trace
 early = trace.get_tracer("early")
