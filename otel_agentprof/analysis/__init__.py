@@ -6,15 +6,19 @@ from otel_agentprof.analysis.costs import Price, costs
 from otel_agentprof.analysis.critical_path import Segment, critical_path
 from otel_agentprof.analysis.finding import Confidence, Finding, Impact
 from otel_agentprof.analysis.findings import RULES, findings
+from otel_agentprof.analysis.forward import Forward, forward
+from otel_agentprof.analysis.slack import drag, slack
 from otel_agentprof.analysis.statistics import Statistics, by_role, statistics_by
 from otel_agentprof.analysis.trace import Trace, measure
 from otel_agentprof.analysis.waterfall import Mark, Row, waterfall
+from otel_agentprof.analysis.whatif import WhatIf, what_if
 from otel_agentprof.analysis.windows import Windows, windows
 
 __all__ = [
     "RULES",
     "Confidence",
     "Finding",
+    "Forward",
     "Impact",
     "Mark",
     "Price",
@@ -22,13 +26,18 @@ __all__ = [
     "Segment",
     "Statistics",
     "Trace",
+    "WhatIf",
     "Windows",
     "by_role",
     "costs",
     "critical_path",
+    "drag",
     "findings",
+    "forward",
     "measure",
+    "slack",
     "statistics_by",
     "waterfall",
+    "what_if",
     "windows",
 ]

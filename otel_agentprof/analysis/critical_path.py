@@ -6,7 +6,8 @@
       lookup             |---|        - is hidden behind search
 
 Walk back from the root's end: the child that finished last was the one waited for. Time before the start of
-a hoisted span belongs to the span that created it. Definition: critical_path.md section C1, WALK.
+a hoisted span belongs to the span that created it. Definition: critical_path.md section C1, WALK. Where
+lanes were recorded, section C2: the path follows the barriers of ``forward``, which know them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from __future__ import annotations
 from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
+    from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.windows import Profile, Windows
     from otel_agentprof.model.tree import SpanTree
 
@@ -59,17 +62,20 @@ def critical_path(tree: SpanTree, profile: Profile = "agent") -> tuple[Segment, 
         return tuple(segments)
 
 
-def path_owners(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
+def path_owners(tree: SpanTree, view: Windows, model: Forward | None = None) -> tuple[list[int], list[int]]:
     """Return who holds each segment of the path, in time order, and where the segments are cut.
 
     Args:
         tree: The spans.
         view: Their windows.
+        model: Their barriers, if they are known already; only a trace with lanes needs them.
 
     Returns:
         Indices of spans (-1: the virtual root), and one cut more than segments: segment ``i`` goes from cut
         ``i`` to cut ``i + 1``.
     """
+    if view.lanes is not None:
+        return _owners_by_lane(tree, forward(tree, view) if model is None else model)
     heads, following = _sibling_lists(tree, view)
     starts, ends, hoisted = [*view.starts, tree.start_ns], view.ends, view.hoisted
     owners: list[int] = []
@@ -94,12 +100,36 @@ def path_owners(tree: SpanTree, view: Windows) -> tuple[list[int], list[int]]:
             continue
         heads[span] = following[child]
         if child in hoisted:
-            todo.extend(creators := _creators(child, tree, view))
+            todo.extend(creators := _creators(child, view))
             for creator in creators:
                 _put_latest_first(creator, heads, following, tree, view)
         todo.append(child)
         if heads[child] >= 0:
             _put_latest_first(child, heads, following, tree, view)
+    owners.reverse()
+    cuts.reverse()
+    return owners, cuts
+
+
+def _owners_by_lane(tree: SpanTree, model: Forward) -> tuple[list[int], list[int]]:
+    """Return the same for a trace with lanes: what each start and end had waited for, back from the end."""
+    starts, ends = model.starts, model.ends
+    top, size = model.top, len(tree.spans)
+    owners: list[int] = []
+    cuts = [tree.end_ns]
+    span, at_end = top, True
+    while at_end or span != top:
+        owner = span if at_end else model.starters[span]
+        last = model.last_children[span] if at_end else model.holders[span]
+        at_end, span = last >= 0, owner if last < 0 else last
+        until = ends[span] if at_end else starts[span]
+        if until < cuts[-1]:
+            owner = NO_PARENT if owner == size else owner
+            if owners and owners[-1] == owner:
+                cuts[-1] = until
+            else:
+                owners.append(owner)
+                cuts.append(until)
     owners.reverse()
     cuts.reverse()
     return owners, cuts
@@ -142,9 +172,9 @@ def _put_latest_first(
     following[children[-1]] = NO_PARENT
 
 
-def _creators(child: int, tree: SpanTree, view: Windows) -> list[int]:
+def _creators(child: int, view: Windows) -> list[int]:
     """Return the spans that led to a hoisted span, from below the one that waited down to its creator."""
-    creator, waiter = tree.parents[child], view.parents[child]
+    creator, waiter = view.creators[child], view.parents[child]
     if not view.starts[creator] <= view.starts[child] <= view.ends[creator]:
         return []  # it was made before or after its recorded parent ran: nothing led to it
     chain = []

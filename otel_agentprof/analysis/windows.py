@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from operator import le
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from otel_agentprof.analysis.lanes import lanes_of, nested_by_lane
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_agentprof.analysis.lanes import Lanes
     from otel_agentprof.model.tree import SpanTree
 
 Profile = Literal["agent", "compat"]
@@ -42,6 +44,9 @@ class Windows:
         background: Spans that nobody waited for (fire and forget, consumers of a queue), and all below them.
         abandoned: Spans that outlived a parent that failed: waited for until it gave up.
         dropped: Spans outside their parent that the ``compat`` profile leaves out, and all below them.
+        creators: The span that each one was started in: the recorded parent, or the sibling whose lane it
+            took over; -1 for tops.
+        lanes: Thread and task of each span; None where none was recorded, or the profile asks for none.
     """
 
     starts: Sequence[int]
@@ -51,6 +56,8 @@ class Windows:
     background: frozenset[int] = frozenset()
     abandoned: frozenset[int] = frozenset()
     dropped: frozenset[int] = frozenset()
+    creators: Sequence[int] = ()
+    lanes: Lanes | None = None
 
 
 def windows(tree: SpanTree, profile: Profile = "agent") -> Windows:
@@ -65,10 +72,13 @@ def windows(tree: SpanTree, profile: Profile = "agent") -> Windows:
     """
     if profile not in get_args(Profile):
         raise ValueError(f"profile must be 'agent' or 'compat', not {profile!r}")
+    lanes = lanes_of(tree) if profile == "agent" else None
+    if lanes is not None:
+        tree = nested_by_lane(tree, lanes)
     consumers = _queue_consumers(tree)
     if not consumers and not tree.detached and _is_nested(tree):
-        return Windows(tree.starts, tree.ends, tree.parents)
-    return _clipped(tree, consumers) if profile == "compat" else _waited(tree, consumers)
+        return Windows(tree.starts, tree.ends, tree.parents, creators=tree.parents, lanes=lanes)
+    return _clipped(tree, consumers) if profile == "compat" else _waited(tree, consumers, lanes)
 
 
 def _queue_consumers(tree: SpanTree) -> frozenset[int]:
@@ -105,10 +115,10 @@ def _clipped(tree: SpanTree, consumers: frozenset[int]) -> Windows:
             dropped.add(span)
         else:
             starts[span], ends[span] = max(start, starts[parent]), min(end, ends[parent])
-    return Windows(starts[:-1], ends[:-1], parents, dropped=frozenset(dropped))
+    return Windows(starts[:-1], ends[:-1], parents, dropped=frozenset(dropped), creators=parents)
 
 
-def _waited(tree: SpanTree, consumers: frozenset[int]) -> Windows:
+def _waited(tree: SpanTree, consumers: frozenset[int], lanes: Lanes | None) -> Windows:
     """Find for each span the ancestor that waited for it, and clip it to that one."""
     chain = _Chain(tree)
     starts, ends, parents = chain.starts, chain.ends, tree.parents
@@ -141,6 +151,8 @@ def _waited(tree: SpanTree, consumers: frozenset[int]) -> Windows:
         frozenset(hoisted),
         frozenset(background),
         frozenset(abandoned),
+        creators=tree.parents,
+        lanes=lanes,
     )
 
 

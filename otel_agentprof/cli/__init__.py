@@ -18,6 +18,7 @@ from otel_agentprof.cli.output import say
 from otel_agentprof.cli.prices import Prices
 from otel_agentprof.cli.report import ReportVerb
 from otel_agentprof.cli.run import Run
+from otel_agentprof.cli.whatif import WhatIfVerb
 from otel_agentprof.errors import AgentProfError, UnreadableTraceError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Verb(Protocol):
         ...
 
 
-VERBS: Final[tuple[Verb, ...]] = (Run(), ReportVerb(), Demo(), Doctor(), Prices())
+VERBS: Final[tuple[Verb, ...]] = (Run(), ReportVerb(), WhatIfVerb(), Demo(), Doctor(), Prices())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from otel_agentprof import pricing
-from otel_agentprof.cli import output
+from otel_agentprof.cli import output, traces
 from otel_agentprof.cli.output import say
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
@@ -16,13 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_agentprof.cli.output import Output
-    from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.report.report import Report
 
 _COMING: Final = ("perfetto", "speedscope")
-_TRACE_DIGITS: Final = 32
-_NAMED_TRACES: Final = 5
-_SHORT_ID: Final = 8
 
 
 class ReportVerb:
@@ -52,47 +48,18 @@ class ReportVerb:
         settings = Config.from_env()
         pricing.configure(settings.prices, is_strict=True)
         place = output.output_for(args, path=args.file)
-        trees, notes = _trees(args.source)
+        trees, notes = traces.read(args.source)
         for _, message in notes:
             say(f"{args.source}: {message}")
         if args.trace is not None:
-            trees = [_chosen(trees, args.trace)]
+            trees = [traces.chosen(trees, args.trace)]
         if len(trees) > 1 and place.format == "html":
-            raise AgentProfError(f"one page shows one trace; choose one with --trace ID: {_ids(trees)}")
+            raise AgentProfError(f"one page shows one trace; choose one with --trace ID: {traces.ids(trees)}")
         from otel_agentprof.report.build import build  # noqa: PLC0415 - loads the whole analysis
 
         reports = [build(tree, settings, notes) for tree in trees]
         place.write(place.rendered(reports[0]) if len(reports) == 1 else _several(reports, place))
         return 0
-
-
-def _trees(source: str) -> tuple[Sequence[SpanTree], tuple[tuple[str, str], ...]]:
-    from otel_agentprof.model.tree import by_trace  # noqa: PLC0415 - after the arguments are known to be good
-    from otel_agentprof.readers import read_spans  # noqa: PLC0415 - likewise
-
-    loaded = read_spans(source)
-    return tuple(by_trace(loaded.spans)), loaded.notes
-
-
-def _chosen(trees: Sequence[SpanTree], asked: str) -> SpanTree:
-    wanted = asked.strip().lower()
-    found = [tree for tree in trees if (tree.trace_id or "").startswith(wanted)]
-    if not found:  # Jaeger leaves leading zeros out
-        found = [tree for tree in trees if tree.trace_id == wanted.zfill(_TRACE_DIGITS)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise AgentProfError(f"--trace {asked} fits {len(found)} traces, give more digits: {_ids(found)}")
-    raise AgentProfError(f"there is no trace {asked!r}; there are {_ids(trees)}")
-
-
-def _ids(trees: Sequence[SpanTree]) -> str:
-    ids = [tree.trace_id or "" for tree in trees]
-    shown = ids[:_NAMED_TRACES]
-    short = {trace_id[:_SHORT_ID] for trace_id in ids}
-    if len(short) == len(ids):
-        shown = [trace_id[:_SHORT_ID] for trace_id in shown]
-    return ", ".join(shown) + (f" and {len(ids) - len(shown):,} more" if len(ids) > len(shown) else "")
 
 
 def _several(reports: Sequence[Report], place: Output) -> str:

@@ -83,17 +83,17 @@ class SpanTree:
         is_one_trace = len(trace_ids) == 1
         kept, parents = _linked(given, is_one_trace=is_one_trace)
         starts = list(map(_START, kept))
-        top_down, cut = _top_down(parents), frozenset[int]()
+        top_down, cut = parents_first(parents), frozenset[int]()
         if len(top_down) < len(kept):
             cut = _cut_cycles(kept, parents, starts)
-            top_down = _top_down(parents)
+            top_down = parents_first(parents)
         ends, open_spans, backward_spans = _ends(kept, starts, now_ns)
         tops = [index for index, parent in enumerate(parents) if parent < 0]
         parentless = [index for index in tops if not kept[index].parent_span_id]
         root, detached = _root(tops, parentless if is_one_trace else [])
         if detached:
             detached = _adopt(detached, root, parents, starts, ends)
-            top_down = _top_down(parents)
+            top_down = parents_first(parents)
         return cls(
             spans=tuple(kept),
             parents=tuple(parents),
@@ -168,7 +168,7 @@ def _linked(given: list[Span], *, is_one_trace: bool) -> tuple[list[Span], list[
     ]
 
 
-def _top_down(parents: list[int]) -> Sequence[int]:
+def parents_first(parents: Sequence[int]) -> Sequence[int]:
     """Return the spans that hang below a top, each parent before its children; no cycles among them."""
     size = len(parents)
     if all(map(lt, parents, range(size))):

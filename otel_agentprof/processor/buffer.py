@@ -18,7 +18,7 @@ from weakref import WeakSet
 from otel_agentprof.processor.spans import is_analysis_span, is_local_root
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
@@ -36,6 +36,7 @@ class LiveTrace:
     Attributes:
         spans: Ended spans, in the order in which they ended.
         open_spans: Spans that have started and not ended, by span id.
+        lanes: Thread and task that each span started in, by span id, as far as known.
         sent: How many of ``spans``, from the front, an early flush has forwarded.
         size: Rough bytes of ``spans``.
         seen: Monotonic time of the last span.
@@ -45,6 +46,7 @@ class LiveTrace:
 
     spans: list[ReadableSpan] = field(default_factory=list)
     open_spans: dict[int, Span] = field(default_factory=dict)
+    lanes: dict[int, str] = field(default_factory=dict)
     sent: int = 0
     size: int = 0
     seen: float = 0.0
@@ -62,6 +64,7 @@ class Handover:
     sent: int = 0
     size: int = 0
     origin: Span | None = None
+    lanes: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def root(self) -> ReadableSpan | None:
@@ -106,14 +109,14 @@ class Buffer:
         """Show all further spans of its trace to a watch, for as long as somebody holds it."""
         self._watches.setdefault(watch.trace_id, WeakSet()).add(watch)
 
-    def start(self, span: Span, now: float) -> None:
-        """Note that a span has started."""
+    def start(self, span: Span, lane: str | None, now: float) -> None:
+        """Note that a span has started, in a lane if that is known."""
         context = span.context
         if context is None or is_analysis_span(span):
             return
         trace_id = context.trace_id
         for watch in self._watches.get(trace_id, ()):
-            watch.started(span)
+            watch.started(span, lane)
         is_root = is_local_root(span)
         trace = self.live.get(trace_id)
         if trace is None:
@@ -125,6 +128,8 @@ class Buffer:
             self._ending.pop(trace_id, None)
         trace.origin = trace.origin or span
         trace.open_spans[context.span_id] = span
+        if lane is not None:
+            trace.lanes[context.span_id] = lane
         trace.seen = now
 
     def end(self, span: ReadableSpan, size: int, now: float) -> None:
@@ -235,7 +240,9 @@ class Buffer:
         self.partial_count += outcome == "partial"
         self._ready_size += trace.size
         open_spans = tuple(trace.open_spans.values())
-        self.ready.append(Handover(trace.spans, outcome, open_spans, trace.sent, trace.size, trace.origin))
+        self.ready.append(
+            Handover(trace.spans, outcome, open_spans, trace.sent, trace.size, trace.origin, trace.lanes)
+        )
 
     def _give_up(self, trace_id: int, reason: str) -> None:
         trace = self._remove(trace_id)

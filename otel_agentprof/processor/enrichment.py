@@ -38,9 +38,11 @@ def whole_trace(report: Report) -> Extra:
     return extra
 
 
-def enriched(spans: Iterable[ReadableSpan], report: Report) -> list[ReadableSpan]:
-    """Return copies of spans with what the report says about each of them."""
+def enriched(spans: Iterable[ReadableSpan], report: Report, lanes: Mapping[int, str]) -> list[ReadableSpan]:
+    """Return copies of spans with what the report says about each of them, and their lanes by span id."""
     extras = _extras(report)
+    for span_id, lane in lanes.items():
+        extras.setdefault(format_span_id(span_id), {})[semconv.LANE] = lane
     return [
         _with_attributes(span, extras.get(format_span_id(span.context.span_id), {})) if span.context else span
         for span in spans

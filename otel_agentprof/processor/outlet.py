@@ -98,14 +98,15 @@ class Outlet:
         with self._failures.contained("the conversion of a trace"):
             from otel_agentprof.readers.sdk import span_of  # noqa: PLC0415 - not needed before the first report
 
-            return self.analyse([span_of(span) for span in (*handover.spans, *handover.open_spans)])
+            spans = (*handover.spans, *handover.open_spans)
+            return self.analyse([span_of(span, handover.lanes) for span in spans])
         return None
 
     def _forward_enriched(self, handover: Handover, report: Report | None) -> None:
         spans = handover.spans[handover.sent :]
         if report is not None and handover.outcome == "complete":
             with self._failures.contained("the enrichment of a trace"):
-                spans = enriched(spans, report)
+                spans = enriched(spans, report, handover.lanes)
         self.forward(spans)
 
     def _emit(self, handover: Handover, report: Report) -> None:

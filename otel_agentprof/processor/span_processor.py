@@ -15,14 +15,16 @@ import threading
 import weakref
 from collections import deque
 from os import getpid
-from time import monotonic
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
+from otel_agentprof import semconv
 from otel_agentprof.config import Config
 from otel_agentprof.processor.buffer import Buffer
 from otel_agentprof.processor.failures import Failures
+from otel_agentprof.processor.lanes import LANES
 from otel_agentprof.processor.outlet import Outlet
 from otel_agentprof.processor.spans import rough_size
 from otel_agentprof.processor.stats import ProcessorStats
@@ -38,10 +40,12 @@ if TYPE_CHECKING:
 
     from otel_agentprof.report.report import Report
 
-    Entry = Span | tuple[ReadableSpan, int] | Watch  # started | ended, with its size | from now on
+    # started, with its lane and the time | ended, with its size | from now on
+    Entry = tuple[Span, str | None, int] | tuple[ReadableSpan, int] | Watch
 
 _MAX_ENTRIES = 100_000  # spans that start and spans that end
 _WAKE_AT = 1_024  # entries after which the worker is woken though no trace has ended
+_LIVE_NS = 1_000_000_000  # between a start and our hearing of it, at most
 _SHORTEST_WAIT_S = 0.01
 _LONGEST_WAIT_S = 30.0
 _SHUTDOWN_TIMEOUT_S = 30.0
@@ -91,7 +95,12 @@ class AgentProfSpanProcessor(SpanProcessor):
             if getpid() != self._pid:
                 self._after_fork()
             if len(self._entries) < _MAX_ENTRIES:
-                self._entries.append(span)
+                lane = LANES.current(span)
+                self._entries.append((span, lane, time_ns()))
+                if lane is not None:
+                    scope = span.instrumentation_scope
+                    if scope is not None and scope.name == semconv.SCOPE:
+                        span.set_attribute(semconv.LANE, lane)
             else:
                 self._has_overflowed = True
             if self._next is not None:
@@ -198,6 +207,7 @@ class AgentProfSpanProcessor(SpanProcessor):
 
     def _after_fork(self) -> None:
         """Begin anew in a child: its copy of the spans belongs to the parent, and the worker is not there."""
+        LANES.renew_after_fork()
         self._reset()
         self._worker.reset()
 
@@ -281,12 +291,16 @@ class AgentProfSpanProcessor(SpanProcessor):
 
 
 def _feed(buffer: Buffer, entry: Entry, now: float) -> None:
-    if isinstance(entry, tuple):
-        buffer.end(*entry, now)
-    elif isinstance(entry, Watch):
+    if isinstance(entry, Watch):
         buffer.watch(entry)
-    else:
-        buffer.start(entry, now)
+        return
+    if len(entry) == 2:  # noqa: PLR2004 - an end
+        buffer.end(*entry, now)
+        return
+    span, lane, started_ns = entry
+    # A span that was made with a start time of its own did not start where it was made.
+    is_live = abs((span.start_time or 0) - started_ns) < _LIVE_NS
+    buffer.start(span, lane if is_live else None, now)
 
 
 def _outlive_forks(processor: AgentProfSpanProcessor) -> None:

@@ -50,14 +50,17 @@ class Watch:
         self._analyse = analyse
         self._spans: list[ReadableSpan] = []
         self._open: dict[int, Span] = {}
+        self._lanes: dict[int, str] = {}
         self._is_over = threading.Event()
         self._lock = threading.Lock()
         self._report: Report | None = None
 
-    def started(self, span: Span) -> None:
-        """Note a span of the trace that starts."""
+    def started(self, span: Span, lane: str | None) -> None:
+        """Note a span of the trace that starts, in a lane if that is known."""
         if span.context is not None and len(self._open) < self._max_spans:
             self._open[span.context.span_id] = span
+            if lane is not None and len(self._lanes) < self._max_spans:
+                self._lanes[span.context.span_id] = lane
 
     def ended(self, span: ReadableSpan, size: int) -> bool:
         """Note an ended span of the trace, of about ``size`` bytes; return whether it is the watched one."""
@@ -99,7 +102,7 @@ class Watch:
     def _subtree(self) -> list[model.Span]:
         from otel_agentprof.readers.sdk import span_of  # noqa: PLC0415 - not needed before the first report
 
-        spans = [span_of(span) for span in (*self._spans, *self._open.values())]
+        spans = [span_of(span, self._lanes) for span in (*self._spans, *self._open.values())]
         top_id = format_span_id(self._span_id)
         top = next(span for span in spans if span.span_id == top_id)
         if top.parent_span_id is None:

@@ -13,22 +13,27 @@ from otel_agentprof.model.span import Event, Link, Span
 from otel_agentprof.readers.fields import lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # A process has one or two resources and thousands of spans: each is copied once. The resource itself is kept
 # beside its copy, so that its id() stays its own.
 _RESOURCES: Final[dict[int, tuple[object, dict[str, Any]]]] = {}
 _MAX_RESOURCES: Final = 16
+_NO_LANES: Final[Mapping[int, str]] = {}
 
 
-def span_of(readable: Any) -> Span:
+def span_of(readable: Any, lanes: Mapping[int, str] = _NO_LANES) -> Span:
     """Return a span with the data of an SDK ReadableSpan, ended or still open.
+
+    Args:
+        readable: The span.
+        lanes: By span id, what was noted beside the spans; the attribute of a span wins.
 
     Raises:
         AgentProfError: The object is no ReadableSpan, or one without a context.
     """
     try:
-        return _span(readable)
+        return _span(readable, lanes)
     except AttributeError as error:
         raise AgentProfError(_refusal(readable)) from error
 
@@ -44,7 +49,7 @@ def spans_of(spans: Iterable[Any]) -> tuple[Span, ...]:
     return tuple([span if isinstance(span, Span) else span_of(span) for span in spans])
 
 
-def _span(readable: Any) -> Span:
+def _span(readable: Any, lanes: Mapping[int, str]) -> Span:
     context, parent, status = readable.context, readable.parent, readable.status
     scope = readable.instrumentation_scope
     name, start_ns, end_ns = readable.name, readable.start_time, readable.end_time
@@ -67,7 +72,7 @@ def _span(readable: Any) -> Span:
         tuple([_link(link) for link in links]) if links else (),
         (scope.name or "") if scope is not None else "",
         _resource(readable.resource),
-        lane_of(attributes),
+        lane_of(attributes) or lanes.get(context.span_id),
         status_message=status.description or "",
         dropped_attributes=getattr(readable, "dropped_attributes", 0),
     )

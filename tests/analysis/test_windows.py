@@ -16,7 +16,7 @@ def test_nested_spans_are_their_own_windows() -> None:
           chat     |---|
     """)
 
-    assert windows(trace) == Windows(trace.starts, trace.ends, trace.parents)
+    assert windows(trace) == Windows(trace.starts, trace.ends, trace.parents, creators=trace.parents)
     assert windows(trace, "compat") == windows(trace)
 
 

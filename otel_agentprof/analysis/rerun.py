@@ -1,0 +1,129 @@
+"""The barriers of a trace run forwards with other durations: when everything would start and end then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otel_agentprof.analysis.queueing import limited
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    from otel_agentprof.analysis.forward import Forward
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different. All spans are indices.
+
+    Attributes:
+        factors: What the own time of a span is multiplied by.
+        follows: For a span that is to start together with a sibling: that sibling. Its gap stays.
+        capacity: How many spans of ``capped`` may run at a time; None for any number.
+        capped: Spans of which none is inside another one.
+    """
+
+    factors: Mapping[int, float] = field(default_factory=dict)
+    follows: Mapping[int, int] = field(default_factory=dict)
+    capacity: int | None = None
+    capped: AbstractSet[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the barriers: lists by span, and what each event had waited for last.
+
+    Attributes:
+        gaps: The gaps of ``Forward`` as they are in this run, as ``tails`` and ``second_gaps``.
+        starts: When each span starts, as ``ends``.
+        start_causes: The event (a span, or the complement of one for its end) that came last before each
+            start, as ``end_causes``; a span's own start has no cause if it is the top's.
+        owners: In whose time each start came after its cause.
+    """
+
+    gaps: list[int]
+    tails: list[int]
+    second_gaps: dict[int, int]
+    starts: list[int]
+    ends: list[int]
+    start_causes: list[int]
+    end_causes: list[int]
+    owners: list[int]
+
+    def own_on_path(self, top: int) -> Counter[int]:
+        """Return how much own time of each span is on the critical path of this run, in ns."""
+        own: Counter[int] = Counter()
+        event = ~top
+        while event != top:
+            if event < 0:
+                now, cause, owner = self.ends[~event], self.end_causes[~event], ~event
+            else:
+                now, cause, owner = self.starts[event], self.start_causes[event], self.owners[event]
+            before = self.starts[cause] if cause >= 0 else self.ends[~cause]
+            if now > before:
+                own[owner] += now - before
+            event = cause
+        return own
+
+
+def rerun(model: Forward, change: Change) -> Run:
+    """Return what becomes of a trace."""
+    run = _scaled(model, change.factors)
+    if change.capacity is None:
+        _run(model, run, change.follows)
+    else:
+        limited(model, run, change.follows, change.capped, change.capacity)
+    return run
+
+
+def _scaled(model: Forward, factors: Mapping[int, float]) -> Run:
+    size = len(model.starts)
+    gaps, tails = list(model.gaps), list(model.tails)
+    second_gaps = {span: gap for span, (_, gap) in model.second_reads.items()}
+    if factors:
+        for span, starter in enumerate(model.starters):
+            if starter in factors:
+                gaps[span] = round(gaps[span] * factors[starter])
+        for span, gap in second_gaps.items():
+            second_gaps[span] = round(gap * factors.get(model.parents[span], 1))
+        for span, factor in factors.items():
+            tails[span] = round(tails[span] * factor)
+    starts, ends = list(model.starts), list(model.ends)
+    return Run(gaps, tails, second_gaps, starts, ends, [model.top] * size, [0] * size, list(model.starters))
+
+
+def _run(model: Forward, run: Run, follows: Mapping[int, int]) -> None:
+    values = [0] * model.slot_count
+    causes: list[int | None] = [None] * model.slot_count  # of each value; a slot may not have one yet
+    starts, ends, gaps, tails, reads = run.starts, run.ends, run.gaps, run.tails, model.reads
+    parents, second_reads, lane_writes, top = model.parents, model.second_reads, model.lane_writes, model.top
+    for event in model.events:
+        if event >= 0:
+            if event in follows:
+                cause: int | None = follows[event]
+                starts[event] = starts[follows[event]] + gaps[event]
+                run.start_causes[event] = follows[event]
+            elif event != top:
+                slot = reads[event]
+                now, cause = values[slot] + gaps[event], causes[slot]
+                if event in second_reads:
+                    slot = second_reads[event][0]
+                    if values[slot] + run.second_gaps[event] > now:
+                        now, cause = values[slot] + run.second_gaps[event], causes[slot]
+                        run.owners[event] = parents[event]
+                starts[event] = now
+                run.start_causes[event] = top if cause is None else cause
+            values[event], causes[event] = starts[event], event
+            continue
+        span = ~event
+        cause = causes[span]
+        run.end_causes[span] = span if cause is None else cause
+        end = ends[span] = values[span] + tails[span]
+        if span == top:
+            continue
+        for slot in (parents[span], *lane_writes.get(span, ())):
+            if end > values[slot] or causes[slot] is None:
+                values[slot], causes[slot] = end, event

@@ -1,0 +1,205 @@
+"""``agentprof whatif``: how long a trace would have taken, and what it would have cost, after changes."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from otel_agentprof import pricing
+from otel_agentprof.cli import output, traces
+from otel_agentprof.cli.output import say
+from otel_agentprof.config import Config
+from otel_agentprof.errors import AgentProfError
+from otel_agentprof.report import text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.report.changes import Outcome, Planned
+
+_KINDS: Final = {
+    "span": "scale",
+    "name": "by_name",
+    "role": "by_role",
+    "model": "by_model",
+    "tool": "by_tool",
+}
+
+
+class WhatIfVerb:
+    """Tell what changes to a trace would save, each by itself and all together.
+
+    The trace is run again with the barriers that its times show: a call waits for what had ended when it
+    began, a span for its children. Savings do not add up, so the last row is computed as one change.
+
+        agentprof whatif trace.jsonl --scale tool:search=0.5 --parallel --concurrency 4
+    """
+
+    name: ClassVar[str] = "whatif"
+
+    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments of this verb."""
+        add = parser.add_argument
+        add("source", metavar="SOURCE", help="a file, or - for stdin")
+        add("-o", dest="file", metavar="FILE", help="write there, not to stdout")
+        add("--trace", metavar="ID", help="which trace, if there are several; the first digits are enough")
+        add(
+            "--scale",
+            action="append",
+            default=[],
+            metavar="KIND:NAME=FACTOR",
+            help="multiply own time: tool:search=0.5; KIND is tool, model, role, name or span",
+        )
+        add("--parallel", action="store_true", help="start independent calls together")
+        add("--dedupe", action="store_true", help="make calls with the same input once")
+        add(
+            "--model",
+            action="append",
+            default=[],
+            metavar="A=B",
+            help="ask model B instead of A (an estimate)",
+        )
+        add("--concurrency", type=int, metavar="N", help="run at most N calls at a time")
+        output.add_arguments(parser, formats=("text", "json"))
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Write the table."""
+        from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
+        from otel_agentprof.report.changes import outcomes  # noqa: PLC0415 - likewise
+
+        scales = [_scale(asked) for asked in args.scale]
+        models = [_models(asked) for asked in args.model]
+        if not (scales or models or args.parallel or args.dedupe or args.concurrency is not None):
+            raise AgentProfError("name a change: --scale, --parallel, --dedupe, --model or --concurrency")
+        pricing.configure(Config.from_env().prices, is_strict=True)
+        place = output.output_for(args, path=args.file)
+        trees, notes = traces.read(args.source)
+        for _, message in notes:
+            say(f"{args.source}: {message}")
+        if args.trace is not None:
+            trees = [traces.chosen(trees, args.trace)]
+        if len(trees) != 1:
+            raise AgentProfError(f"choose one trace with --trace ID: {traces.ids(trees)}")
+        trace = measure(trees[0], pricing.price)
+        try:
+            found = outcomes(trace, [*scales, *_structural(trace, args, models)])
+        except ValueError as error:
+            raise AgentProfError(str(error)) from error
+        before = _usd(trace)
+        place.write(
+            _as_json(trace, found, before) if place.format == "json" else _as_text(trace, found, before)
+        )
+        return 0
+
+
+def _structural(trace: Trace, args: argparse.Namespace, models: list[tuple[str, str]]) -> list[Planned]:
+    from otel_agentprof.report import changes  # noqa: PLC0415 - loads the whole analysis
+
+    planned = [changes.replaced_model(trace, before, after) for before, after in models]
+    if args.parallel:
+        planned.append(changes.side_by_side(trace))
+    if args.dedupe:
+        planned.append(changes.without_repeats(trace))
+    if args.concurrency is not None:
+        label = f"at most {text.plural(args.concurrency, 'call')} at a time"
+        planned.append(changes.Planned(label, {"concurrency": args.concurrency}))
+    return planned
+
+
+def _scale(asked: str) -> Planned:
+    from otel_agentprof.report.changes import Planned  # noqa: PLC0415 - loads the whole analysis
+
+    target, _, factor = asked.rpartition("=")
+    kind, _, name = target.partition(":")
+    try:
+        number = float(factor)
+    except ValueError:
+        number = math.nan
+    if kind not in _KINDS or not name or not math.isfinite(number) or number < 0:
+        raise AgentProfError(
+            f"--scale {asked}: expected KIND:NAME=FACTOR such as tool:search=0.5, "
+            f"KIND one of {', '.join(_KINDS)}, FACTOR from 0 on"
+        )
+    return Planned(f"{kind} {name} x {number:g}", {_KINDS[kind]: {name: number}})
+
+
+def _models(asked: str) -> tuple[str, str]:
+    before, _, after = asked.partition("=")
+    if not before or not after:
+        raise AgentProfError(f"--model {asked}: expected A=B, the model that was asked and the one to ask")
+    return before, after
+
+
+def _usd(trace: Trace) -> Decimal | None:
+    from otel_agentprof.report.changes import cost_now  # noqa: PLC0415 - loads the whole analysis
+
+    return cost_now(trace)
+
+
+def _as_text(trace: Trace, found: Sequence[Outcome], before: Decimal | None) -> str:
+    now = trace.tree.duration_ns
+    rows = [("change", "time", "saved", "", "cost", "saved", "")]
+    rows.append(("as it is", text.duration(now), "", "", text.money(before), "", ""))
+    rows += [
+        (
+            text.clean(outcome.label),
+            text.duration(outcome.time.makespan_ns),
+            text.duration(outcome.time.saved_ns),
+            f"{outcome.time.saved_ns / now:.0%}" if now else "",
+            text.money(outcome.cost_usd),
+            "" if before is None or outcome.cost_usd is None else text.money(before - outcome.cost_usd),
+            text.clean(outcome.note),
+        )
+        for outcome in found
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if at in (0, len(row) - 1) else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    names = {span.span_id: text.name(span.name) for span in trace.tree.spans}
+    last = found[-1].time
+    waits = (
+        f"{names.get(span_id or '', '(outside all spans)')} {text.duration(ns)}"
+        for span_id, ns in last.top_spans
+    )
+    lines += ["", f"Then the time is in: {', '.join(waits) or 'nothing'}"]
+    if last.curve:
+        steps = (f"{percent} % faster: {text.duration(ns)}" for percent, ns in last.curve)
+        lines.append(f"What is scaled, made faster: {', '.join(steps)}")
+    return "\n".join(lines) + "\n"
+
+
+def _as_json(trace: Trace, found: Sequence[Outcome], before: Decimal | None) -> str:
+    *single, together = (_data(outcome, before) for outcome in found)
+    data = {
+        "schema": "agentprof.whatif/1",
+        "trace_id": trace.tree.trace_id,
+        "duration_ns": trace.tree.duration_ns,
+        "cost_usd": None if before is None else float(before),
+        "changes": single,
+        "together": together,
+    }
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _data(outcome: Outcome, before: Decimal | None) -> dict[str, Any]:
+    cost = outcome.cost_usd
+    return {
+        "change": outcome.label,
+        "makespan_ns": outcome.time.makespan_ns,
+        "saved_ns": outcome.time.saved_ns,
+        "cost_usd": None if cost is None else float(cost),
+        "saved_usd": None if cost is None or before is None else float(before - cost),
+        "is_estimate": outcome.note.startswith("estimate"),
+        "note": outcome.note,
+        "top_spans": [{"span_id": span_id, "own_ns": ns} for span_id, ns in outcome.time.top_spans],
+        "curve": [{"faster_percent": percent, "makespan_ns": ns} for percent, ns in outcome.time.curve],
+    }

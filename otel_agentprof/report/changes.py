@@ -1,0 +1,170 @@
+"""Changes to a trace, each by itself and all together: how long it would take, and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from otel_agentprof import pricing, semconv
+from otel_agentprof.analysis.forward import forward
+from otel_agentprof.analysis.operations import total_usd
+from otel_agentprof.analysis.selection import Selection
+from otel_agentprof.analysis.sequential import sequential_groups
+from otel_agentprof.analysis.whatif import what_if
+from otel_agentprof.model import dialects
+from otel_agentprof.report import text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.analysis.whatif import WhatIf
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A change that somebody considers.
+
+    Attributes:
+        label: As people call it.
+        arguments: For ``what_if``: ``by_tool``, ``together``, ``concurrency``...
+        models: Models to be replaced, and by which.
+        note: What the figures rest on; empty where they need no explanation.
+    """
+
+    label: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a change would bring; ``cost_usd`` is None where a price is not known."""
+
+    label: str
+    time: WhatIf
+    cost_usd: Decimal | None
+    note: str = ""
+
+
+def outcomes(trace: Trace, planned: Sequence[Planned]) -> tuple[Outcome, ...]:
+    """Return what each change would bring by itself, and as the last one what all of them would together.
+
+    Raises:
+        ValueError: A change makes no sense, see ``what_if``.
+    """
+    model = forward(trace.tree)
+    return tuple(
+        Outcome(
+            change.label,
+            what_if(trace.tree, model=model, **change.arguments),
+            _cost(
+                trace, Selection(trace.tree, model).below(change.arguments.get("remove", ())), change.models
+            ),
+            change.note,
+        )
+        for change in (*planned, _together(planned))
+    )
+
+
+def cost_now(trace: Trace) -> Decimal | None:
+    """Return what the trace cost; None where a price is not known."""
+    return _cost(trace, set(), {})
+
+
+def side_by_side(trace: Trace) -> Planned:
+    """Return the change that starts calls together that ran one after another without having to."""
+    groups = [group for group in sequential_groups(trace, at_least=2) if group.confidence != "possible"]
+    spans = trace.tree.spans
+    count = sum(len(group.indices) for group in groups)
+    return Planned(
+        "run independent calls together",
+        {"together": [[spans[index].span_id for index in group.indices] for group in groups]},
+        note=f"{text.plural(count, 'call')} in {text.plural(len(groups), 'group')}"
+        if groups
+        else "no calls that are known to be independent",
+    )
+
+
+def without_repeats(trace: Trace) -> Planned:
+    """Return the change that makes every call with the same input only once."""
+    seen: set[tuple[str, str, str]] = set()
+    repeats = []
+    has_inputs = False
+    for index in sorted(range(len(trace.tree)), key=trace.tree.starts.__getitem__):
+        span, role = trace.tree.spans[index], trace.ledger.roles[index]
+        given = span.attributes.get(semconv.TOOL_CALL_ARGUMENTS if role == "tool" else semconv.INPUT_MESSAGES)
+        if given is None or not trace.ledger.counted[index]:
+            continue
+        has_inputs = True
+        key = role, dialects.operation_of(span, role), repr(given)
+        if key in seen:
+            repeats.append(span.span_id)
+        seen.add(key)
+    note = (
+        text.plural(len(repeats), "call")
+        if has_inputs
+        else "no call tells its input: nothing is known to be repeated"
+    )
+    return Planned("make each call once", {"remove": repeats}, note=note)
+
+
+def replaced_model(trace: Trace, before: str, after: str) -> Planned:
+    """Return the change that asks another model; how fast it is, this trace tells or nobody."""
+    old, new = (_tokens_per_second(trace, model) for model in (before, after))
+    label = f"model {before} -> {after}"
+    if old is None or new is None:
+        return Planned(
+            label, models={before: after}, note="estimate: price only, its speed is not known here"
+        )
+    return Planned(
+        label,
+        {"by_model": {before: old / new}},
+        {before: after},
+        f"estimate: {new:.0f} instead of {old:.0f} output tokens/s in this trace, same tokens",
+    )
+
+
+def _tokens_per_second(trace: Trace, model: str) -> float | None:
+    tokens = seconds = 0.0
+    for index, usage in enumerate(trace.ledger.usage):
+        if usage is not None and trace.ledger.models[index] == model:
+            tokens += usage.output
+            seconds += trace.times.total[index] / 1e9
+    return tokens / seconds if tokens and seconds else None
+
+
+def _together(planned: Sequence[Planned]) -> Planned:
+    arguments: dict[str, Any] = {}
+    models: dict[str, str] = {}
+    for change in planned:
+        models.update(change.models)
+        for name, value in change.arguments.items():
+            if isinstance(value, Mapping):
+                known = arguments.setdefault(name, {})
+                for key, factor in value.items():
+                    known[key] = known.get(key, 1.0) * factor
+            else:
+                arguments[name] = value
+    return Planned("all together", arguments, models, "computed as one: savings do not add up")
+
+
+def _cost(trace: Trace, removed: set[int], models: Mapping[str, str]) -> Decimal | None:
+    amounts: list[Decimal | None] = []
+    for index, (usd, usage) in enumerate(zip(trace.costs, trace.ledger.usage, strict=True)):
+        if index in removed:
+            continue
+        model = models.get(trace.ledger.models[index] or "")
+        if usage is None or model is None:
+            amounts.append(usd)
+            if usage is not None and usd is None and usage.total:
+                return None
+            continue
+        cost = pricing.price(usage, model)
+        if cost is None:
+            return None
+        amounts.append(cost.total)
+    return total_usd(amounts) or Decimal(0)

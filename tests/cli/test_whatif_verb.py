@@ -1,0 +1,135 @@
+"""``agentprof whatif``: the table of what changes would bring."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drawing import draw_spans
+
+from otel_agentprof.cli import main
+from otel_agentprof.report.otlp_lines import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TRACE = """
+    agent       |---------------------------------------|   role=agent
+      chat      |--------|                                  role=llm op=chat model=gpt-4o in=1000 out=100
+      search              |--------|                        role=tool tool=search gen_ai.tool.call.arguments=a
+      search                        |--------|              role=tool tool=search gen_ai.tool.call.arguments=a
+      chat                                    |----|        role=llm op=chat model=gpt-4o-mini in=1000 out=100
+"""
+_UNIT = 100_000_000
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    path = tmp_path / "trace.jsonl"
+    path.write_text("".join(render(draw_spans(_TRACE, unit=_UNIT))))
+    return str(path)
+
+
+def _data(source: str, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main(["whatif", source, "--format", "json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "saved"),
+    [
+        (("--scale", "tool:search=0.5"), 9),
+        (("--scale", "name:search=0.5"), 9),
+        (("--scale", "role:llm=0"), 14),
+        (("--scale", "model:gpt-4o=0"), 9),
+        (("--scale", "span:0000000000000003=0"), 9),
+        (("--parallel",), 9),
+        (("--dedupe",), 9),
+        (("--concurrency", "1"), 0),
+    ],
+)
+def test_each_change_saves_what_it_should(
+    source: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], saved: int
+) -> None:
+    data = _data(source, capsys, *arguments)
+
+    assert [change["saved_ns"] for change in data["changes"]] == [saved * _UNIT]
+    assert data["together"]["saved_ns"] == saved * _UNIT
+
+
+def test_savings_do_not_add_up(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = _data(source, capsys, "--parallel", "--dedupe", "--scale", "tool:search=0.5")
+
+    added = sum(change["saved_ns"] for change in data["changes"])
+    assert data["together"]["saved_ns"] < added
+
+
+def test_several_scales_hold_together(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = _data(source, capsys, "--scale", "tool:search=0.5", "--scale", "tool:search=0.5")
+
+    assert data["together"]["makespan_ns"] < data["changes"][0]["makespan_ns"]
+
+
+def test_another_model_is_priced_by_the_table_and_timed_by_this_trace(
+    source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _data(source, capsys, "--model", "gpt-4o=gpt-4o-mini")
+
+    (change,) = data["changes"]
+    assert change["is_estimate"]
+    assert change["saved_ns"] == 4 * _UNIT
+    assert change["saved_usd"] == pytest.approx((1000 * (2.5 - 0.15) + 100 * (10 - 0.6)) / 1e6)
+
+
+def test_a_model_of_unknown_speed_and_price_changes_neither(
+    source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _data(source, capsys, "--model", "gpt-4o=nobody-knows-me")
+
+    assert (data["changes"][0]["saved_ns"], data["changes"][0]["cost_usd"]) == (0, None)
+
+
+def test_the_table_shows_before_and_after(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["whatif", source, "--scale", "tool:search=0.5", "--dedupe"]) == 0
+
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = {row.split("  ")[0] for row in out.splitlines()}
+    assert {"as it is", "tool search x 0.5", "make each call once", "all together"} <= rows
+    assert "100 % faster" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--scale", "search=0.5"),
+        ("--scale", "tool:search=fast"),
+        ("--scale", "tool:search=-1"),
+        ("--scale", "tool:search=nan"),
+        ("--model", "gpt-4o"),
+        ("--concurrency", "0"),
+        ("--dedupe", "--trace", "abc"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    source: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert main(["whatif", source, *arguments]) == 2
+
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+
+
+def test_one_of_several_traces_has_to_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "two.jsonl"
+    spans = draw_spans("""
+        one |--|
+        two |---| trace=2 parent=none
+    """)
+    path.write_text("".join(render(spans)))
+
+    assert main(["whatif", str(path), "--parallel"]) == 2
+    assert main(["whatif", str(path), "--dedupe", "--trace", "0" * 31 + "2"]) == 0
+    assert "nothing is known to be repeated" in capsys.readouterr().out
