@@ -70,6 +70,10 @@ class Config:
             (``OTEL_AGENTPROF_PROMPT_HEAVY_RATIO``).
         max_iterations: LLM calls directly under one agent above which it loops
             (``OTEL_AGENTPROF_MAX_ITERATIONS``).
+        high_impact_ratio: Share of a run's time or money that a finding saves from which on its impact is
+            high (``OTEL_AGENTPROF_HIGH_IMPACT_RATIO``).
+        medium_impact_ratio: Likewise for medium; below it, it is low
+            (``OTEL_AGENTPROF_MEDIUM_IMPACT_RATIO``).
     """
 
     capture_content: bool = _setting(default=False, variable="CAPTURE_CONTENT")
@@ -88,6 +92,8 @@ class Config:
     sequential_group: int = _setting(default=3, variable="SEQUENTIAL_GROUP")
     prompt_heavy_ratio: float = _setting(default=0.8, variable="PROMPT_HEAVY_RATIO")
     max_iterations: int = _setting(default=10, variable="MAX_ITERATIONS")
+    high_impact_ratio: float = _setting(default=0.10, variable="HIGH_IMPACT_RATIO")
+    medium_impact_ratio: float = _setting(default=0.03, variable="MEDIUM_IMPACT_RATIO")
 
     @classmethod
     def from_env(cls, **overrides: Any) -> Config:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from otel_agentprof.analysis.costs import Price, costs
 from otel_agentprof.analysis.critical_path import Segment, critical_path
 from otel_agentprof.analysis.finding import Confidence, Finding, Impact
-from otel_agentprof.analysis.findings import RULES, findings
+from otel_agentprof.analysis.findings import findings
 from otel_agentprof.analysis.forward import Forward, forward
+from otel_agentprof.analysis.rules import RULES
 from otel_agentprof.analysis.slack import drag, slack
 from otel_agentprof.analysis.statistics import Statistics, by_role, statistics_by
 from otel_agentprof.analysis.trace import Trace, measure

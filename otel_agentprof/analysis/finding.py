@@ -20,27 +20,29 @@ class Finding:
     Attributes:
         rule: Machine name of the rule that found it, such as ``slow_llm``.
         title: One line for people.
-        impact: high, medium or low.
         component: The operation, role or group that it is about.
         metric: What was measured, unit in its name, such as ``avg_latency_ms``.
         value: The measured figure.
         threshold: The limit that it broke.
         suggestion: What to do.
+        impact: high, medium or low, by the share of the run that the change would save. Rules leave it.
         span_ids: The evidence.
         saving_ns: Time that the change would save; None when it was not computed.
         saving_usd: Money that the change would save; None when it was not computed.
+        derivation: How the savings were computed, or why there is none.
         confidence: How sure a structural claim is; None where it does not apply.
     """
 
     rule: str
     title: str
-    impact: Impact
     component: str
     metric: str
     value: float
     threshold: float
     suggestion: str
+    impact: Impact = "low"
     span_ids: tuple[str, ...] = ()
     saving_ns: int | None = None
     saving_usd: Decimal | None = None
+    derivation: str = ""
     confidence: Confidence | None = None

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from otel_agentprof.analysis.finding import Confidence
     from otel_agentprof.analysis.trace import Trace
@@ -53,13 +53,12 @@ class SequentialGroup:
 
 def sequential_groups(trace: Trace, *, at_least: int) -> Iterator[SequentialGroup]:
     """Yield the groups of ``at_least`` calls or more that a user could run side by side."""
-    turns = _turns(trace)
     for siblings in _siblings(trace):
         after_llm = False
         for kind, run in groupby(siblings, key=lambda index: _kind(trace, index)):
-            for group in _runs(trace, turns, tuple(run)):
+            for group in _runs(trace, tuple(run)):
                 if len(group) >= at_least:
-                    yield _group(trace, turns, group, after_llm=after_llm)
+                    yield _group(trace, group, after_llm=after_llm)
             after_llm = after_llm or kind[0] == "llm"
 
 
@@ -90,7 +89,7 @@ def _kind(trace: Trace, index: int) -> tuple[Role, str]:
     return role, dialects.operation_of(trace.tree.spans[index], role).partition(":")[0]
 
 
-def _runs(trace: Trace, turns: Mapping[str, int], siblings: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _runs(trace: Trace, siblings: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Cut siblings of one kind wherever two overlap, or where one has to wait for the one before it."""
     run: list[int] = []
     for cluster in _clusters(trace, siblings):
@@ -98,7 +97,7 @@ def _runs(trace: Trace, turns: Mapping[str, int], siblings: Sequence[int]) -> It
             yield tuple(run)
             run = []
             continue
-        if run and _has_to_wait(trace, turns, run[-1], cluster[0]):
+        if run and _has_to_wait(trace, run[-1], cluster[0]):
             yield tuple(run)
             run = []
         run += cluster
@@ -118,10 +117,10 @@ def _clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
     yield cluster
 
 
-def _has_to_wait(trace: Trace, turns: Mapping[str, int], before: int, after: int) -> bool:
+def _has_to_wait(trace: Trace, before: int, after: int) -> bool:
     first, second = trace.tree.spans[before], trace.tree.spans[after]
     role = trace.ledger.roles[after]
-    asked_first, asked_second = (_asked_by(trace, turns, index) for index in (before, after))
+    asked_first, asked_second = (_asked_by(trace, index) for index in (before, after))
     if asked_first is not None and asked_second is not None:
         return asked_first != asked_second
     if first.status == "ERROR" and dialects.operation_of(first, role) == dialects.operation_of(second, role):
@@ -134,30 +133,13 @@ def _has_to_wait(trace: Trace, turns: Mapping[str, int], before: int, after: int
     )
 
 
-def _turns(trace: Trace) -> dict[str, int]:
-    """Return for each tool call id the model call that asked for it."""
-    return {
-        call_id: index
-        for index, role in enumerate(trace.ledger.roles)
-        if role == "llm"
-        for call_id in _texts(trace.tree.spans[index].attributes.get(semconv.TOOL_CALL_IDS))
-    }
+def _asked_by(trace: Trace, index: int) -> int | None:
+    return trace.turns.asked_by(trace.tree.spans[index])
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, tuple | list) else ()
-
-
-def _asked_by(trace: Trace, turns: Mapping[str, int], index: int) -> int | None:
-    _, call_id = dialects.tool_of(trace.tree.spans[index])
-    return None if call_id is None else turns.get(call_id)
-
-
-def _group(
-    trace: Trace, turns: Mapping[str, int], group: tuple[int, ...], *, after_llm: bool
-) -> SequentialGroup:
+def _group(trace: Trace, group: tuple[int, ...], *, after_llm: bool) -> SequentialGroup:
     role = trace.ledger.roles[group[0]]
-    asked = {_asked_by(trace, turns, index) for index in group}
+    asked = {_asked_by(trace, index) for index in group}
     confidence: Confidence = "possible"
     if len(asked) == 1 and None not in asked:
         confidence = "proven"

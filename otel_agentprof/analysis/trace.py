@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis.costs import charges
 from otel_agentprof.analysis.critical_path import path_owners
-from otel_agentprof.analysis.operations import operations
+from otel_agentprof.analysis.forward import forward
+from otel_agentprof.analysis.iterations import iterations
+from otel_agentprof.analysis.operations import operations, total_usd
 from otel_agentprof.analysis.statistics import times
+from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
     from decimal import Decimal
 
     from otel_agentprof.analysis.costs import Dispute, Price
+    from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.statistics import Times
+    from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
 
@@ -31,30 +38,65 @@ class Stretch(NamedTuple):
     end_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """The measurements of one trace; whatever is per span is indexed like ``tree.spans``.
 
     Attributes:
+        price: What tokens cost.
         ledger: What each span is, and its tokens if they count.
         costs: US dollars per span; None for no call, and for an unknown price.
+        view: Who waits for whom, and when.
         path: The critical path, in time order.
-        background: Spans that nobody waited for.
-        hoisted: Spans that outlive their parent and are waited for further up.
         times: Total, own and critical time of each span.
         operations: Calls of the same kind added up.
         disputes: Sums of money that a run names beside the cost of its calls.
     """
 
     tree: SpanTree
+    price: Price
     ledger: Ledger
     costs: tuple[Decimal | None, ...]
+    view: Windows
     path: tuple[Stretch, ...]
-    background: AbstractSet[int]
-    hoisted: AbstractSet[int]
     times: Times
     operations: tuple[Operation, ...]
     disputes: tuple[Dispute, ...] = ()
+
+    @cached_property
+    def background(self) -> AbstractSet[int]:
+        """Spans that nobody waited for."""
+        return self.view.background
+
+    @cached_property
+    def hoisted(self) -> AbstractSet[int]:
+        """Spans that outlive their parent and are waited for further up."""
+        return self.view.hoisted
+
+    @cached_property
+    def cost_usd(self) -> Decimal | None:
+        """What all calls cost whose price is known; None where none is."""
+        return total_usd(self.costs)
+
+    @cached_property
+    def forward(self) -> Forward:
+        """The barriers of the trace, for what-if."""
+        return forward(self.tree, self.view)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Which model call asked for which tool calls."""
+        return Turns.of(self.tree, self.ledger)
+
+    @cached_property
+    def iterations(self) -> Mapping[int, tuple[int, ...]]:
+        """The model calls directly under each agent, by start."""
+        return iterations(self.tree, self.ledger)
+
+    def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
+        """Return the span ids of some indices."""
+        spans = self.tree.spans
+        return tuple(spans[index].span_id for index in indices)
 
 
 def measure(tree: SpanTree, price: Price) -> Trace:
@@ -71,11 +113,11 @@ def measure(tree: SpanTree, price: Price) -> Trace:
     path = tuple(map(Stretch, owners, cuts, cuts[1:]))
     return Trace(
         tree=tree,
+        price=price,
         ledger=ledger,
         costs=paid,
+        view=waiting,
         path=path,
-        background=waiting.background,
-        hoisted=waiting.hoisted,
         times=times(tree, path),
         operations=operations(tree, ledger, paid),
         disputes=disputes,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.semconv import Role
 
+NS_PER_MS: Final = 1_000_000
 _PLURALS: Final[Mapping[Role, str]] = {
     "llm": "LLM calls",
     "tool": "tool calls",
@@ -54,3 +55,8 @@ def listing(names: Mapping[str, int]) -> str:
     shown = [f"{name} x{times}" if times > 1 else name for name, times in list(names.items())[:_LISTED]]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def over_calls(count: int) -> str:
+    """Return over how many calls an average is; nothing for one."""
+    return f" over {count:,} calls" if count > 1 else ""

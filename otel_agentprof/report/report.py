@@ -178,6 +178,7 @@ def _finding(found: Finding) -> dict[str, Any]:
         "threshold": _finite(found.threshold),
         "saving_ns": found.saving_ns,
         "saving_usd": _money(found.saving_usd),
+        "derivation": found.derivation,
         "confidence": found.confidence,
         "span_ids": list(found.span_ids),
         "suggestion": found.suggestion,

@@ -62,7 +62,9 @@ def wild_reports(draw: st.DrawFn) -> Report:
             )
         )
     name = draw(_NAMES)
-    found = Finding("rule", name, "high", name, f"{name}_ms", 1.5, 1.0, name, (name,), 10**9, None, "likely")
+    found = Finding(
+        "rule", name, name, f"{name}_ms", 1.5, 1.0, name, "high", (name,), 10**9, None, name, "likely"
+    )
     made = report(rows, trace_id=name, findings=(found,) * 12, data_quality=(DataQuality("x", name),) * 9)
     return replace(made, root_name=name, unpriced_models=(*made.unpriced_models, name))
 

@@ -1,0 +1,57 @@
+"""One finding per cause: what is said in general gives way to what says why.
+
+A general finding (a tool is slow) is dropped where a more telling one (the same call made three times) is
+about most of the same spans; what it measured is added to that one's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from otel_agentprof.analysis.finding import Finding
+
+# What each general rule gives way to, the most telling first.
+TELLING: Final[Mapping[str, tuple[str, ...]]] = {
+    "slow_llm": ("slow_first_token", "slow_generation"),
+    "too_many_calls": ("repeated_call", "agent_loop"),
+    "too_many_iterations": ("agent_loop",),
+    "prompt_heavy": ("prompt_cache_miss", "context_growth"),
+    "costly_operation": ("oversized_model", "prompt_cache_miss", "context_growth"),
+    "unusual_duration": ("slow_llm", "slow_tool", "slow_first_token", "slow_generation", "repeated_call"),
+    "unused_concurrency": ("sequential_group",),
+}
+_MOST: Final = 0.5
+
+
+def merged(found: Sequence[Finding]) -> list[Finding]:
+    """Return findings without those whose cause another one tells; the order stays."""
+    kept = list(found)
+    for general in sorted(found, key=lambda one: _generality(one.rule)):
+        place = _told_by(general, kept)
+        if place is not None:
+            telling = kept[place]
+            kept[place] = replace(
+                telling,
+                suggestion=f"{telling.suggestion} Also: {general.title}.",
+                span_ids=tuple(dict.fromkeys((*telling.span_ids, *general.span_ids))),
+            )
+            kept.remove(general)
+    return kept
+
+
+def _generality(rule: str) -> int:
+    """Return how many rules are more telling, so that the most general give way first."""
+    return -len(TELLING.get(rule, ()))
+
+
+def _told_by(general: Finding, kept: Sequence[Finding]) -> int | None:
+    spans = set(general.span_ids)
+    for rule in TELLING.get(general.rule, ()):
+        for place, other in enumerate(kept):
+            if other.rule == rule and len(spans.intersection(other.span_ids)) > len(spans) * _MOST:
+                return place
+    return None

@@ -1,0 +1,33 @@
+"""One small rule per claim: each reads the measurements of a trace and yields findings.
+
+A rule names its evidence and lets the what-if model (``analysis.saving``) say what a change would save; how
+much that matters is decided for all rules alike, in ``analysis.findings``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from otel_agentprof.analysis.rules.costly import costly_operation, prompt_heavy
+from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
+from otel_agentprof.analysis.rules.slow import slow_llm, slow_tool
+from otel_agentprof.analysis.rules.waiting import sequential_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from otel_agentprof.analysis.finding import Finding
+    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.config import Config
+
+    Rule = Callable[[Trace, Config], Iterator[Finding]]
+
+RULES: Final[tuple[Rule, ...]] = (
+    slow_llm,
+    slow_tool,
+    too_many_calls,
+    costly_operation,
+    sequential_group,
+    prompt_heavy,
+    too_many_iterations,
+)

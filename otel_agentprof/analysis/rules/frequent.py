@@ -1,0 +1,79 @@
+"""Calls that are made too often."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from otel_agentprof.analysis import wording
+from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.saving import if_removed, usd_of
+from otel_agentprof.analysis.sequential import is_transport
+from otel_agentprof.model import dialects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.config import Config
+
+
+def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
+    """Yield the operations that are called very often."""
+    for operation in trace.operations:
+        indices = [index for index in operation.indices if not is_transport(trace, index)]
+        if len(indices) <= config.max_calls:
+            continue
+        beyond = indices[config.max_calls :]
+        total_ns = sum(trace.times.total[index] for index in indices)
+        yield Finding(
+            rule="too_many_calls",
+            title=f"{operation.name} is called {len(indices):,} times",
+            component=operation.name,
+            metric="call_count",
+            value=float(len(indices)),
+            threshold=float(config.max_calls),
+            suggestion=(
+                f"The calls add up to {wording.duration(total_ns)}. "
+                "Batch them, cache answers that repeat, or stop the loop earlier."
+            ),
+            span_ids=trace.ids(indices),
+            saving_ns=if_removed(trace, beyond),
+            saving_usd=usd_of(trace, beyond),
+            derivation=f"this run again without the calls beyond {config.max_calls:,}",
+        )
+
+
+def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
+    """Yield the agents that call their model again and again."""
+    looping: defaultdict[str, list[int]] = defaultdict(list)
+    for agent, calls in trace.iterations.items():
+        if len(calls) > config.max_iterations:
+            looping[dialects.operation_of(trace.tree.spans[agent], "agent")].append(agent)
+    for name, agents in looping.items():
+        most = max(len(trace.iterations[agent]) for agent in agents)
+        runs = f", the worst of {len(agents)} such runs" if len(agents) > 1 else ""
+        beyond = [index for agent in agents for index in _after_round(trace, agent, config.max_iterations)]
+        yield Finding(
+            rule="too_many_iterations",
+            title=f"Agent {name} calls the model {most:,} times in one run{runs}",
+            component=name,
+            metric="iteration_count",
+            value=float(most),
+            threshold=float(config.max_iterations),
+            suggestion=(
+                "Each round sends the history again. Give the agent a clear stop condition and a limit on "
+                "rounds, let it ask for several tools at once, or plan first."
+            ),
+            span_ids=trace.ids(agents),
+            saving_ns=if_removed(trace, beyond),
+            saving_usd=usd_of(trace, beyond),
+            derivation=f"this run again without the rounds beyond {config.max_iterations:,}",
+        )
+
+
+def _after_round(trace: Trace, agent: int, number: int) -> list[int]:
+    """Return what an agent did from the start of the round after a number of rounds."""
+    starts = trace.tree.starts
+    since = starts[trace.iterations[agent][number]]
+    return [child for child in trace.tree.children[agent] if starts[child] >= since]

@@ -1,0 +1,47 @@
+"""Which answer of a model asked for which tool calls: the joints that the clock does not show.
+
+chat      |---|  asks for a1 and a2
+  search       |---|        call a1    one turn: neither needs the result of the other
+  lookup            |---|   call a2
+chat                     |---|         brings the results of both
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from otel_agentprof.model import dialects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_agentprof.model.counting import Ledger
+    from otel_agentprof.model.span import Span
+    from otel_agentprof.model.tree import SpanTree
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of one trace.
+
+    Attributes:
+        askers: For each tool call id the model call whose answer asked for it.
+    """
+
+    askers: Mapping[str, int]
+
+    @classmethod
+    def of(cls, tree: SpanTree, ledger: Ledger) -> Self:
+        """Return the turns of a tree."""
+        askers: dict[str, int] = {}
+        for index, role in enumerate(ledger.roles):
+            if role == "llm" and ledger.counted[index]:
+                for call_id in dialects.tool_call_ids_of(tree.spans[index]):
+                    askers.setdefault(call_id, index)
+        return cls(askers)
+
+    def asked_by(self, span: Span) -> int | None:
+        """Return the model call that asked for what a span does; None where that is not known."""
+        _, call_id = dialects.tool_of(span)
+        return None if call_id is None else self.askers.get(call_id)
