@@ -119,17 +119,14 @@ def evidence(finding: Finding) -> str:
 
 
 def saving(finding: Finding) -> str:
-    """Return what a finding's change would save, as an estimate, and how we know; "" for nothing to tell."""
+    """Return what a finding's change would save, as an estimate; "" when that was not computed."""
     known = []
     if finding.saving_ns is not None:
         known.append(f"~{text.duration(finding.saving_ns)}")
     if finding.saving_usd is not None:
         known.append(f"~{text.money(finding.saving_usd)}")
     sure = f" ({finding.confidence})" if finding.confidence else ""
-    how = text.clean(finding.derivation)
-    if not known:
-        return how
-    return f"saves {' and '.join(known)}{sure}{': ' if how else ''}{how}"
+    return f"saves {' and '.join(known)}{sure}" if known else ""
 
 
 def _tokens_are_missing(report: Report) -> bool:

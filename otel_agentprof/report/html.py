@@ -118,11 +118,13 @@ def _findings(report: Report, places: Places) -> Iterator[str]:
 def _finding(finding: Finding, places: Mapping[str, tuple[str, str]]) -> str:
     saving = headline.saving(finding)
     gain = f'<span class="saving">{_say(saving)}</span>' if saving else ""
+    how = f'<p class="evidence">{_say(finding.derivation)}</p>' if finding.derivation else ""
     found = [places[span_id] for span_id in finding.span_ids if span_id in places]
     links = ", ".join(f'<a href="#{anchor}">{_say(name)}</a>' for anchor, name in found[:_MOST_LINKS])
     return (
         f'<li class="{finding.impact}"><header><span class="impact">{finding.impact}</span>'
-        f"<h3>{_say(finding.title)}</h3>{gain}</header><p>{_say(finding.suggestion)}</p>"
+        f"<h3>{_say(finding.title)}</h3>{gain}</header>{how}"
+        f"<p>{_say(finding.suggestion)}</p>"
         f'<p class="evidence">{_say(headline.evidence(finding))}{": " if links else ""}{links}</p></li>'
     )
 

@@ -73,8 +73,9 @@ def _findings(report: Report) -> list[str]:
     for number, finding in enumerate(report.findings[:_MOST_FINDINGS], start=1):
         saving = headline.saving(finding)
         gain = f", **{saving}**" if saving else ""
+        how = f": {_prose(finding.derivation)}" if finding.derivation else ""
         blocks.append(
-            f"{number}. **{finding.impact.upper()}** {_prose(finding.title)}{gain}\n\n"
+            f"{number}. **{finding.impact.upper()}** {_prose(finding.title)}{gain}{how}\n\n"
             f"   {_prose(finding.suggestion)} *({_prose(headline.evidence(finding))})*"
         )
     return [*blocks, *_rest(len(report.findings) - _MOST_FINDINGS)]

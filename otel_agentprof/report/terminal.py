@@ -143,9 +143,9 @@ def _add_findings(sheet: Sheet, findings: tuple[Finding, ...]) -> None:
     for number, finding in enumerate(findings[:_MOST_FINDINGS], start=1):
         lead = ((f"{number:>3} ", "dim"), (f"{finding.impact.upper():7}", _IMPACT_STYLES[finding.impact]))
         sheet.add_wrapped(text.clean(finding.title), indent=_FINDING_INDENT, first=lead, style="bold")
-        saving = headline.saving(finding)
-        if saving:
-            sheet.add_wrapped(saving, indent=_FINDING_INDENT, style="green")
+        gain = ": ".join(filter(None, (headline.saving(finding), text.clean(finding.derivation))))
+        if gain:
+            sheet.add_wrapped(gain, indent=_FINDING_INDENT, style="green")
         sheet.add_wrapped(headline.evidence(finding), indent=_FINDING_INDENT, style="dim")
         sheet.add_wrapped(text.clean(finding.suggestion), indent=_FINDING_INDENT)
     _add_rest(sheet, len(findings) - _MOST_FINDINGS)

@@ -68,7 +68,8 @@ def test_an_llm_operation_that_is_slow_on_average_is_found_with_its_figures() ->
     assert slow.span_ids == (f"{3:016x}", f"{2:016x}")
     assert slow.title == "chat takes 4.5 s on average over 2 calls"
     assert "200 tokens on average" in slow.suggestion
-    assert (slow.saving_ns, slow.saving_usd, slow.confidence) == (None, None, None)
+    assert (slow.saving_ns, slow.saving_usd, slow.confidence) == (3 * SECOND, None, None)
+    assert slow.derivation == "this run again, no such call longer than 3.0 s"
 
 
 def test_an_average_at_the_limit_is_not_slow() -> None:
@@ -90,7 +91,8 @@ def test_a_slow_tool_is_named_as_the_tool_and_not_as_its_span() -> None:
 
     (slow,) = found_by("slow_tool", tree)
 
-    assert (slow.impact, slow.component, slow.value, slow.threshold) == ("medium", "search", 4000.0, 1000.0)
+    assert (slow.impact, slow.component, slow.value, slow.threshold) == ("high", "search", 4000.0, 1000.0)
+    assert slow.saving_ns == 6 * SECOND
     assert "The slowest call took 5.0 s." in slow.suggestion
 
 
@@ -99,8 +101,9 @@ def test_more_than_twenty_calls_of_one_operation_are_too_many() -> None:
 
     (found,) = found_by("too_many_calls", many)
 
-    assert (found.impact, found.component, found.metric) == ("medium", "call", "call_count")
+    assert (found.impact, found.component, found.metric) == ("low", "call", "call_count")
     assert (found.value, found.threshold, len(found.span_ids)) == (21.0, 20.0, 21)
+    assert (found.saving_ns, found.derivation) == (0, "this run again without the calls beyond 20")
     assert found_by("too_many_calls", enough) == []
 
 
@@ -120,7 +123,7 @@ def test_an_operation_above_the_cost_limit_is_found_and_free_calls_are_no_eviden
 
     (costly,) = found_by("costly_operation", tree)
 
-    assert (costly.impact, costly.component, costly.metric) == ("high", "chat", "cost_usd")
+    assert (costly.impact, costly.component, costly.metric) == ("low", "chat", "cost_usd")
     assert (costly.value, costly.threshold, costly.span_ids) == (0.051, 0.05, (f"{2:016x}",))
     assert "49 tokens" in costly.suggestion
 
@@ -155,9 +158,25 @@ def test_an_agent_that_calls_its_model_more_than_ten_times_loops() -> None:
 
     (found,) = found_by("too_many_iterations", looping)
 
-    assert (found.impact, found.component, found.metric) == ("medium", "planner", "iteration_count")
+    assert (found.impact, found.component, found.metric) == ("low", "planner", "iteration_count")
     assert (found.value, found.threshold, found.span_ids) == (11.0, 10.0, ("f" * 16,))
     assert found_by("too_many_iterations", fine) == []
+
+
+def test_rounds_beyond_the_limit_are_what_a_loop_could_save() -> None:
+    tree = draw("""
+        agent    |-----------------|  role=agent
+          chat   |--|                 role=llm model=m in=1 out=1
+          search    |--|              role=tool
+          chat         |--|           role=llm model=m in=2 out=2
+          search          |--|        role=tool
+          chat               |----|   role=llm model=m in=3 out=3
+    """)
+
+    (found,) = found_by("too_many_iterations", tree, Config(max_iterations=1))
+
+    assert (found.impact, found.saving_ns, found.saving_usd) == ("high", 11, Decimal("0.010"))
+    assert found.derivation == "this run again without the rounds beyond 1"
 
 
 def test_iterations_are_calls_directly_under_one_agent() -> None:
@@ -181,25 +200,29 @@ def test_iterations_are_calls_directly_under_one_agent() -> None:
     assert both.title == "Agent agent calls the model 2 times in one run, the worst of 2 such runs"
 
 
-def test_findings_come_by_impact_then_by_value() -> None:
+def test_findings_come_by_impact_then_by_saving() -> None:
     tree = draw(
         """
-        agent    |-------------------------|  role=agent
-          chat    |----|                      role=llm model=m in=99 out=1
-          slow          |----|                role=tool
-          slower              |------|        role=tool
+        agent    |------------------------------------|  role=agent
+          chat   |----|                                  role=llm model=m in=1 out=1
+          slow        |---|                              role=tool tool=slow
+          plan            ||                             role=step
+          slower           |-------|                     role=tool tool=slower
+          plan                     ||                    role=step
+          bit                       |--|                 role=tool tool=bit
         """,
-        unit=SECOND,
+        unit=SECOND // 2,
     )
 
-    found = findings(measure(tree, flat_price), Config())
+    found = findings(
+        measure(tree, flat_price), Config(slow_llm_ms=1700, slow_tool_ms=980, sequential_group=9)
+    )
 
-    assert [(finding.impact, finding.rule, finding.component) for finding in found] == [
-        ("high", "slow_llm", "chat"),
-        ("high", "costly_operation", "chat"),
-        ("medium", "slow_tool", "slower"),
-        ("medium", "slow_tool", "slow"),
-        ("low", "prompt_heavy", "chat"),
+    assert [(finding.impact, finding.rule, finding.component, finding.saving_ns) for finding in found] == [
+        ("high", "slow_tool", "slower", 3_020_000_000),
+        ("medium", "slow_tool", "slow", 1_020_000_000),
+        ("medium", "slow_llm", "chat", 800_000_000),
+        ("low", "slow_tool", "bit", 520_000_000),
     ]
 
 

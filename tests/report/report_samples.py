@@ -170,6 +170,7 @@ def research_agent() -> Report:
                 "asked for all of them in one response, so none needs the result of another.",
                 span_ids=("1" * 16, "2" * 16, "3" * 16),
                 saving_ns=1_970 * MS,
+                derivation="this run again with these calls started together",
                 confidence="proven",
             ),
             Finding(

@@ -80,6 +80,7 @@ def test_json_has_the_fields_of_the_schema(report: Report) -> None:
         "threshold",
         "saving_ns",
         "saving_usd",
+        "derivation",
         "confidence",
         "span_ids",
         "suggestion",
