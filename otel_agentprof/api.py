@@ -64,6 +64,7 @@ class Instrumentation:
 
     def __init__(self, engine: Engine | None, processor: AgentProfSpanProcessor | None) -> None:
         self.processor = processor
+        self._on_report_before = None if processor is None else processor.on_report
         self._engine = engine
         if engine is not None:
             atexit.register(self._at_exit)
@@ -82,7 +83,7 @@ class Instrumentation:
                 _Process.beneath()
         if self.processor is not None:
             self.processor.force_flush()
-            self.processor.on_report = None
+            self.processor.on_report = self._on_report_before
 
     def __enter__(self) -> Instrumentation:
         return self
@@ -145,7 +146,6 @@ def instrument(
             return Instrumentation(None, None)
         settings = Config.from_env(capture_content=capture_content)
         provider, processor = _pipeline(tracer_provider, settings)
-        processor.on_report = on_report
         engine = Engine(
             provider,
             version=__version__,
@@ -158,6 +158,8 @@ def instrument(
         REGISTRY.patch(engine, providers)
         pricing.load_in_background()  # last: its thread competes with this one
         _Process.active = Instrumentation(engine, processor)
+        if on_report is not None:  # a processor of the user's own may have a callback already
+            processor.on_report = on_report
         return _Process.active
 
 

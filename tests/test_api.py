@@ -179,6 +179,22 @@ def test_a_processor_that_the_user_attached_is_the_one_in_use() -> None:
         assert handle.processor is mine
 
 
+def test_the_callback_of_a_processor_that_the_user_attached_keeps_its_place() -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    mine: list[Any] = []
+    other: list[Any] = []
+    provider.add_span_processor(AgentProfSpanProcessor(on_report=mine.append))
+
+    for callback in (None, other.append, None):
+        with (
+            otel_agentprof.instrument(tracer_provider=provider, on_report=callback),
+            otel_agentprof.agent("a"),
+        ):
+            pass
+
+    assert (len(mine), len(other)) == (2, 1)
+
+
 def test_instrumenting_again_and_again_adds_one_processor() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     reports: list[Any] = []

@@ -1,0 +1,145 @@
+"""What findings promise against what comes of it: an agent runs, a finding is followed, the agent runs again.
+
+The real ``openai`` client talks to a model with known manners, tools sleep. Time has to agree within 5 % (and
+20 ms: a sleep is never shorter than asked, and longer on a busy machine; three tries, of which one has to
+hold), money to the last digit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+from pipelines import owning
+from served_model import Said, serve
+
+import otel_agentprof as ap
+from otel_agentprof import pricing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Agent = Callable[["Kit"], Awaitable[None]]
+
+_TRIES = 3
+_SECONDS = {"search": 0.25, "lookup": 0.15, "news": 0.2}
+_MANNERS = {
+    "plan": Said(0.15, (1_200, 60), calls=("search", "lookup", "news")),
+    "write": Said(0.2, (3_000, 400)),
+}
+
+
+@dataclass
+class Kit:
+    """What agents are made of here: a client, and tools that sleep."""
+
+    client: Any
+    seconds: Mapping[str, float]
+
+    async def ask(self, prompt: str, *, model: str = "gpt-4o", history: list[Any] | None = None) -> Any:
+        """Return the model's message."""
+        messages = [*(history or ()), {"role": "user", "content": prompt}]
+        response = await self.client.chat.completions.create(model=model, messages=messages)
+        return response.choices[0].message
+
+    async def use(self, name: str, call_id: str | None = None, **arguments: Any) -> str:
+        """Run a tool."""
+
+        @ap.tool(name, call_id_from="call_id")
+        async def run(call_id: str | None, **_: Any) -> str:
+            await asyncio.sleep(self.seconds[name])
+            return "found"
+
+        return await run(call_id=call_id, **arguments)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A finding, the agent that has it and the agent that follows it."""
+
+    rule: str
+    before: Agent
+    after: Agent
+    settings: dict[str, Any] = field(default_factory=dict)
+    manners: Mapping[str, Said] = field(default_factory=lambda: _MANNERS)
+    seconds: tuple[Mapping[str, float], Mapping[str, float]] = (_SECONDS, _SECONDS)
+
+
+async def _one_by_one(kit: Kit) -> None:
+    plan = await kit.ask("plan")
+    for call in plan.tool_calls:
+        await kit.use(call.function.name, call.id)
+    await kit.ask("write")
+
+
+async def _at_once(kit: Kit) -> None:
+    plan = await kit.ask("plan")
+    await asyncio.gather(*(kit.use(call.function.name, call.id) for call in plan.tool_calls))
+    await kit.ask("write")
+
+
+def _rounds(count: int) -> Agent:
+    async def agent(kit: Kit) -> None:
+        for number in range(count):
+            await kit.ask("write")
+            await kit.use("lookup", page=number)
+
+    return agent
+
+
+EXPERIMENTS = {
+    "tools of one turn together": Experiment("sequential_group", _one_by_one, _at_once),
+    "a faster tool": Experiment(
+        "slow_tool",
+        _at_once,
+        _at_once,
+        {"slow_tool_ms": 180},
+        seconds=({**_SECONDS, "search": 0.4}, {**_SECONDS, "search": 0.18}),
+    ),
+    "fewer rounds": Experiment("too_many_iterations", _rounds(5), _rounds(3), {"max_iterations": 3}),
+}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_what_a_finding_promises_comes_true(
+    experiment: Experiment, record_property: Callable[[str, object], None]
+) -> None:
+    assert pricing.wait()
+    tried = []
+
+    for _ in range(_TRIES):
+        before = _report(experiment, experiment.before, experiment.seconds[0])
+        after = _report(experiment, experiment.after, experiment.seconds[1])
+        found = next(one for one in before.findings if one.rule == experiment.rule)
+        assert before.cost_usd is not None
+        assert after.cost_usd == before.cost_usd - (found.saving_usd or Decimal(0))
+        predicted_ms = (before.duration_ns - (found.saving_ns or 0)) / 1e6
+        tried.append((before.duration_ns / 1e6, predicted_ms, after.duration_ns / 1e6))
+        if tried[-1][2] == pytest.approx(predicted_ms, rel=0.05, abs=20):
+            record_property("before_predicted_measured_ms", tried[-1])
+            record_property("before_after_usd", (str(before.cost_usd), str(after.cost_usd)))
+            return
+
+    pytest.fail(f"before, predicted and measured, in ms: {tried}")
+
+
+def _report(experiment: Experiment, agent: Agent, seconds: Mapping[str, float]) -> ap.Report:
+    """Run an agent and return its report."""
+    pipeline = owning(**experiment.settings)
+
+    async def run(url: str) -> None:
+        http = openai.DefaultAsyncHttpxClient(trust_env=False)
+        async with openai.AsyncOpenAI(api_key="k", base_url=url, http_client=http, max_retries=0) as client:
+            kit = Kit(client, seconds)
+            async with ap.agent("researcher"):
+                await agent(kit)
+
+    with serve(experiment.manners) as url, ap.instrument(tracer_provider=pipeline.provider):
+        asyncio.run(run(url))
+        pipeline.flush()
+    (report,) = pipeline.reports
+    return report
