@@ -208,6 +208,8 @@ def test_owning_mode_forwards_the_trace_enriched() -> None:
     exported = {name: dict(made.attributes or {}) for name, made in pipeline.exported.items()}
     self_ns = {name: values["agentprof.critical_path.self_ns"] for name, values in exported.items()}
     assert self_ns == {"chat": 4 * SECOND, "hidden": 0, "search": 4 * SECOND, "agent": 2 * SECOND}
+    slack_ns = {name: values["agentprof.slack_ns"] for name, values in exported.items()}
+    assert slack_ns == {"chat": 0, "hidden": 3 * SECOND, "search": 0, "agent": 0}
     assert exported["agent"]["agentprof.subtree.input_tokens"] == 1000
     assert exported["agent"]["agentprof.subtree.cost"] == pytest.approx(0.0035)
     assert exported["agent"]["agentprof.span_count"] == 4

@@ -38,9 +38,20 @@ def whole_trace(report: Report) -> Extra:
     return extra
 
 
-def enriched(spans: Iterable[ReadableSpan], report: Report, lanes: Mapping[int, str]) -> list[ReadableSpan]:
-    """Return copies of spans with what the report says about each of them, and their lanes by span id."""
+def enriched(
+    spans: Iterable[ReadableSpan], report: Report, slack: Mapping[str, int], lanes: Mapping[int, str]
+) -> list[ReadableSpan]:
+    """Return copies of spans with what was found about each of them.
+
+    Args:
+        spans: The spans of one trace.
+        report: Its report.
+        slack: How much later each span could end for nothing, in ns, by span id.
+        lanes: Thread and task, by span id.
+    """
     extras = _extras(report)
+    for span_hex, slack_ns in slack.items():
+        extras.setdefault(span_hex, {})[semconv.SLACK] = slack_ns
     for span_id, lane in lanes.items():
         extras.setdefault(format_span_id(span_id), {})[semconv.LANE] = lane
     return [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.config import Config
     from otel_agentprof.model import span as model
+    from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.processor.buffer import Handover
     from otel_agentprof.processor.failures import Failures
     from otel_agentprof.report.report import Report
@@ -50,11 +51,12 @@ class Outlet:
 
     def finish(self, handover: Handover) -> None:
         """Do with the spans all that is to be done with them; never raises an Exception."""
-        report = None
+        tree, report = None, None
         if self._is_wanted(handover):
-            report = self._report_of(handover)
+            tree = self._tree_of(self._converted(handover))
+            report = None if tree is None else self._report_of(tree)
         if self._next is not None:
-            self._forward_enriched(handover, report)
+            self._forward_enriched(handover, tree, report)
         elif report is not None:
             self._emit(handover, report)
         if report is not None and self.on_report is not None:
@@ -71,11 +73,14 @@ class Outlet:
 
     def analyse(self, spans: Sequence[model.Span]) -> Report | None:
         """Return the report of some spans, None when that failed."""
-        with self._failures.contained("the analysis of a trace"):
-            from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - not needed before the first report
-            from otel_agentprof.report.build import build  # noqa: PLC0415 - likewise
+        tree = self._tree_of(spans)
+        return None if tree is None else self._report_of(tree)
 
-            report = build(SpanTree.from_spans(spans), self._config)
+    def _report_of(self, tree: SpanTree) -> Report | None:
+        with self._failures.contained("the analysis of a trace"):
+            from otel_agentprof.report.build import build  # noqa: PLC0415 - not needed before the first report
+
+            report = build(tree, self._config)
             self.report_count += 1
             return report
         return None
@@ -94,19 +99,27 @@ class Outlet:
         has_root = root is not None and is_sampled(root)
         return self._config.emit_analysis_span and has_root and len(handover.spans) > 1
 
-    def _report_of(self, handover: Handover) -> Report | None:
+    def _converted(self, handover: Handover) -> Sequence[model.Span]:
         with self._failures.contained("the conversion of a trace"):
             from otel_agentprof.readers.sdk import span_of  # noqa: PLC0415 - not needed before the first report
 
-            spans = (*handover.spans, *handover.open_spans)
-            return self.analyse([span_of(span, handover.lanes) for span in spans])
+            return [span_of(span, handover.lanes) for span in (*handover.spans, *handover.open_spans)]
+        return ()
+
+    def _tree_of(self, spans: Sequence[model.Span]) -> SpanTree | None:
+        with self._failures.contained("the analysis of a trace"):
+            from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - not needed before the first report
+
+            return SpanTree.from_spans(spans) if spans else None
         return None
 
-    def _forward_enriched(self, handover: Handover, report: Report | None) -> None:
+    def _forward_enriched(self, handover: Handover, tree: SpanTree | None, report: Report | None) -> None:
         spans = handover.spans[handover.sent :]
-        if report is not None and handover.outcome == "complete":
+        if tree is not None and report is not None and handover.outcome == "complete":
             with self._failures.contained("the enrichment of a trace"):
-                spans = enriched(spans, report, handover.lanes)
+                from otel_agentprof.analysis.slack import slack  # noqa: PLC0415 - as above
+
+                spans = enriched(spans, report, slack(tree), handover.lanes)
         self.forward(spans)
 
     def _emit(self, handover: Handover, report: Report) -> None:
