@@ -19,16 +19,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis.events import Order, event_order
+from otel_agentprof.analysis.lane_slots import lane_slots
 from otel_agentprof.analysis.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_agentprof.analysis.lane_slots import LaneSlots
     from otel_agentprof.analysis.lanes import Lanes
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.tree import SpanTree
-
-    _Key = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _Barriers:
         self._order = order
         self._starters, self._reached_twice = starters
         self._recorded_starts = (*recorded_starts, order.starts[-1])
-        self._lanes = None if lanes is None else _lane_slots(order, (*lanes, None))
+        self._lanes = None if lanes is None else lane_slots(order, (*lanes, None))
         self._values = list(order.starts)
         self._writers = [-1] * size
         self._second_reads: dict[int, tuple[int, int]] = {}
@@ -181,7 +181,7 @@ class _Barriers:
             slot = lanes.read_by(span, slot)
         self._second_reads[span] = slot, self._order.starts[span] - self._values[slot]
 
-    def _write_lanes(self, lanes: _LaneSlots, span: int) -> None:
+    def _write_lanes(self, lanes: LaneSlots, span: int) -> None:
         written = lanes.end(span)
         if written:
             self._lane_writes[span] = written
@@ -198,79 +198,3 @@ class _Barriers:
 
     def _rank(self, span: int) -> tuple[int, int]:
         return self._recorded_starts[span], span
-
-
-def _lane_slots(order: Order, lanes: Lanes) -> _LaneSlots | None:
-    """Return the slots of lanes; None where every span is in the lane of whoever waits for it."""
-    above = map(lanes.__getitem__, order.parents)
-    elsewhere = [
-        lane is not None and parents_lane is not None and lane != parents_lane
-        for lane, parents_lane in zip(lanes, above, strict=True)
-    ]
-    return _LaneSlots(order, lanes, elsewhere) if True in elsewhere else None
-
-
-class _LaneSlots:
-    """Which slots the lanes below each span have.
-
-    A lane that begins while another one is between two of its spans was started by that one: llm in the main
-    task, tools in tasks of their own, llm in the main task. So its ends are told to that lane too, for as
-    long as that lane is in the same gap.
-
-    Attributes:
-        count: How many slots there are, those of spans included.
-    """
-
-    def __init__(self, order: Order, lanes: Lanes, elsewhere: Sequence[bool]) -> None:
-        self.count = len(order.parents)
-        self._parents = order.parents
-        self._lanes = lanes
-        self._elsewhere = elsewhere  # whether a span is in another lane than its parent's
-        self._slots: dict[_Key, int] = {}
-        self._starts: dict[_Key, int] = {}  # how many spans of a lane have started: the number of its gap
-        self._open: dict[_Key, int] = {}
-        self._last: dict[int, _Key | None] = {}  # the lane of the child that ended last; None: the span's own
-        self._started_by: dict[_Key, tuple[tuple[_Key, int], ...]] = {}
-
-    def read_by(self, span: int, starter: int) -> int:
-        """Return the slot that a span waits for when it is started below another one."""
-        lane = self._lanes[span]
-        return starter if lane is None else self._slots.get((starter, lane), starter)
-
-    def start(self, span: int) -> None:
-        """Note that a span starts."""
-        if not self._elsewhere[span]:
-            return
-        key = self._key(span)
-        if key not in self._starts:
-            self._starts[key] = self._open[key] = 0
-            self._started_by[key] = self._origins(key)
-        self._starts[key] += 1
-        self._open[key] += 1
-
-    def end(self, span: int) -> tuple[int, ...]:
-        """Note that a span ends; return the slots that are told."""
-        if not self._elsewhere[span]:
-            self._last[self._parents[span]] = None
-            return ()
-        key = self._last[self._parents[span]] = self._key(span)
-        self._open[key] -= 1
-        told = [key, *(origin for origin, gap in self._started_by[key] if self._starts[origin] == gap)]
-        for lane_key in told:
-            if lane_key not in self._slots:
-                self._slots[lane_key] = self.count
-                self.count += 1
-        return tuple(map(self._slots.__getitem__, told))
-
-    def _key(self, span: int) -> _Key:
-        return self._parents[span], self._lanes[span] or ""
-
-    def _origins(self, key: _Key) -> tuple[tuple[_Key, int], ...]:
-        """Return the lanes in whose gap a new lane begins, each with the number of that gap."""
-        origin = self._last.get(key[0])
-        if origin is None or self._open[origin]:
-            return ()
-        found = ((origin, self._starts[origin]),)
-        # Tasks awaited one after another: the second was not started by the first, but by who started that.
-        above = self._started_by[origin][-1:]
-        return found + tuple(pair for pair in above if self._starts[pair[0]] == pair[1])
