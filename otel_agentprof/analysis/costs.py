@@ -81,8 +81,8 @@ def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
     paid: list[Decimal | None] = [None] * len(tree.spans)
     paid_below = bytearray(len(tree.spans) + 1)
     for index in reversed(tree.top_down):
-        usage = ledger.usage[index]
-        cost = _said(ledger.costs_reported[index], usage)
+        usage, reported = ledger.usage[index], ledger.costs_reported[index]
+        cost = None if reported is None else _said(reported, usage)
         if usage is not None:
             paid[index] = _priced(tree, ledger, index, usage, price) if cost is None else cost
         elif not paid_below[index]:

@@ -65,39 +65,42 @@ def _below(tree: SpanTree, view: Windows, top: int) -> list[int]:
 def _sorted(
     spans: list[int], starts: Sequence[int], ends: Sequence[int], parents: Sequence[int], depths: list[int]
 ) -> list[int]:
-    """Sort by (time, class, place): one integer each, since there are two of them per span.
+    """Sort by time; events of one instant by class, those of class 0 by place.
 
     Classes: 0 ends, and instants inside a span that began earlier; 1 starts; 2 ends of instants that are at
-    the very start of a longer span. Places of class 0: the deepest first, there ends before instants.
+    the very start of a longer span. Places: the deepest first, there ends before instants.
+
+    Every sort is stable and by a key that is at hand, so none of them runs Python code per event.
     """
-    count = len(spans)
-    zero = starts[spans[0]]
-    deepest = max(depths) + 1
-    places = 2 * count  # of instants at one depth: their starts top-down, then their ends bottom-up
-    width = (2 * deepest + 2) * places
-    keys: list[tuple[int, int]] = []
-    levels: dict[int, int | None] = {}  # of instants: the depth of the topmost, None at the start of a span
-    for rank, span in enumerate(spans):
-        start, end = starts[span], ends[span]
-        time = (start - zero) * 3
-        if start < end:
-            keys.append(((time + 1) * width + rank, span))
-            keys.append(
-                ((end - zero) * 3 * width + 2 * (deepest - depths[span]) * places + count - rank, ~span)
-            )
-            continue
-        parent = parents[span]
-        if parent in levels:
-            level = levels[parent]
-        else:
-            level = depths[span] if rank and starts[parent] < start else None
-        levels[span] = level
-        if level is None:
-            keys.append(((time + 1) * width + rank, span))
-            keys.append(((time + 2) * width + count - rank, ~span))
-        else:
-            base = time * width + (2 * (deepest - level) + 1) * places
-            keys.append((base + rank, span))
-            keys.append((base + places - rank, ~span))
-    keys.sort()
-    return [event for _, event in keys]
+    levels = _levels(spans, starts, ends, parents, depths)
+    inner = [span for span, level in levels.items() if level is not None]
+    apart = frozenset(inner)
+    # The entry of an end, ~index, counts from the end of a list: what is written backwards is found there.
+    places = [-2 * depth for depth in reversed(depths)]
+    if inner:
+        places = [-2 * (levels.get(span) or 0) + 1 for span in range(len(starts))] + places
+        for span in inner:
+            places[~span] = places[span]
+    ending = [~span for span in reversed(spans) if span not in levels]
+    ending += inner
+    ending += [~span for span in reversed(inner)]
+    ending.sort(key=places.__getitem__)
+    starting = [span for span in spans if span not in apart] if apart else spans
+    last = [~span for span in reversed(spans) if span in levels and span not in apart] if levels else []
+    times = [*starts, *reversed(ends)]
+    return sorted([*ending, *starting, *last], key=times.__getitem__)
+
+
+def _levels(
+    spans: list[int], starts: Sequence[int], ends: Sequence[int], parents: Sequence[int], depths: list[int]
+) -> dict[int, int | None]:
+    """Return for each instant the depth of the topmost one around it; None at the start of a longer span."""
+    levels: dict[int, int | None] = {}
+    for span in spans:
+        if starts[span] >= ends[span]:
+            parent = parents[span]
+            if parent in levels:
+                levels[span] = levels[parent]
+            else:
+                levels[span] = depths[span] if span != spans[0] and starts[parent] < starts[span] else None
+    return levels

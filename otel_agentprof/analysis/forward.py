@@ -19,16 +19,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis.events import Order, event_order
+from otel_agentprof.analysis.lane_slots import lane_slots
 from otel_agentprof.analysis.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otel_agentprof.analysis.lane_slots import LaneSlots
     from otel_agentprof.analysis.lanes import Lanes
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.tree import SpanTree
-
-    _Key = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,42 +121,42 @@ class _Barriers:
         self._order = order
         self._starters, self._reached_twice = starters
         self._recorded_starts = (*recorded_starts, order.starts[-1])
-        self._lanes = None if lanes is None else _LaneSlots(order, (*lanes, None), size)
+        self._lanes = None if lanes is None else lane_slots(order, (*lanes, None))
         self._values = list(order.starts)
         self._writers = [-1] * size
+        self._second_reads: dict[int, tuple[int, int]] = {}
+        self._lane_writes: dict[int, tuple[int, ...]] = {}
 
     def read(self) -> Forward:
         order, lanes, values, writers = self._order, self._lanes, self._values, self._writers
         starts, ends, parents, starters = order.starts, order.ends, order.parents, self._starters
-        size = len(starts)
+        size, top = len(starts), order.top
         reads, gaps, tails, holders = [-1] * size, [0] * size, [0] * size, [-1] * size
-        second_reads: dict[int, tuple[int, int]] = {}
-        lane_writes: dict[int, tuple[int, ...]] = {}
         for event in order.events:
             if event >= 0:
-                if event == order.top:
+                if event == top:
                     continue
-                starter = starters[event]
-                slot = starter if lanes is None else lanes.read_by(event, starter)
+                slot = starters[event]
+                if lanes is not None:
+                    slot = lanes.read_by(event, slot)
+                    lanes.start(event)
                 reads[event], holders[event] = slot, writers[slot]
                 gaps[event] = starts[event] - values[slot]
                 if event in self._reached_twice:
-                    other = parents[event] if lanes is None else lanes.read_by(event, parents[event])
-                    second_reads[event] = other, starts[event] - values[other]
-                if lanes is not None:
-                    lanes.start(event)
+                    self._read_second(event)
                 continue
             span = ~event
-            tails[span] = ends[span] - values[span]
-            if span == order.top:
+            end = ends[span]
+            tails[span] = end - values[span]
+            if span == top:
                 continue
-            self._write(parents[span], span)
-            if lanes is not None and (written := lanes.end(span)):
-                lane_writes[span] = written
-                values += [0] * (lanes.count - len(values))
-                writers += [-1] * (lanes.count - len(writers))
-                for slot in written:
-                    self._write(slot, span)
+            slot = parents[span]
+            if end > values[slot]:
+                values[slot], writers[slot] = end, span
+            else:
+                self._write(slot, span)
+            if lanes is not None:
+                self._write_lanes(lanes, span)
         return Forward(
             top=order.top,
             events=order.events,
@@ -170,10 +170,25 @@ class _Barriers:
             tails=tails,
             holders=holders,
             last_children=writers[:size],
-            second_reads=second_reads,
-            lane_writes=lane_writes,
+            second_reads=self._second_reads,
+            lane_writes=self._lane_writes,
             slot_count=len(values),
         )
+
+    def _read_second(self, span: int) -> None:
+        slot, lanes = self._order.parents[span], self._lanes
+        if lanes is not None:
+            slot = lanes.read_by(span, slot)
+        self._second_reads[span] = slot, self._order.starts[span] - self._values[slot]
+
+    def _write_lanes(self, lanes: LaneSlots, span: int) -> None:
+        written = lanes.end(span)
+        if written:
+            self._lane_writes[span] = written
+            self._values += [0] * (lanes.count - len(self._values))
+            self._writers += [-1] * (lanes.count - len(self._writers))
+            for slot in written:
+                self._write(slot, span)
 
     def _write(self, slot: int, span: int) -> None:
         end, last = self._order.ends[span], self._writers[slot]
@@ -183,72 +198,3 @@ class _Barriers:
 
     def _rank(self, span: int) -> tuple[int, int]:
         return self._recorded_starts[span], span
-
-
-class _LaneSlots:
-    """Which slots the lanes below each span have.
-
-    A lane that begins while another one is between two of its spans was started by that one: llm in the main
-    task, tools in tasks of their own, llm in the main task. So its ends are told to that lane too, for as
-    long as that lane is in the same gap.
-    """
-
-    def __init__(self, order: Order, lanes: Lanes, first: int) -> None:
-        self.count = first
-        self._parents = order.parents
-        self._lanes = lanes
-        self._slots: dict[_Key, int] = {}
-        self._starts: dict[_Key, int] = {}  # how many spans of a lane have started: the number of its gap
-        self._open: dict[_Key, int] = {}
-        self._last_lane: dict[int, str | None] = {}  # of the sibling that ended last
-        self._started_by: dict[_Key, tuple[tuple[_Key, int], ...]] = {}
-
-    def read_by(self, span: int, starter: int) -> int:
-        """Return the slot that a span waits for when it is started below another one."""
-        lane = self._lanes[span]
-        return starter if lane is None else self._slots.get((starter, lane), starter)
-
-    def start(self, span: int) -> None:
-        """Note that a span starts."""
-        lane, parent = self._lanes[span], self._parents[span]
-        if lane is None:
-            return
-        key = parent, lane
-        if key not in self._starts:
-            self._starts[key] = 0
-            self._started_by[key] = self._origins(key)
-        self._starts[key] += 1
-        self._open[key] = self._open.get(key, 0) + 1
-
-    def end(self, span: int) -> tuple[int, ...]:
-        """Note that a span ends; return the slots that are told."""
-        lane, parent = self._lanes[span], self._parents[span]
-        self._last_lane[parent] = lane
-        if lane is None:
-            return ()
-        key = parent, lane
-        self._open[key] -= 1
-        if self._is_parents(key):
-            return ()
-        told = [key, *(origin for origin, gap in self._started_by[key] if self._starts[origin] == gap)]
-        for lane_key in told:
-            if lane_key not in self._slots:
-                self._slots[lane_key] = self.count
-                self.count += 1
-        return tuple(self._slots[lane_key] for lane_key in told)
-
-    def _is_parents(self, key: _Key) -> bool:
-        return self._lanes[key[0]] in (None, key[1])
-
-    def _origins(self, key: _Key) -> tuple[tuple[_Key, int], ...]:
-        """Return the lanes in whose gap a new lane begins, each with the number of that gap."""
-        last = self._last_lane.get(key[0])
-        if last is None:
-            return ()
-        origin = key[0], last
-        if self._is_parents(origin) or self._open[origin]:
-            return ()
-        found = ((origin, self._starts[origin]),)
-        # Tasks awaited one after another: the second was not started by the first, but by who started that.
-        above = self._started_by[origin][-1:]
-        return found + tuple(pair for pair in above if self._starts[pair[0]] == pair[1])

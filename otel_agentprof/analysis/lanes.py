@@ -48,7 +48,9 @@ def _parents(tree: SpanTree, lanes: Lanes) -> tuple[int, ...]:
         lane, parent = lanes[index], tree.parents[index]
         if lane is None or (parent < 0 <= tree.root):  # what is beside the root is nobody's sibling
             continue
-        around = open_siblings.setdefault((parent, lane), [])
+        around = open_siblings.get((parent, lane))
+        if around is None:
+            around = open_siblings[parent, lane] = []
         while around and ends[around[-1]] <= starts[index]:
             around.pop()
         if around and (starts[around[-1]], ends[around[-1]]) != (starts[index], ends[index]):
@@ -65,6 +67,6 @@ def _working_elsewhere(tree: SpanTree, lanes: Lanes) -> set[int]:
     """
     return {
         parent
-        for index, parent in enumerate(tree.parents)
-        if parent >= 0 and lanes[index] is not None and lanes[index] != lanes[parent]
+        for parent, lane in zip(tree.parents, lanes, strict=True)
+        if parent >= 0 and lane is not None and lane != lanes[parent]
     }

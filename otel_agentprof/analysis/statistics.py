@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from math import ceil
 from operator import sub
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 _Key = TypeVar("_Key")
-_NOTHING: Final = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +81,11 @@ def statistics_by(keys: Sequence[_Key | None], ledger: Ledger, taken: Times) -> 
         ledger: Which spans stand for a call.
         taken: How long the spans took.
     """
-    sums: dict[_Key, tuple[int, int, int]] = {}
-    calls: defaultdict[_Key, list[int]] = defaultdict(list)
-    rows = zip(keys, ledger.counted, taken.total, taken.own, taken.critical, strict=True)
-    for key, counted, total_ns, self_ns, critical_ns in rows:
-        if key is None:
-            continue
-        total, own, critical = sums.get(key, _NOTHING)
-        sums[key] = (total + total_ns, own + self_ns, critical + critical_ns)
-        if counted:
-            calls[key].append(total_ns)
-    return {key: _statistics(calls.get(key, []), *figures) for key, figures in sums.items()}
+    groups: defaultdict[_Key, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        if key is not None:
+            groups[key].append(index)
+    return {key: _statistics(indices, ledger, taken) for key, indices in groups.items()}
 
 
 def by_role(ledger: Ledger, taken: Times) -> Mapping[Role, Statistics]:
@@ -108,16 +101,24 @@ def _own(tree: SpanTree, total: Sequence[int]) -> list[int]:
     own = list(total)
     starts, ends = tree.starts, tree.ends
     for parent, children in enumerate(tree.children[:-1]):
-        covered_to, limit = starts[parent], ends[parent]
+        if not children:
+            continue
+        covered_to, limit, left = starts[parent], ends[parent], own[parent]
         for child in children:  # by start, so that what is covered grows to the right only
             start, end = max(starts[child], covered_to), min(ends[child], limit)
             if start < end:
-                own[parent] -= end - start
+                left -= end - start
                 covered_to = end
+        own[parent] = left
     return own
 
 
-def _statistics(durations: list[int], total_ns: int, self_ns: int, critical_ns: int) -> Statistics:
+def _statistics(indices: list[int], ledger: Ledger, taken: Times) -> Statistics:
+    counted, total = ledger.counted, taken.total
+    total_ns, self_ns, critical_ns = (
+        sum(map(column.__getitem__, indices)) for column in (total, taken.own, taken.critical)
+    )
+    durations = [total[index] for index in indices if counted[index]]
     if not durations:
         return Statistics(0, total_ns, self_ns, critical_ns)
     durations.sort()

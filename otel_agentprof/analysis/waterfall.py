@@ -10,26 +10,30 @@ Depth-first by start, so that a reader meets spans in the order in which they be
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from itertools import repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from otel_agentprof import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from otel_agentprof.analysis.trace import Trace
-    from otel_agentprof.model.span import Span
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
 Mark = Literal["error", "open", "background", "hoisted", "incomplete"]
+_SPAN_ID: Final = attrgetter("span_id")
+_NAME: Final = attrgetter("name")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the waterfall: a span, in depth-first order by start.
+
+    A named tuple, not a dataclass, since there is one per span.
 
     Attributes:
         depth: 0 for the root and for spans outside it.
@@ -53,30 +57,44 @@ class Row:
 def waterfall(trace: Trace) -> tuple[Row, ...]:
     """Return one row per span: the root and what is below it, then the spans outside it."""
     tree, ledger = trace.tree, trace.ledger
-    on_path: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    order, depths = _depth_first(tree)
+    spans = [tree.spans[index] for index in order]
+    stretches: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for owner, start_ns, end_ns in trace.path:
-        on_path[owner].append((start_ns, end_ns))
-    rows: list[Row] = []
-    todo = [(index, 0) for index in reversed(_tops(tree))]
+        stretches[owner].append((start_ns, end_ns))
+    on_path = {owner: tuple(pairs) for owner, pairs in stretches.items()}
+    marks = _marks(trace)
+    columns = zip(
+        map(_SPAN_ID, spans),
+        map(_NAME, spans),
+        map(ledger.roles.__getitem__, order),
+        map(depths.__getitem__, order),
+        map(tree.starts.__getitem__, order),
+        map(tree.ends.__getitem__, order),
+        map(on_path.get, order, repeat(())),
+        map(ledger.usage.__getitem__, order),
+        map(trace.costs.__getitem__, order),
+        map(marks.get, order, repeat(())),
+        strict=False,  # what is repeated has no end
+    )
+    # tuple.__new__ is what Row() comes down to, without a Python frame per row.
+    return tuple(map(tuple.__new__, repeat(Row), columns))
+
+
+def _depth_first(tree: SpanTree) -> tuple[list[int], list[int]]:
+    """Return the order of the rows, and how deep each span is."""
+    order, depths = [], [0] * len(tree.spans)
+    children = tree.children
+    todo = _tops(tree)[::-1]
     while todo:  # not by recursion: agents nest deeper than Python does
-        index, depth = todo.pop()
-        span = tree.spans[index]
-        rows.append(
-            Row(
-                span_id=span.span_id,
-                name=span.name,
-                role=ledger.roles[index],
-                depth=depth,
-                start_ns=tree.starts[index],
-                end_ns=tree.ends[index],
-                on_path=tuple(on_path.get(index, ())),
-                usage=ledger.usage[index],
-                cost_usd=trace.costs[index],
-                marks=_marks(trace, index, span),
-            )
-        )
-        todo += [(child, depth + 1) for child in reversed(tree.children[index])]
-    return tuple(rows)
+        index = todo.pop()
+        order.append(index)
+        if below := children[index]:
+            todo += below[::-1]
+            depth = depths[index] + 1
+            for child in below:
+                depths[child] = depth
+    return order, depths
 
 
 def _tops(tree: SpanTree) -> list[int]:
@@ -85,12 +103,22 @@ def _tops(tree: SpanTree) -> list[int]:
     return [index for index in tops if index == tree.root] + [index for index in tops if index != tree.root]
 
 
-def _marks(trace: Trace, index: int, span: Span) -> tuple[Mark, ...]:
-    claims: tuple[tuple[Mark, bool], ...] = (
-        ("error", span.status == "ERROR"),
-        ("open", index in trace.tree.open_spans),
-        ("background", index in trace.background),
-        ("hoisted", index in trace.hoisted),
-        ("incomplete", span.attributes.get(semconv.STREAM_COMPLETE) is False),
+def _marks(trace: Trace) -> dict[int, tuple[Mark, ...]]:
+    """Return the marks of the spans that have any."""
+    tree = trace.tree
+    rows = list(enumerate(tree.spans))
+    claims: tuple[tuple[Mark, Iterable[int]], ...] = (
+        ("error", [index for index, span in rows if span.status == "ERROR"]),
+        ("open", tree.open_spans),
+        ("background", trace.background),
+        ("hoisted", trace.hoisted),
+        (
+            "incomplete",
+            [index for index, span in rows if span.attributes.get(semconv.STREAM_COMPLETE) is False],
+        ),
     )
-    return tuple(mark for mark, holds in claims if holds)
+    found: dict[int, tuple[Mark, ...]] = {}
+    for mark, indices in claims:
+        for index in indices:
+            found[index] = (*found.get(index, ()), mark)
+    return found

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
-    from otel_agentprof.analysis.trace import Stretch, Trace
+    from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.tree import SpanTree
 
 UNNAMED_MODEL: Final = "unknown"  # stands for tokens whose span names no model, so that sums stay whole
@@ -49,7 +49,7 @@ def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[st
         start_ns=tree.start_ns,
         duration_ns=tree.duration_ns,
         span_count=len(tree),
-        critical_path=tuple(_step(trace, stretch) for stretch in trace.path),
+        critical_path=_steps(trace),
         by_role=by_role(ledger, trace.times),
         by_name=statistics_by([span.name for span in tree.spans], ledger, trace.times),
         by_model=statistics_by(models, ledger, trace.times),
@@ -110,9 +110,13 @@ def _by_operation(trace: Trace) -> dict[str, OperationUsage]:
     return found
 
 
-def _step(trace: Trace, stretch: Stretch) -> PathStep:
-    if stretch.owner < 0:
-        return PathStep(None, None, "other", stretch.start_ns, stretch.end_ns)
-    span = trace.tree.spans[stretch.owner]
-    role = trace.ledger.roles[stretch.owner]
-    return PathStep(span.span_id, span.name, role, stretch.start_ns, stretch.end_ns)
+def _steps(trace: Trace) -> tuple[PathStep, ...]:
+    spans, roles = trace.tree.spans, trace.ledger.roles
+    return tuple(
+        [
+            PathStep(spans[owner].span_id, spans[owner].name, roles[owner], start_ns, end_ns)
+            if owner >= 0
+            else PathStep(None, None, "other", start_ns, end_ns)
+            for owner, start_ns, end_ns in trace.path
+        ]
+    )

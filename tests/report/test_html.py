@@ -203,6 +203,6 @@ def test_ten_thousand_spans_stay_a_page_that_a_browser_can_show(made: Report) ->
 
 def test_elements_do_not_nest_deeper_than_browsers_allow() -> None:
     rows = [row(depth, f"s{depth}", "step", 0, 300, (depth, depth + 1)) for depth in range(300)]
-    rows = [replace(r, marks=("error",)) for r in rows]
+    rows = [r._replace(marks=("error",)) for r in rows]
 
     assert page(report(rows)).deepest < 60

@@ -33,7 +33,7 @@ def tool_of(span: Span) -> tuple[str, str | None]:
 
 def operation_of(span: Span, role: Role) -> str:
     """Return the name under which calls of the same kind are added up: the tool's, else the span's."""
-    return tool_of(span)[0] if role == "tool" else span.name
+    return (first_text(span.attributes, KEYS["tool"]) if role == "tool" else None) or span.name
 
 
 def agent_name_of(span: Span) -> str | None:
