@@ -70,6 +70,25 @@ class Config:
             (``OTEL_AGENTPROF_PROMPT_HEAVY_RATIO``).
         max_iterations: LLM calls directly under one agent above which it loops
             (``OTEL_AGENTPROF_MAX_ITERATIONS``).
+        min_saving_ratio: Share of a run's time that a change has to save to be told at all
+            (``OTEL_AGENTPROF_MIN_SAVING_RATIO``).
+        straggler_ratio: How many times as long as the median of its siblings a call in a fan-out has to take
+            to be a straggler (``OTEL_AGENTPROF_STRAGGLER_RATIO``).
+        straggler_ms: How much longer than that median it has to take besides
+            (``OTEL_AGENTPROF_STRAGGLER_MS``).
+        fan_out_calls: Calls of one fan-out from which it is looked at how many of them run at a time
+            (``OTEL_AGENTPROF_FAN_OUT_CALLS``).
+        own_code_ratio: Share of a run in no call at all, below one kind of span, that makes a finding
+            (``OTEL_AGENTPROF_OWN_CODE_RATIO``).
+        own_code_ms: How much time that has to be besides (``OTEL_AGENTPROF_OWN_CODE_MS``).
+        slow_first_token_ms: Time to the first token above which a call starts late
+            (``OTEL_AGENTPROF_SLOW_FIRST_TOKEN_MS``).
+        slow_tokens_per_s: Output tokens per second below which a call writes slowly
+            (``OTEL_AGENTPROF_SLOW_TOKENS_PER_S``).
+        outlier_ratio: How many times slower than the median of the same model's other calls a call has to be
+            to stand out (``OTEL_AGENTPROF_OUTLIER_RATIO``).
+        outlier_ms: How much longer than at that median it has to take besides
+            (``OTEL_AGENTPROF_OUTLIER_MS``).
         high_impact_ratio: Share of a run's time or money that a finding saves from which on its impact is
             high (``OTEL_AGENTPROF_HIGH_IMPACT_RATIO``).
         medium_impact_ratio: Likewise for medium; below it, it is low
@@ -92,6 +111,16 @@ class Config:
     sequential_group: int = _setting(default=3, variable="SEQUENTIAL_GROUP")
     prompt_heavy_ratio: float = _setting(default=0.8, variable="PROMPT_HEAVY_RATIO")
     max_iterations: int = _setting(default=10, variable="MAX_ITERATIONS")
+    min_saving_ratio: float = _setting(default=0.005, variable="MIN_SAVING_RATIO")
+    straggler_ratio: float = _setting(default=2.0, variable="STRAGGLER_RATIO")
+    straggler_ms: float = _setting(default=200.0, variable="STRAGGLER_MS")
+    fan_out_calls: int = _setting(default=8, variable="FAN_OUT_CALLS")
+    own_code_ratio: float = _setting(default=0.1, variable="OWN_CODE_RATIO")
+    own_code_ms: float = _setting(default=500.0, variable="OWN_CODE_MS")
+    slow_first_token_ms: float = _setting(default=3000.0, variable="SLOW_FIRST_TOKEN_MS")
+    slow_tokens_per_s: float = _setting(default=10.0, variable="SLOW_TOKENS_PER_S")
+    outlier_ratio: float = _setting(default=2.0, variable="OUTLIER_RATIO")
+    outlier_ms: float = _setting(default=500.0, variable="OUTLIER_MS")
     high_impact_ratio: float = _setting(default=0.10, variable="HIGH_IMPACT_RATIO")
     medium_impact_ratio: float = _setting(default=0.03, variable="MEDIUM_IMPACT_RATIO")
 

@@ -21,9 +21,19 @@ TELLING: Final[Mapping[str, tuple[str, ...]]] = {
     "too_many_iterations": ("agent_loop",),
     "prompt_heavy": ("prompt_cache_miss", "context_growth"),
     "costly_operation": ("oversized_model", "prompt_cache_miss", "context_growth"),
-    "unusual_duration": ("slow_llm", "slow_tool", "slow_first_token", "slow_generation", "repeated_call"),
-    "unused_concurrency": ("sequential_group",),
+    "unusual_duration": (
+        "slow_first_token",
+        "slow_generation",
+        "slow_llm",
+        "slow_tool",
+        "head_of_line",
+        "repeated_call",
+    ),
+    "sequential_group": ("unused_concurrency",),  # it is about calls of which some run together already
+    "head_of_line": ("slow_first_token", "slow_generation"),
 }
+# Rules whose first span is what they are about; the others are what it is held against.
+_ABOUT_THE_FIRST: Final = frozenset({"head_of_line"})
 _MOST: Final = 0.5
 
 
@@ -49,7 +59,7 @@ def _generality(rule: str) -> int:
 
 
 def _told_by(general: Finding, kept: Sequence[Finding]) -> int | None:
-    spans = set(general.span_ids)
+    spans = set(general.span_ids[:1] if general.rule in _ABOUT_THE_FIRST else general.span_ids)
     for rule in TELLING.get(general.rule, ()):
         for place, other in enumerate(kept):
             if other.rule == rule and len(spans.intersection(other.span_ids)) > len(spans) * _MOST:

@@ -24,12 +24,14 @@ class Change:
         follows: For a span that is to start together with a sibling: that sibling. Its gap stays.
         capacity: How many spans of ``capped`` may run at a time; None for any number.
         capped: Spans of which none is inside another one.
+        kept_gaps: Spans whose gap stays although it is own time of a span in ``factors``.
     """
 
     factors: Mapping[int, float] = field(default_factory=dict)
     follows: Mapping[int, int] = field(default_factory=dict)
     capacity: int | None = None
     capped: AbstractSet[int] = frozenset()
+    kept_gaps: AbstractSet[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Run:
 
 def rerun(model: Forward, change: Change) -> Run:
     """Return what becomes of a trace."""
-    run = _scaled(model, change.factors)
+    run = _scaled(model, change.factors, change.kept_gaps)
     if change.capacity is None:
         _run(model, run, change.follows)
     else:
@@ -79,13 +81,13 @@ def rerun(model: Forward, change: Change) -> Run:
     return run
 
 
-def _scaled(model: Forward, factors: Mapping[int, float]) -> Run:
+def _scaled(model: Forward, factors: Mapping[int, float], kept_gaps: AbstractSet[int]) -> Run:
     size = len(model.starts)
     gaps, tails = list(model.gaps), list(model.tails)
     second_gaps = {span: gap for span, (_, gap) in model.second_reads.items()}
     if factors:
         for span, starter in enumerate(model.starters):
-            if starter in factors:
+            if starter in factors and span not in kept_gaps:
                 gaps[span] = round(gaps[span] * factors[starter])
         for span, gap in second_gaps.items():
             second_gaps[span] = round(gap * factors.get(model.parents[span], 1))

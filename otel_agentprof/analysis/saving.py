@@ -10,27 +10,47 @@ from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.rerun import Change, rerun
-from otel_agentprof.analysis.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from decimal import Decimal
 
+    from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.config import Config
 
 
-def if_faster(trace: Trace, factors: Mapping[int, float]) -> int:
-    """Return what is saved if the own time of some spans is multiplied by a factor of 1 or less."""
+def is_worthwhile(trace: Trace, saving_ns: int, config: Config) -> bool:
+    """Return whether a saving is more than nothing, and enough of the run to be told."""
+    return saving_ns > 0 and saving_ns >= trace.tree.duration_ns * config.min_saving_ratio
+
+
+def if_faster(
+    trace: Trace, factors: Mapping[int, float], *, kept_gaps: AbstractSet[int] = frozenset()
+) -> int:
+    """Return what is saved if the own time of some spans is multiplied by a factor of 1 or less.
+
+    Args:
+        trace: The trace.
+        factors: What the own time of each span is multiplied by.
+        kept_gaps: Spans that are started as late as before, although it is in the own time of one of these.
+    """
     critical = trace.times.critical
     if not any(critical[index] for index in factors):
         return 0  # the path stays as it is
-    return _saved(trace, Change(factors=factors))
+    return _saved(trace, Change(factors=factors, kept_gaps=kept_gaps))
 
 
 def if_at_most(trace: Trace, indices: Iterable[int], limit_ns: float) -> int:
     """Return what is saved if no call of some is longer than a limit; what is inside them shrinks alike."""
+    return if_limited(trace, dict.fromkeys(indices, limit_ns))
+
+
+def if_limited(trace: Trace, limits_ns: Mapping[int, float]) -> int:
+    """Return what is saved if no call is longer than a limit of its own; what is inside it shrinks alike."""
     factors: dict[int, float] = {}
-    for index in indices:
+    for index, limit_ns in limits_ns.items():
         total_ns = trace.times.total[index]
         if total_ns > limit_ns:
             factors.update(dict.fromkeys(with_descendants(trace, [index]), limit_ns / total_ns))
@@ -42,18 +62,22 @@ def if_removed(trace: Trace, indices: Iterable[int]) -> int:
     return if_faster(trace, dict.fromkeys(with_descendants(trace, indices), 0.0))
 
 
-def if_together(trace: Trace, groups: Sequence[Sequence[int]]) -> int:
-    """Return what is saved if the spans of each group start together; each group is of siblings."""
+def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int | None = None) -> int:
+    """Return what is saved if the spans of each group start together; each group is of siblings.
+
+    Args:
+        trace: The trace.
+        groups: The spans that are to start together; what already does is left alone.
+        at_a_time: How many of them may run at a time, over all groups; None for any number.
+    """
     critical = trace.times.critical
     if not any(critical[index] for group in groups for index in with_descendants(trace, group)):
         return 0
-    spans = trace.tree.spans
-    selection = Selection(trace.tree, trace.forward)
-    try:
-        follows = selection.follows([[spans[index].span_id for index in group] for group in groups])
-    except ValueError:
-        return 0  # what looked like siblings is inside each other, by what the lanes say
-    return _saved(trace, Change(follows=follows))
+    follows = _follows(trace.forward, groups)
+    if at_a_time is None:
+        return _saved(trace, Change(follows=follows))
+    capped = frozenset(index for group in groups for index in group)
+    return _saved(trace, Change(follows=follows, capacity=at_a_time, capped=capped))
 
 
 def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
@@ -71,6 +95,23 @@ def with_descendants(trace: Trace, indices: Iterable[int]) -> set[int]:
             found.add(index)
             todo += children[index]
     return found
+
+
+def _follows(model: Forward, groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Return for each span that is to start together with a sibling the one that starts just before it."""
+    numbers = {index: number for number, group in enumerate(groups) for index in group}
+    first: dict[tuple[int, int], int] = {}
+    last: dict[tuple[int, int], int] = {}
+    follows: dict[int, int] = {}
+    for event in model.events:
+        if event not in numbers:
+            continue
+        key = numbers[event], model.parents[event]  # lanes may have made siblings part
+        # What waits for the same as the first does starts with it already, gap and all.
+        if model.holders[event] != model.holders[first.setdefault(key, event)]:
+            follows[event] = last[key]
+        last[key] = event
+    return follows
 
 
 def _saved(trace: Trace, change: Change) -> int:

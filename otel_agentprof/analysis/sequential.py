@@ -8,25 +8,31 @@
       chat                       |-|
 
 What does make a call wait: it answers another one (tool ids), it repeats one that failed, or the model
-asked for it in a later answer. Whatever the trace says about this is believed before the clock is.
+asked for it in a later answer. Whatever the trace says about this is believed before the clock is: calls
+that one answer asked for are a group wherever they are (``analysis.asked_together``).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
+from otel_agentprof.analysis.asked_together import asked_together
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.analysis.finding import Confidence
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.semconv import Role
+
+Kind = tuple["Role", str]
 
 # Work that is handed its input: two different ones side by side are as good as two equal ones.
 _FETCHING: Final[frozenset[Role]] = frozenset({"tool", "retrieval", "embedding"})
@@ -38,28 +44,43 @@ class SequentialGroup:
 
     Attributes:
         indices: The spans, by start.
+        calls: The calls that they stand for: themselves, or what each of them is a wrapper of.
         confidence: ``proven`` when one answer of a model asked for all of them, ``likely`` for tools after
             a model call without ids, else ``possible``.
+        steps: How many of them, or clusters of them that overlap, came one after another.
         total_ns: What they took one after another.
         longest_ns: What they would take side by side.
     """
 
     indices: tuple[int, ...]
+    calls: tuple[int, ...]
     role: Role
     confidence: Confidence
+    steps: int
     total_ns: int
     longest_ns: int
 
 
-def sequential_groups(trace: Trace, *, at_least: int) -> Iterator[SequentialGroup]:
-    """Yield the groups of ``at_least`` calls or more that a user could run side by side."""
-    for siblings in _siblings(trace):
-        after_llm = False
-        for kind, run in groupby(siblings, key=lambda index: _kind(trace, index)):
-            for group in _runs(trace, tuple(run)):
-                if len(group) >= at_least:
-                    yield _group(trace, group, after_llm=after_llm)
-            after_llm = after_llm or kind[0] == "llm"
+def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> Iterator[SequentialGroup]:
+    """Yield the groups of ``at_least`` calls or more that a user could run side by side.
+
+    Args:
+        trace: The trace.
+        at_least: How many calls make a group.
+        partly: Also groups of proven or likely calls of which only some wait for others.
+    """
+    claimed: set[int] = set()
+    for asked in asked_together(trace):
+        claimed.update(asked)
+        group = _group(trace, asked, "proven")
+        if len(asked) >= at_least and _is_sequential(group, partly=partly):
+            yield group
+    for confidence, run in _kinds(trace, claimed):
+        for members in _runs(trace, run, partly=partly and confidence == "likely"):
+            if len(members) >= at_least:
+                group = _group(trace, dict.fromkeys(members), confidence)
+                if _is_sequential(group, partly=partly):
+                    yield group
 
 
 def is_transport(trace: Trace, index: int) -> bool:
@@ -69,7 +90,7 @@ def is_transport(trace: Trace, index: int) -> bool:
     return parent >= 0 and roles[index] == "other" and roles[parent] in semconv.LEAF_ROLES
 
 
-def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
+def sibling_calls(trace: Trace) -> Iterator[Sequence[int]]:
     """Yield the calls under each parent by start; adopted orphans of different parents stay apart."""
     tree, counted = trace.tree, trace.ledger.counted
     for children in tree.children:
@@ -82,29 +103,8 @@ def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
         yield from groups.values()
 
 
-def _kind(trace: Trace, index: int) -> tuple[Role, str]:
-    role = trace.ledger.roles[index]
-    if role in _FETCHING:
-        return role, ""
-    return role, dialects.operation_of(trace.tree.spans[index], role).partition(":")[0]
-
-
-def _runs(trace: Trace, siblings: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Cut siblings of one kind wherever two overlap, or where one has to wait for the one before it."""
-    run: list[int] = []
-    for cluster in _clusters(trace, siblings):
-        if len(cluster) > 1:  # these run side by side already
-            yield tuple(run)
-            run = []
-            continue
-        if run and _has_to_wait(trace, run[-1], cluster[0]):
-            yield tuple(run)
-            run = []
-        run += cluster
-    yield tuple(run)
-
-
-def _clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
+def clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
+    """Cut siblings, by start, wherever none of them runs."""
     starts, ends = trace.tree.starts, trace.tree.ends
     cluster = [siblings[0]]
     busy_to = ends[siblings[0]]
@@ -117,10 +117,19 @@ def _clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
     yield cluster
 
 
-def _has_to_wait(trace: Trace, before: int, after: int) -> bool:
+def kind_of(trace: Trace, index: int) -> Kind:
+    """Return what calls have in common that can run side by side."""
+    role = trace.ledger.roles[index]
+    if role in _FETCHING:
+        return role, ""
+    return role, dialects.operation_of(trace.tree.spans[index], role).partition(":")[0]
+
+
+def has_to_wait(trace: Trace, before: int, after: int) -> bool:
+    """Return whether the trace shows that a call needs what the one of its kind before it brought."""
     first, second = trace.tree.spans[before], trace.tree.spans[after]
     role = trace.ledger.roles[after]
-    asked_first, asked_second = (_asked_by(trace, index) for index in (before, after))
+    asked_first, asked_second = (trace.turns.asked_by(span) for span in (first, second))
     if asked_first is not None and asked_second is not None:
         return asked_first != asked_second
     if first.status == "ERROR" and dialects.operation_of(first, role) == dialects.operation_of(second, role):
@@ -133,17 +142,61 @@ def _has_to_wait(trace: Trace, before: int, after: int) -> bool:
     )
 
 
-def _asked_by(trace: Trace, index: int) -> int | None:
-    return trace.turns.asked_by(trace.tree.spans[index])
+def _kinds(trace: Trace, claimed: AbstractSet[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
+    """Yield neighbours of one kind, and how sure it would be that they need nothing of each other."""
+    for siblings in sibling_calls(trace):
+        after_llm = _is_after_model_step(trace, trace.tree.parents[siblings[0]]) if siblings else False
+        for kind, run in groupby(
+            siblings, key=lambda index: None if index in claimed else kind_of(trace, index)
+        ):
+            members = tuple(run)
+            if kind is not None and len(members) > 1:
+                yield "likely" if kind[0] == "tool" and after_llm else "possible", members
+            after_llm = after_llm or (kind is not None and kind[0] == "llm")
 
 
-def _group(trace: Trace, group: tuple[int, ...], *, after_llm: bool) -> SequentialGroup:
-    role = trace.ledger.roles[group[0]]
-    asked = {_asked_by(trace, index) for index in group}
-    confidence: Confidence = "possible"
-    if len(asked) == 1 and None not in asked:
-        confidence = "proven"
-    elif role == "tool" and after_llm:
-        confidence = "likely"
-    durations = [trace.times.total[index] for index in group]
-    return SequentialGroup(group, role, confidence, sum(durations), max(durations))
+def _is_after_model_step(trace: Trace, step: int) -> bool:
+    """Return whether what is inside a step was asked for by the step before it, as in a graph of nodes."""
+    tree, roles = trace.tree, trace.ledger.roles
+    if step < 0 or roles[step] != "step":
+        return False
+    around = tree.children[tree.parents[step]]
+    place = bisect_left(around, tree.starts[step], key=tree.starts.__getitem__)
+    before = around[place - 1] if place else None
+    return before is not None and any(roles[index] == "llm" for index in (before, *tree.children[before]))
+
+
+def _runs(trace: Trace, siblings: Sequence[int], *, partly: bool) -> Iterator[tuple[int, ...]]:
+    """Cut siblings of one kind wherever one has to wait, and unless ``partly`` where some overlap already."""
+    run: list[int] = []
+    for cluster in clusters(trace, siblings):
+        if len(cluster) > 1 and not partly:  # these run side by side already
+            yield tuple(run)
+            run = []
+            continue
+        if run and has_to_wait(trace, run[-1], cluster[0]):
+            yield tuple(run)
+            run = []
+        run += cluster
+    yield tuple(run)
+
+
+def _is_sequential(group: SequentialGroup, *, partly: bool) -> bool:
+    return group.steps > 1 and (partly or group.steps == len(group.indices))
+
+
+def _group(trace: Trace, members: dict[int, int | None], confidence: Confidence) -> SequentialGroup:
+    """Return a group of siblings; the value of each is the call that it stands for, None for itself."""
+    starts, ends, total = trace.tree.starts, trace.tree.ends, trace.times.total
+    indices = tuple(sorted(members, key=starts.__getitem__))
+    calls = tuple(index if (call := members[index]) is None else call for index in indices)
+    steps = list(clusters(trace, indices))
+    return SequentialGroup(
+        indices=indices,
+        calls=calls,
+        role=trace.ledger.roles[calls[0]],
+        confidence=confidence,
+        steps=len(steps),
+        total_ns=sum(max(ends[index] for index in step) - starts[step[0]] for step in steps),
+        longest_ns=max(total[index] for index in indices),
+    )
