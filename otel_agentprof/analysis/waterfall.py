@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
@@ -36,6 +37,9 @@ class Row:
         on_path: Stretches of the critical path in this span's own time, as (start_ns, end_ns).
         cost_usd: None when the span is no call, or when its price is unknown.
         marks: Whatever a reader must know: error, open, background, hoisted, incomplete.
+        operation: The tool, or the name under which calls of its kind are added up; None where another span
+            stands for the same call.
+        model: The model behind a model call; None for any other span.
     """
 
     span_id: str
@@ -48,6 +52,8 @@ class Row:
     usage: TokenUsage | None = None
     cost_usd: Decimal | None = None
     marks: tuple[Mark, ...] = ()
+    operation: str | None = None
+    model: str | None = None
 
 
 def waterfall(trace: Trace) -> tuple[Row, ...]:
@@ -56,6 +62,7 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
     on_path: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for owner, start_ns, end_ns in trace.path:
         on_path[owner].append((start_ns, end_ns))
+    operations = {index: found.name for found in trace.operations for index in found.indices}
     rows: list[Row] = []
     todo = [(index, 0) for index in reversed(_tops(tree))]
     while todo:  # not by recursion: agents nest deeper than Python does
@@ -73,10 +80,17 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
                 usage=ledger.usage[index],
                 cost_usd=trace.costs[index],
                 marks=_marks(trace, index, span),
+                operation=operations.get(index) if ledger.counted[index] else None,
+                model=ledger.models[index] if _is_model_call(ledger, index) else None,
             )
         )
         todo += [(child, depth + 1) for child in reversed(tree.children[index])]
     return tuple(rows)
+
+
+def _is_model_call(ledger: Ledger, index: int) -> bool:
+    """Return whether a model did the work of a span; agents name models too and call none."""
+    return ledger.roles[index] in semconv.LEAF_ROLES or ledger.usage[index] is not None
 
 
 def _tops(tree: SpanTree) -> list[int]:
