@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _GAP: Final = 2
 _LEAST_NAME: Final = 16
+_WISHED_NAME: Final = 32  # nothing that is only nice to have costs a name more than this
+_NICE: Final = 3  # columns of this rank on
 _NARROWEST_NAME: Final = 4
 
 
@@ -43,7 +45,8 @@ def add_grid(sheet: Sheet, columns: Sequence[Column], *, keep_end: bool = False)
         if not column.is_empty
     ]
     names, *figures = readable
-    figures = _fitting(figures, sheet.width - _LEAST_NAME)
+    figures = _fitting(figures, sheet.width - min(_width(names), _WISHED_NAME), _NICE)
+    figures = _fitting(figures, sheet.width - min(_width(names), _LEAST_NAME), 1)
     room = max(sheet.width - sum(_GAP + _width(column) for column in figures), _NARROWEST_NAME)
     room = min(room, _width(names))
     shorten = _cut_start if keep_end else _cut_end
@@ -56,10 +59,10 @@ def add_grid(sheet: Sheet, columns: Sequence[Column], *, keep_end: bool = False)
         sheet.add(("".join(cells), "dim" if row < 0 else ""))
 
 
-def _fitting(figures: list[Column], room: int) -> list[Column]:
+def _fitting(figures: list[Column], room: int, lowest: int) -> list[Column]:
     kept = list(figures)
     while sum(_GAP + _width(column) for column in kept) > room:
-        droppable = [column for column in kept if column.rank]
+        droppable = [column for column in kept if column.rank >= lowest]
         if not droppable:
             break
         kept.remove(max(droppable, key=lambda column: column.rank))
