@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
@@ -40,6 +41,9 @@ class Row(NamedTuple):
         on_path: Stretches of the critical path in this span's own time, as (start_ns, end_ns).
         cost_usd: None when the span is no call, or when its price is unknown.
         marks: Whatever a reader must know: error, open, background, hoisted, incomplete.
+        operation: The tool, or the name under which calls of its kind are added up; None where another span
+            stands for the same call.
+        model: The model behind a model call; None for any other span.
     """
 
     span_id: str
@@ -52,6 +56,8 @@ class Row(NamedTuple):
     usage: TokenUsage | None = None
     cost_usd: Decimal | None = None
     marks: tuple[Mark, ...] = ()
+    operation: str | None = None
+    model: str | None = None
 
 
 def waterfall(trace: Trace) -> tuple[Row, ...]:
@@ -64,6 +70,10 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
         stretches[owner].append((start_ns, end_ns))
     on_path = {owner: tuple(pairs) for owner, pairs in stretches.items()}
     marks = _marks(trace)
+    operations = {
+        index: found.name for found in trace.operations for index in found.indices if ledger.counted[index]
+    }
+    models = _models(ledger)
     columns = zip(
         map(_SPAN_ID, spans),
         map(_NAME, spans),
@@ -75,6 +85,8 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
         map(ledger.usage.__getitem__, order),
         map(trace.costs.__getitem__, order),
         map(marks.get, order, repeat(())),
+        map(operations.get, order),
+        map(models.get, order),
         strict=False,  # what is repeated has no end
     )
     # tuple.__new__ is what Row() comes down to, without a Python frame per row.
@@ -95,6 +107,16 @@ def _depth_first(tree: SpanTree) -> tuple[list[int], list[int]]:
             for child in below:
                 depths[child] = depth
     return order, depths
+
+
+def _models(ledger: Ledger) -> dict[int, str | None]:
+    """Return the model behind each span that one did the work of; agents name models too and call none."""
+    rows = zip(ledger.models, ledger.roles, ledger.usage, strict=True)
+    return {
+        index: model
+        for index, (model, role, usage) in enumerate(rows)
+        if model is not None and (role in semconv.LEAF_ROLES or usage is not None)
+    }
 
 
 def _tops(tree: SpanTree) -> list[int]:

@@ -1,6 +1,7 @@
 """The command line ``agentprof``: one verb per file.
 
-Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 budget broken, 2 usage, 3 unreadable input.
+Data goes to stdout, talk to stderr. Exit codes: 0 fine, 1 budget broken or regression, 2 usage, 3 unreadable
+input.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from otel_agentprof import __version__
 from otel_agentprof.cli.demo import Demo
+from otel_agentprof.cli.diff import Diff
 from otel_agentprof.cli.doctor import Doctor
 from otel_agentprof.cli.output import say
 from otel_agentprof.cli.prices import Prices
@@ -44,7 +46,7 @@ class Verb(Protocol):
         ...
 
 
-VERBS: Final[tuple[Verb, ...]] = (Run(), ReportVerb(), WhatIfVerb(), Demo(), Doctor(), Prices())
+VERBS: Final[tuple[Verb, ...]] = (Run(), ReportVerb(), WhatIfVerb(), Diff(), Demo(), Doctor(), Prices())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

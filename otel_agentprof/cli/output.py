@@ -15,6 +15,7 @@ from otel_agentprof.report import text
 from otel_agentprof.report.formats import FORMATS
 
 if TYPE_CHECKING:
+    from otel_agentprof.report.aggregate import Aggregate
     from otel_agentprof.report.report import Report
 
 DEFAULT_WIDTH: Final = 100  # where no terminal says otherwise: what still fits an issue or a chat
@@ -44,6 +45,20 @@ class Output:
         from otel_agentprof.report import terminal  # noqa: PLC0415 - only where something is drawn
 
         return terminal.render(report, width=self.width, color=self.color, ascii=self.is_ascii)
+
+    def rendered_aggregate(self, found: Aggregate) -> str:
+        """Return what many traces have in common as it is to be written here."""
+        if self.format == "json":
+            from otel_agentprof.report import json_text  # noqa: PLC0415 - only where something is written
+
+            return json_text.dump(found.to_dict())
+        if self.format == "markdown":
+            from otel_agentprof.report import aggregate_markdown  # noqa: PLC0415 - likewise
+
+            return aggregate_markdown.render(found)
+        from otel_agentprof.report import aggregate_text  # noqa: PLC0415 - likewise
+
+        return aggregate_text.render(found, width=self.width, color=self.color, ascii=self.is_ascii)
 
     def write(self, text: str) -> None:
         """Write text.

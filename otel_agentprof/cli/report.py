@@ -1,4 +1,4 @@
-"""``agentprof report``: the report of a trace that is in a file already."""
+"""``agentprof report``: the report of a trace that is in a file already, or of many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otel_agentprof.report.formats import FORMATS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from otel_agentprof.cli.output import Output
     from otel_agentprof.report.report import Report
@@ -26,7 +26,10 @@ class ReportVerb:
 
     SOURCE is a file of OTLP JSON or JSON lines (such as `agentprof run -o`, or the
     Collector's file exporter) or of Jaeger's JSON, plain or gzip; `-` is stdin.
-    Several traces in it give a table, and `--trace ID` the report of one of them.
+    Several traces in it give their aggregate: percentiles with confidence intervals,
+    shares of the critical path, costs and what recurs; `--trace ID` gives the report
+    of one of them. `--format json` is then the list of reports, or one object with
+    `--aggregate`; `--format folded` adds the critical paths of all traces up.
     What could not be read is told on stderr and in the report.
     """
 
@@ -37,6 +40,9 @@ class ReportVerb:
         parser.add_argument("source", metavar="SOURCE", help="a file, or - for stdin")
         parser.add_argument("-o", dest="file", metavar="FILE", help="write there, not to stdout")
         parser.add_argument("--trace", metavar="ID", help="only this trace; the first digits are enough")
+        parser.add_argument(
+            "--aggregate", action="store_true", help="what all traces have in common, even of one"
+        )
         output.add_arguments(parser, formats=(*FORMATS, *_COMING))
 
     def run(self, args: argparse.Namespace) -> int:
@@ -48,29 +54,33 @@ class ReportVerb:
         settings = Config.from_env()
         pricing.configure(settings.prices, is_strict=True)
         place = output.output_for(args, path=args.file)
-        trees, notes = traces.read(args.source)
+        groups, notes = traces.grouped(args.source)
         for _, message in notes:
             say(f"{args.source}: {message}")
         if args.trace is not None:
-            trees = [traces.chosen(trees, args.trace)]
-        if len(trees) > 1 and place.format == "html":
-            raise AgentProfError(f"one page shows one trace; choose one with --trace ID: {traces.ids(trees)}")
-        from otel_agentprof.report.build import build  # noqa: PLC0415 - loads the whole analysis
-
-        reports = [build(tree, settings, notes) for tree in trees]
-        place.write(place.rendered(reports[0]) if len(reports) == 1 else _several(reports, place))
+            chosen = traces.chosen(list(groups), args.trace)
+            groups = {chosen: groups[chosen]}
+        is_many = args.aggregate or len(groups) > 1
+        if is_many and place.format == "html":
+            raise AgentProfError(
+                f"one page shows one trace; choose one with --trace ID: {traces.ids(list(groups))}"
+            )
+        reports = traces.built(groups, settings, notes)
+        place.write(
+            _several(reports, place, is_summary=args.aggregate) if is_many else place.rendered(next(reports))
+        )
         return 0
 
 
-def _several(reports: Sequence[Report], place: Output) -> str:
-    if place.format == "text":
-        from otel_agentprof.report import terminal  # noqa: PLC0415 - only where something is drawn
+def _several(reports: Iterator[Report], place: Output, *, is_summary: bool) -> str:
+    if place.format == "folded":
+        from otel_agentprof.report import folded  # noqa: PLC0415 - only where something is written
 
-        return terminal.render_many(reports, width=place.width, color=place.color, ascii=place.is_ascii)
-    if place.format == "json":
+        return folded.render_many(reports)
+    if place.format == "json" and not is_summary:
         from otel_agentprof.report import json_text  # noqa: PLC0415 - likewise
 
         return json_text.render_many(reports)
-    # Folded stacks add up; Markdown documents stand one below the other.
-    between = "\n" if place.format == "markdown" else ""
-    return between.join(place.rendered(report) for report in reports)
+    from otel_agentprof.report.gathering import aggregate  # noqa: PLC0415 - likewise
+
+    return place.rendered_aggregate(aggregate(reports))

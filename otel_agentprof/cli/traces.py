@@ -7,46 +7,60 @@ from typing import TYPE_CHECKING, Final
 from otel_agentprof.errors import AgentProfError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.config import Config
+    from otel_agentprof.model.span import Span
+    from otel_agentprof.report.report import Report
 
 _TRACE_DIGITS: Final = 32
 _NAMED_TRACES: Final = 5
 _SHORT_ID: Final = 8
 
 
-def read(source: str) -> tuple[Sequence[SpanTree], tuple[tuple[str, str], ...]]:
-    """Return the traces of a source, and what its reader has to say, as (code, message)."""
-    from otel_agentprof.model.tree import by_trace  # noqa: PLC0415 - after the arguments are known to be good
-    from otel_agentprof.readers import read_spans  # noqa: PLC0415 - likewise
+def grouped(source: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], ...]]:
+    """Return the spans of each trace of a source, and what its reader has to say, as (code, message)."""
+    from otel_agentprof.readers import read_spans  # noqa: PLC0415 - after the arguments are known to be good
 
     loaded = read_spans(source)
-    return tuple(by_trace(loaded.spans)), loaded.notes
+    groups: dict[str, list[Span]] = {}
+    for span in loaded.spans:
+        groups.setdefault(span.trace_id, []).append(span)
+    return groups, loaded.notes
 
 
-def chosen(trees: Sequence[SpanTree], asked: str) -> SpanTree:
-    """Return the trace whose id begins as asked.
+def built(
+    groups: dict[str, list[Span]], settings: Config, notes: tuple[tuple[str, str], ...]
+) -> Iterator[Report]:
+    """Yield the report of each trace and forget its spans, so that many traces take the room of one."""
+    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - as above
+    from otel_agentprof.report.build import build  # noqa: PLC0415 - loads the whole analysis
+
+    for trace_id in list(groups):
+        yield build(SpanTree.from_spans(groups.pop(trace_id)), settings, notes)
+
+
+def chosen(trace_ids: Sequence[str], asked: str) -> str:
+    """Return the one trace id that begins as asked.
 
     Raises:
         AgentProfError: None does, or several do.
     """
     wanted = asked.strip().lower()
-    found = [tree for tree in trees if (tree.trace_id or "").startswith(wanted)]
+    found = [trace_id for trace_id in trace_ids if trace_id.startswith(wanted)]
     if not found:  # Jaeger leaves leading zeros out
-        found = [tree for tree in trees if tree.trace_id == wanted.zfill(_TRACE_DIGITS)]
+        found = [trace_id for trace_id in trace_ids if trace_id == wanted.zfill(_TRACE_DIGITS)]
     if len(found) == 1:
         return found[0]
     if found:
         raise AgentProfError(f"--trace {asked} fits {len(found)} traces, give more digits: {ids(found)}")
-    raise AgentProfError(f"there is no trace {asked!r}; there are {ids(trees)}")
+    raise AgentProfError(f"there is no trace {asked!r}; there are {ids(trace_ids)}")
 
 
-def ids(trees: Sequence[SpanTree]) -> str:
-    """Return the ids of some traces for people: the first few, short if that tells them apart."""
-    every = [tree.trace_id or "" for tree in trees]
-    shown = every[:_NAMED_TRACES]
-    short = {trace_id[:_SHORT_ID] for trace_id in every}
-    if len(short) == len(every):
+def ids(trace_ids: Sequence[str]) -> str:
+    """Return some trace ids for people: the first few, short if that tells them apart."""
+    shown = list(trace_ids[:_NAMED_TRACES])
+    if len({trace_id[:_SHORT_ID] for trace_id in trace_ids}) == len(trace_ids):
         shown = [trace_id[:_SHORT_ID] for trace_id in shown]
-    return ", ".join(shown) + (f" and {len(every) - len(shown):,} more" if len(every) > len(shown) else "")
+    left_out = len(trace_ids) - _NAMED_TRACES
+    return ", ".join(shown) + (f" and {left_out:,} more" if left_out > 0 else "")

@@ -69,6 +69,7 @@ class WhatIfVerb:
     def run(self, args: argparse.Namespace) -> int:
         """Write the table."""
         from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
+        from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
         from otel_agentprof.report.changes import outcomes  # noqa: PLC0415 - likewise
 
         scales = [_scale(asked) for asked in args.scale]
@@ -77,14 +78,14 @@ class WhatIfVerb:
             raise AgentProfError("name a change: --scale, --parallel, --dedupe, --model or --concurrency")
         pricing.configure(Config.from_env().prices, is_strict=True)
         place = output.output_for(args, path=args.file)
-        trees, notes = traces.read(args.source)
+        groups, notes = traces.grouped(args.source)
         for _, message in notes:
             say(f"{args.source}: {message}")
         if args.trace is not None:
-            trees = [traces.chosen(trees, args.trace)]
-        if len(trees) != 1:
-            raise AgentProfError(f"choose one trace with --trace ID: {traces.ids(trees)}")
-        trace = measure(trees[0], pricing.price)
+            groups = {args.trace: groups[traces.chosen(list(groups), args.trace)]}
+        if len(groups) != 1:
+            raise AgentProfError(f"choose one trace with --trace ID: {traces.ids(list(groups))}")
+        trace = measure(SpanTree.from_spans(*groups.values()), pricing.price)
         try:
             found = outcomes(trace, [*scales, *_structural(trace, args, models)])
         except ValueError as error:

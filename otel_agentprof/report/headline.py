@@ -9,6 +9,8 @@ from otel_agentprof.report import text
 from otel_agentprof.semconv import ROLES, Role
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from otel_agentprof.analysis.finding import Finding
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.report.report import Report
@@ -20,6 +22,7 @@ _CALL_NOUNS: Final[tuple[tuple[Role, str], ...]] = (
     ("retrieval", "retrieval"),
     ("embedding", "embedding"),
 )
+CALL_ROLES: Final = frozenset(role for role, _ in _CALL_NOUNS)  # what leaves the program's own code
 _NAMED_MODELS: Final = 3
 
 
@@ -47,11 +50,17 @@ def cost(report: Report) -> str:
     """Return what the trace cost, as far as it is known, and whose price is missing."""
     missing = _named(report.unpriced_models)
     because = f" (no price for {missing})" if missing else ""
-    if report.cost_usd is None or (not report.cost_usd and (missing or _tokens_are_missing(report))):
+    known = known_usd(report)
+    if known is None:
         return text.UNKNOWN + because
-    return (
-        f"{text.money(report.cost_usd)} + {text.UNKNOWN}{because}" if missing else text.money(report.cost_usd)
-    )
+    return f"{text.money(known)} + {text.UNKNOWN}{because}" if missing else text.money(known)
+
+
+def known_usd(report: Report) -> Decimal | None:
+    """Return what is known of the cost; all of it where no model is unpriced, None where nothing is known."""
+    if not report.cost_usd and (report.unpriced_models or are_tokens_missing(report)):
+        return None  # nothing was priced, which is not the same as free
+    return report.cost_usd
 
 
 def short_cost(report: Report) -> str:
@@ -62,7 +71,7 @@ def short_cost(report: Report) -> str:
 
 def tokens(report: Report) -> str:
     """Return input and output tokens with their parts: cached, cache-written, reasoning."""
-    if _tokens_are_missing(report):
+    if are_tokens_missing(report):
         return text.UNKNOWN
     usage = report.usage
     if not usage.total:
@@ -129,7 +138,8 @@ def saving(finding: Finding) -> str:
     return f"saves {' and '.join(known)}{sure}" if known else ""
 
 
-def _tokens_are_missing(report: Report) -> bool:
+def are_tokens_missing(report: Report) -> bool:
+    """Return whether models were called and none says how many tokens it took."""
     models = [report.by_role[role].count for role in ("llm", "embedding") if role in report.by_role]
     return not report.usage.total and any(models)
 

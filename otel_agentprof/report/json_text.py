@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from otel_agentprof.report.report import Report
 
@@ -20,15 +20,16 @@ _HIDDEN: Final = re.compile(
 
 def render(report: Report, *, width: int, color: bool) -> str:  # noqa: ARG001 - one signature for all formats
     """Return the report as indented JSON; width and colour do not apply."""
-    return _dump(report.to_dict())
+    return dump(report.to_dict())
 
 
-def render_many(reports: Sequence[Report]) -> str:
+def render_many(reports: Iterable[Report]) -> str:
     """Return a JSON list of reports."""
-    return _dump([report.to_dict() for report in reports])
+    return dump([report.to_dict() for report in reports])
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """Return plain types as indented JSON in which nothing could steer a terminal."""
     return _HIDDEN.sub(_escape, json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 

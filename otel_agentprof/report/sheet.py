@@ -79,6 +79,16 @@ class Sheet:
             lead = tuple(first) if number == 0 and first else ((indent, ""),)
             self.add(*lead, (line, style))
 
+    def add_title(self, title: str) -> None:
+        """Write the title of a section, an empty line before it."""
+        self.add()
+        self.add((title, "bold underline"))
+
+    def add_rest(self, count: int) -> None:
+        """Say how many lines were left out, if any."""
+        if count > 0:
+            self.add_wrapped(f"and {count:,} more: --format json lists them all", indent="    ", style="dim")
+
     def text(self) -> str:
         """Return all lines, each ended by a newline."""
         return "".join(f"{line}\n" for line in self.lines)

@@ -56,6 +56,8 @@ def test_a_row_knows_its_tokens_its_cost_and_its_part_of_the_path() -> None:
         on_path=((2, 7),),
         usage=TokenUsage(input=1000, output=500),
         cost_usd=Decimal("1.5"),
+        operation="chat",
+        model="m",
     )
 
 

@@ -313,9 +313,6 @@ GOLDEN: dict[str, Callable[[], str]] = {
     "terminal_160_ascii.txt": lambda: terminal.render(research_agent(), width=160, color=False, ascii=True),
     "terminal_40.txt": lambda: terminal.render(research_agent(), width=40, color=False),
     "terminal_80_folded.txt": lambda: terminal.render(busy_agent(), width=80, color=False),
-    "terminal_many_80.txt": lambda: terminal.render_many(
-        [research_agent(), busy_agent()], width=80, color=False
-    ),
     "report.md": lambda: markdown.render(research_agent(), width=100, color=False),
     "report.html": lambda: html.render(with_linked_findings(busy_agent()), width=80, color=False),
     "report.folded": lambda: folded.render(research_agent(), width=80, color=False),
