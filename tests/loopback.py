@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WIRE = Path(__file__).parent / "wire"
 _WHOLE_AND_STREAM = {
@@ -73,6 +73,9 @@ class Loopback:
         return Answer(b'{"error": {"message": "no such path"}}', 404)
 
 
+_State = TypeVar("_State", bound=Loopback)
+
+
 class _QuietServer(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
         """Say nothing of clients that hang up: many tests are about just that."""
@@ -81,7 +84,14 @@ class _QuietServer(ThreadingHTTPServer):
 @contextmanager
 def serve() -> Iterator[Loopback]:
     """Run the server on a free port."""
-    state: Loopback
+    with serve_as(Loopback) as state:
+        yield state
+
+
+@contextmanager
+def serve_as(make: Callable[[int], _State]) -> Iterator[_State]:
+    """Run the server on a free port, with answers of another kind."""
+    state: _State
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -113,7 +123,7 @@ def serve() -> Iterator[Loopback]:
 
     with _QuietServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        state = Loopback(server.server_address[1])
+        state = make(server.server_address[1])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

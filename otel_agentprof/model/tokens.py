@@ -46,3 +46,13 @@ class TokenUsage(NamedTuple):
             audio_output=min(left.audio_output, left.output),
             audio_cache_read=min(left.audio_cache_read, read),
         )
+
+    def with_parts_of(self, other: TokenUsage) -> TokenUsage:
+        """Return the same input and output; parts that are nothing here are as in another usage of the call."""
+        filled = TokenUsage(
+            self.input, self.output, *(a or b for a, b in zip(self[2:], other[2:], strict=True))
+        )
+        return filled if filled.minus(_NOTHING) == filled else self
+
+
+_NOTHING = TokenUsage()

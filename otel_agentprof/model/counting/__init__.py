@@ -25,7 +25,7 @@ from otel_agentprof.model.counting.calls import (
 )
 from otel_agentprof.model.counting.draft import Draft
 from otel_agentprof.model.counting.ledger import Ledger, RollUp
-from otel_agentprof.model.counting.misplaced import join_logs, split_polluted
+from otel_agentprof.model.counting.misplaced import join_logs, split_polluted, take_details
 from otel_agentprof.model.counting.sums import compare_sums, leave_out_sums, take_differences
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def count(tree: SpanTree) -> Ledger:
     """Return the ledger of a tree: roles, and tokens once per call."""
     draft = Draft(tree)
     split_polluted(draft)
+    take_details(draft)
     join_logs(draft)
     leaves = [index for index, role in enumerate(draft.roles) if role in semconv.LEAF_ROLES]
     join_same_responses(draft, leaves)

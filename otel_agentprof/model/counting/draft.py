@@ -96,8 +96,15 @@ class Draft:
             providers[taker] = providers[taker] or providers[giver]
             if costs[taker] is None:
                 costs[taker] = costs[giver]
+            self._give_parts(giver, taker)
         for index, is_counted in enumerate(self.counted):
             if not is_counted:
                 costs[index] = None
         for index in self.roll_ups:
             costs[index] = None
+
+    def _give_parts(self, giver: int, taker: int) -> None:
+        """Let one span of a call say which tokens were cached or thinking, where the other does not."""
+        known, more = self.usage[taker], self.usage[giver]
+        if known is not None and more is not None and known.input == more.input:
+            self.usage[taker] = known.with_parts_of(more)

@@ -60,6 +60,8 @@ class Dialect:
         is_gateway: True where its span stands in front of another library's span for the same call.
         is_billed: True where the money on a run is what the vendor's own program says.
         counts_ms: True where a time to first token without a unit in its name is in milliseconds.
+        adds_thoughts: True where thinking is added to an output that has it already, for calls that go
+            through LiteLLM.
         fakes_first_token: True where it writes one for calls that were not streamed.
         first_chunk_event: The event at the first piece of a streamed answer.
     """
@@ -80,5 +82,6 @@ class Dialect:
     is_gateway: bool = False
     is_billed: bool = False
     counts_ms: bool = False
+    adds_thoughts: bool = False
     fakes_first_token: bool = False
     first_chunk_event: str = ""

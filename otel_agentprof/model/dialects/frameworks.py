@@ -30,6 +30,7 @@ ADK: Final = Dialect(
     scopes=("gcp.vertex.agent",),
     frameworks=("gcp.vertex.agent",),
     not_calls=("execute_tool (merged",),
+    adds_thoughts=True,  # right for Gemini, whose output leaves them out
 )
 AGENT_FRAMEWORK: Final = Dialect(name="Microsoft Agent Framework", scopes=("agent_framework",))
 ANY_AGENT: Final = Dialect(

@@ -87,6 +87,13 @@ def read(span: Span) -> Reading:
     usage = None
     if attributes.get(OPERATION_NAME) != "fetch_response":  # reading a stored response runs no model
         usage = usage_in_attributes(attributes, plan)
+    model = first_text(attributes, plan.model) if plan.model else None
+    provider = _provider(attributes, plan) if plan.provider else None
+    # LiteLLM's spelling, openai/gpt-5: who is paid stands beside it already.
+    if model is not None and provider is not None and model.startswith(f"{provider}/"):
+        model = model[len(provider) + 1 :]
+        if dialect.adds_thoughts and usage is not None:
+            usage = _without_thoughts_twice(usage)
     cost = _cost(attributes, plan)
     if not cost and usage is not None and usage.total:
         cost = None
@@ -94,8 +101,8 @@ def read(span: Span) -> Reading:
         role,
         dialect,
         usage,
-        first_text(attributes, plan.model) if plan.model else None,
-        _provider(attributes, plan) if plan.provider else None,
+        model,
+        provider,
         cost,
         first_text(attributes, plan.response) if plan.response else None,
         plan.is_polluted and span.scope != LITELLM_SCOPE,
@@ -160,6 +167,12 @@ def _provider(attributes: Mapping[str, Any], plan: Plan) -> str | None:
         if provider is not None and provider not in NOT_VENDORS:
             return provider
     return None
+
+
+def _without_thoughts_twice(usage: TokenUsage) -> TokenUsage:
+    # Output that has its thinking twice is at least twice as long as the thinking.
+    thoughts = usage.reasoning
+    return usage._replace(output=usage.output - thoughts) if usage.output >= 2 * thoughts else usage
 
 
 def _cost(attributes: Mapping[str, Any], plan: Plan) -> float | None:

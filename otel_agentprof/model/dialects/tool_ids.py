@@ -13,14 +13,14 @@ Our own spans list the ids. Others have them inside messages, written in one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.model.dialects.values import parsed, texts
 
 if TYPE_CHECKING:
-    from otel_agentprof.model.span import Span
+    from otel_agentprof.model.span import Event, Span
 
 _ANSWERS: Final = (
     semconv.OUTPUT_MESSAGES,
@@ -50,6 +50,10 @@ _CALL_TYPES: Final = frozenset({"tool_call", "tool_use", "tool-call", "function_
 _RESULT_TYPES: Final = frozenset({"tool_call_response", "tool_result", "tool-result", "function_call_output"})
 _CALL_ID: Final = ("call_id", "id", "toolCallId", "toolUseId")
 _RESULT_ID: Final = ("call_id", "tool_call_id", "tool_use_id", "toolCallId", "toolUseId", "id")
+# OpenTelemetry's events of 2024, one for each message; Strands writes them still, with Bedrock's content.
+_ANSWER_EVENT: Final = "gen_ai.choice"
+_TURN_EVENT: Final = "gen_ai.assistant.message"
+_RESULT_EVENT: Final = "gen_ai.tool.message"
 _MODEL_ROLES: Final = frozenset({"assistant", "model", "ai"})
 _MOST_NODES: Final = 20_000  # of one document; more is no message list
 
@@ -64,7 +68,7 @@ def tool_call_ids_of(span: Span) -> tuple[str, ...]:
         ids = tuple(_ids(_content(attributes.get(key)), _call_id))
         if ids:
             break
-    return tuple(dict.fromkeys(ids))
+    return tuple(dict.fromkeys(ids or _ids_in_answers(span.events)))
 
 
 def tool_result_ids_of(span: Span) -> tuple[str, ...]:
@@ -75,7 +79,28 @@ def tool_result_ids_of(span: Span) -> tuple[str, ...]:
         ids = tuple(_ids(_since_the_model_spoke(_content(attributes.get(key))), _result_id))
         if ids:
             break
-    return tuple(dict.fromkeys(ids))
+    return tuple(dict.fromkeys(ids or _ids_in_questions(span.events)))
+
+
+def _ids_in_answers(events: Iterable[Event]) -> Iterator[str]:
+    for event in events:
+        if event.name == _ANSWER_EVENT:
+            for value in event.attributes.values():
+                yield from _ids(_content(value), _call_id)
+        yield from _ids(_content(event.attributes.get(semconv.OUTPUT_MESSAGES)), _call_id)
+
+
+def _ids_in_questions(events: Iterable[Event]) -> Iterator[str]:
+    found: list[str] = []
+    for event in events:
+        if event.name == _TURN_EVENT:
+            found.clear()
+        elif event.name == _RESULT_EVENT:
+            inside = [id_ for value in event.attributes.values() for id_ in _ids(_content(value), _result_id)]
+            found += inside or texts(event.attributes.get("id"))
+        messages = _content(event.attributes.get(semconv.INPUT_MESSAGES))
+        found += _ids(_since_the_model_spoke(messages), _result_id)
+    yield from found
 
 
 def _flat_result_ids(attributes: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,0 +1,39 @@
+"""Google ADK with spans of its own, over LiteLLM's client: an agent as a tool, a streamed run."""
+
+import stage
+from google.adk.agents import Agent
+from google.adk.agents.run_config import RunConfig, StreamingMode
+from google.adk.models.lite_llm import LiteLlm
+from google.adk.runners import InMemoryRunner
+from google.adk.tools.agent_tool import AgentTool
+from google.genai import types
+
+stage.tracing()
+
+
+def model(name: str) -> LiteLlm:
+    return LiteLlm(model=f"openai/{name}", api_base=f"{stage.URL}/v1", api_key=stage.KEY)
+
+
+expert = Agent(name="ask_expert", model=model(stage.SMALL), description="Somebody who knows.")
+guide = Agent(
+    name="guide", model=model(stage.BIG), tools=[stage.weather, stage.population, AgentTool(expert)]
+)
+
+
+async def main() -> None:
+    runner = InMemoryRunner(agent=guide, app_name="guide")
+    for question, mode in ((stage.QUESTION, StreamingMode.NONE), (stage.BRIEF, StreamingMode.SSE)):
+        session = await runner.session_service.create_session(app_name="guide", user_id="somebody")
+        said = types.Content(role="user", parts=[types.Part(text=question)])
+        async for _ in runner.run_async(
+            user_id="somebody",
+            session_id=session.id,
+            new_message=said,
+            run_config=RunConfig(streaming_mode=mode),
+        ):
+            pass
+
+
+stage.run(main())
+stage.finish("google-adk", "litellm")

@@ -1,0 +1,107 @@
+"""A model that does what the agents of ``agents/`` need, and keeps the books: its books are the truth.
+
+asked with the tools weather and population   ->  calls both at once
+both results are there, and a tool "expert"   ->  asks the expert
+nothing left to do, and a tool "final_answer" ->  answers by calling it
+asked to be brief, or anything else           ->  answers in words
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from typing import Any
+
+from frameworks import payloads
+from frameworks.payloads import Served, Wish
+from loopback import Answer, Loopback
+
+ANSWER = "Paris is mild and two million people live there."
+BRIEF = "In brief"  # begins a question that wants no tools
+_PARALLEL = ("weather", "population")
+_RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"')  # else the texts of the two tools
+_LAST_WORD = "final_answer"  # smolagents has its answers brought as a tool call, which runs nothing
+_TURN_OF_EXPERT = 2  # results that are there by then
+
+
+class Model(Loopback):
+    """The server with the model in it.
+
+    Attributes:
+        served: What it answered, in order.
+        odd: Requests that it could make nothing of.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.served: list[Served] = []
+        self.odd: list[str] = []
+        self._numbers = count(1)
+
+    def answer(self, path: str, body: Any) -> Answer:
+        path = path.partition("?")[0]
+        api = path.rstrip("/").rpartition("/")[2]
+        if api not in {"completions", "responses", "messages"}:
+            self.odd.append(path)
+            return Answer(b'{"error": {"message": "no such path"}}', 404)
+        wishes = _wishes(body)
+        is_streamed = bool(body.get("stream"))
+        served = self._book(api, str(body["model"]), wishes, is_streamed=is_streamed)
+        if is_streamed:
+            return Answer(_pieces(api, served, wishes, body), content_type="text/event-stream")
+        make = {"completions": payloads.chat, "responses": payloads.response, "messages": payloads.message}
+        return Answer(json.dumps(make[api](served, ANSWER, wishes)).encode())
+
+    def _book(self, api: str, model: str, wishes: tuple[Wish, ...], *, is_streamed: bool) -> Served:
+        number = next(self._numbers)
+        served = Served(
+            number=number,
+            model=model,
+            api=api,
+            is_streamed=is_streamed,
+            tools=tuple(wish.name for wish in wishes if wish.name != _LAST_WORD),
+            input=1000 + 211 * number,
+            output=40 + 17 * number,
+            cache_read=128 * number,
+            cache_write=64 * number if api == "messages" else 0,
+            reasoning=8 * number,
+        )
+        self.served.append(served)
+        return served
+
+
+def _pieces(api: str, served: Served, wishes: tuple[Wish, ...], body: Any) -> bytes:
+    if api == "responses":
+        return payloads.response_stream(served, ANSWER, wishes)
+    if api == "messages":
+        return payloads.message_stream(served, ANSWER, wishes)
+    tells = bool((body.get("stream_options") or {}).get("include_usage"))
+    return payloads.chat_stream(served, ANSWER, wishes, tells=tells)
+
+
+def _wishes(body: Any) -> tuple[Wish, ...]:
+    """Return the tool calls that come next, decided by the request alone."""
+    turns = body.get("messages") or body.get("input") or []
+    said = json.dumps(turns)
+    if BRIEF in said:
+        return ()
+    results = max(sum(map(said.count, _RESULTS)), said.count("mild in Paris") + said.count("two million in"))
+    tools = _tools(body)
+    chosen = [name for name in tools if name in _PARALLEL] if not results else []
+    if results == _TURN_OF_EXPERT:
+        chosen = [name for name in tools if "expert" in name]
+    if not chosen and _LAST_WORD in tools:
+        chosen = [_LAST_WORD]
+    stem = len(turns)
+    return tuple(Wish(f"call_{stem}_{name}", name, tools[name]) for name in chosen)
+
+
+def _tools(body: Any) -> dict[str, dict[str, str]]:
+    """Return arguments for each tool that the request offers."""
+    found: dict[str, dict[str, str]] = {}
+    for tool in body.get("tools") or ():
+        offered = tool.get("function", tool)
+        schema = offered.get("parameters") or offered.get("input_schema") or {}
+        wanted = schema.get("required") or list(schema.get("properties") or {})[:1]
+        found[offered["name"]] = dict.fromkeys(wanted, "Paris")
+    return found
