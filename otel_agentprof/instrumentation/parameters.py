@@ -39,9 +39,9 @@ class Parameters:
             found = inspect.signature(func).parameters.values()
         except (TypeError, ValueError):  # written in C, or an odd object
             return cls((), {}, has_owner=False, without=without)
-        names = tuple(each.name for each in found if each.kind in _BY_POSITION)
+        names = tuple(_name(each) for each in found if each.kind in _BY_POSITION)
         defaults = {
-            each.name: each.default
+            _name(each): each.default
             for each in found
             if each.default is not each.empty and each.kind not in _COLLECTING
         }
@@ -60,3 +60,8 @@ class Parameters:
         if self.without is not None:
             given.pop(self.without, None)
         return fingerprints.of_tool(tool, owner, given)
+
+
+def _name(parameter: inspect.Parameter) -> str:
+    # The function may take a keyword of the same name beside a parameter that goes by position only.
+    return f"/{parameter.name}" if parameter.kind is parameter.POSITIONAL_ONLY else parameter.name

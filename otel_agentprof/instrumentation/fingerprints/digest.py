@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _FIRST: Final = 8
 _LAST: Final = 24
 _TAG: Final = "\0"
+_BLOCK_KEYS: Final = frozenset({"type", "role", "input_schema"})
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
 
 
@@ -138,7 +139,7 @@ class _Canonical:
         raise TypeError(f"no canonical form for {kind}")
 
     def _mapping(self, value: dict[Any, Any]) -> dict[str, Any]:
-        marks = self._marks
+        marks = frozenset() if _BLOCK_KEYS.isdisjoint(value) else self._marks  # what a tool is given stays
         found = {_key(name): self._plain(item) for name, item in value.items() if name not in marks}
         content = found.get("content")
         if marks and content.__class__ is list and len(content) == 1:
