@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_agentprof import __version__, config, pricing
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
-from otel_agentprof.instrumentation import tracing
+from otel_agentprof.instrumentation import fingerprints, tracing
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.providers import PROVIDERS
 from otel_agentprof.instrumentation.registry import REGISTRY
@@ -77,6 +77,7 @@ class Instrumentation:
             _Process.active = None
             REGISTRY.unpatch()
             tracing.reset()
+            fingerprints.configure(None)
             pricing.configure(None)
             atexit.unregister(self._at_exit)
             if _Process.beneath is not None:
@@ -154,6 +155,7 @@ def instrument(
             mirrors_cost=settings.cost_mirrors,
         )
         tracing.use(provider, capture_content=settings.capture_content)
+        fingerprints.configure(settings)
         pricing.configure(settings.prices)
         REGISTRY.patch(engine, providers)
         pricing.load_in_background()  # last: its thread competes with this one

@@ -37,8 +37,8 @@ _TOLD: Final = (  # variables of OpenTelemetry that people ask about; headers ho
 )
 
 
-def _setting(default: Any, variable: str) -> Any:
-    return field(default=default, metadata={"variable": _PREFIX + variable})
+def _setting(default: Any, variable: str, *, is_shown: bool = True) -> Any:
+    return field(default=default, repr=is_shown, metadata={"variable": _PREFIX + variable})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,10 @@ class Config:
             high (``OTEL_AGENTPROF_HIGH_IMPACT_RATIO``).
         medium_impact_ratio: Likewise for medium; below it, it is low
             (``OTEL_AGENTPROF_MEDIUM_IMPACT_RATIO``).
+        fingerprints: Mark requests and tool calls with a keyed hash, so that equal ones are seen
+            (``OTEL_AGENTPROF_FINGERPRINTS``).
+        fingerprint_key: Key of that hash, for fingerprints that are equal in several processes; by default a
+            random one per process (``OTEL_AGENTPROF_FINGERPRINT_KEY``). A secret: it is never shown.
     """
 
     capture_content: bool = _setting(default=False, variable="CAPTURE_CONTENT")
@@ -123,6 +127,8 @@ class Config:
     outlier_ms: float = _setting(default=500.0, variable="OUTLIER_MS")
     high_impact_ratio: float = _setting(default=0.10, variable="HIGH_IMPACT_RATIO")
     medium_impact_ratio: float = _setting(default=0.03, variable="MEDIUM_IMPACT_RATIO")
+    fingerprints: bool = _setting(default=True, variable="FINGERPRINTS")
+    fingerprint_key: str | None = _setting(default=None, variable="FINGERPRINT_KEY", is_shown=False)
 
     @classmethod
     def from_env(cls, **overrides: Any) -> Config:
@@ -179,11 +185,14 @@ def value_of(variable: str) -> str | None:
 
 
 def variables() -> tuple[tuple[str, str, str], ...]:
-    """Return (name, value, what is wrong with it) for each variable that says something to us."""
+    """Return (name, value, what is wrong with it) for each variable that says something to us.
+
+    The value of a secret, and of what may be a misspelt one, is three dots.
+    """
     known = {f.metadata["variable"]: f for f in fields(Config)}
     told = [(name, os.environ[name], "") for name in _TOLD if os.environ.get(name)]
     ours = sorted(name for name in os.environ if name.startswith(_PREFIX))
-    return (*told, *((name, os.environ[name], _complaint(name, os.environ[name], known)) for name in ours))
+    return (*told, *((name, _shown(name, known), _complaint(name, os.environ[name], known)) for name in ours))
 
 
 def is_color_wanted(*, is_terminal: bool) -> bool:
@@ -252,6 +261,11 @@ def _parse(text: str, kind: str) -> Any:
             raise ValueError(text)
         return number
     return text or None
+
+
+def _shown(variable: str, known: Mapping[str, Any]) -> str:
+    is_secret = not known[variable].repr if variable in known else "KEY" in variable
+    return "..." if is_secret else os.environ[variable]
 
 
 def _complaint(variable: str, text: str, known: Mapping[str, Any]) -> str:

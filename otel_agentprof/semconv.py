@@ -76,6 +76,9 @@ TOOL_CALL_IDS: Final = "agentprof.tool_call.ids"  # asked for by this response, 
 TOOL_RESULT_IDS: Final = "agentprof.tool_result.ids"  # fed back in this request
 STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was abandoned
 CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
+REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # keyed hash; of tool calls too
+PROMPT_CHAIN: Final = "agentprof.prompt.chain"  # keyed hashes of the prompt's first parts, a JSON list
+PROMPT_SIZES: Final = "agentprof.prompt.sizes"  # characters up to each of them, likewise
 RETRY_COUNT: Final = "agentprof.retry.count"
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 

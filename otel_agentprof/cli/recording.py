@@ -18,6 +18,7 @@ from otel_agentprof import __version__, api, config, pricing
 from otel_agentprof.cli.recorder import Recorder
 from otel_agentprof.cli.stand_in import StandIn
 from otel_agentprof.config import Config
+from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
 from otel_agentprof.processor import AgentProfSpanProcessor
@@ -48,6 +49,7 @@ def begin(path: str) -> None:
     atexit.register(engine.abandon_streams)
 
     def patch() -> None:
+        fingerprints.configure(settings)
         pricing.configure(settings.prices)
         pricing.load_in_background()
         REGISTRY.patch(engine, api.chosen_providers())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.trace import Status, StatusCode
 
 from otel_agentprof import pricing, semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import content, fingerprints
 from otel_agentprof.instrumentation.spec import Reply, StreamedText
 from otel_agentprof.model.tokens import TokenUsage
 
@@ -59,6 +59,7 @@ class Call:
         "captures_content",
         "context",
         "facts",
+        "fingerprint",
         "first_chunk_s",
         "idle_s",
         "is_over",
@@ -91,6 +92,7 @@ class Call:
         self.context = context
         self.opening = opening
         self.facts: dict[str, Any] = {**spec.constants}
+        self.fingerprint: fingerprints.Job | None = None
         self.reply = Reply()
         self.usage: TokenUsage | None = None
         self.captures_content = False
@@ -105,6 +107,7 @@ class Call:
     def take_request(self, arguments: Mapping[str, Any], *, captures_content: bool) -> None:
         """Note what the request says, now: the caller may change its lists as soon as the call is over."""
         facts = self.facts
+        self.fingerprint = fingerprints.of_request(self.provider, self.spec, self.peer.address, arguments)
         for argument, attribute in self.spec.request.items():
             if argument in arguments and arguments[argument].__class__ in _SCALARS:
                 facts[attribute] = arguments[argument]
@@ -165,6 +168,8 @@ class Call:
 
     def _gather(self, *, is_complete: bool, mirrors_cost: bool) -> None:
         facts, reply = self.facts, self.reply
+        if self.fingerprint is not None:
+            facts.update(self.fingerprint.take())
         for attribute, value in (
             (semconv.RESPONSE_ID, reply.id),
             (semconv.RESPONSE_MODEL, reply.model),

@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 
 from otel_agentprof import __version__, pricing
 from otel_agentprof.config import Config
+from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.providers import ANTHROPIC, OPENAI
 from otel_agentprof.instrumentation.registry import REGISTRY
@@ -38,6 +39,7 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class c
             captures_content=settings.capture_content,
             mirrors_cost=settings.cost_mirrors,
         )
+        fingerprints.configure(settings)
         pricing.configure(settings.prices)
         pricing.load_in_background()
         REGISTRY.patch(engine, (self.spec,))

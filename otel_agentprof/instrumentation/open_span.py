@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span, Tracer
 
+    from otel_agentprof.instrumentation.fingerprints import Job
+
 _LOGGER = logging.getLogger(__name__)
 _SUPPRESSED: Final = context_api._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - its only public reader costs 5 calls
 _told: set[str] = set()
@@ -35,10 +37,11 @@ class OpenSpan:
     Nothing here ever raises: a failure of the tracer or of one of its processors is logged, once per kind.
 
     Attributes:
+        fingerprint: What will tell this call from others; None where nothing shall.
         span: The OpenTelemetry span; one that records nothing when there is no provider or no sampling.
     """
 
-    __slots__ = ("_context", "_is_open", "_token", "span")
+    __slots__ = ("_context", "_is_open", "_token", "fingerprint", "span")
 
     def __init__(self, name: str, attributes: Mapping[str, Any], tracer: Tracer | None = None) -> None:
         """Start a span under the current one.
@@ -52,6 +55,7 @@ class OpenSpan:
         self._context: Context | None = None
         self._token: object = None
         self._is_open = True
+        self.fingerprint: Job | None = None
         try:
             context = context_api.get_current()
             if not context.get(_SUPPRESSED):
@@ -122,6 +126,8 @@ class OpenSpan:
         if not self._is_open:
             return
         self._is_open = False
+        if self.fingerprint is not None:
+            self.guarded(self.span.set_attributes, self.fingerprint.take())
         if error is not None:
             self.guarded(_describe, self.span, error)
         self.guarded(self.span.end)

@@ -102,6 +102,8 @@ class CallSpec:
         read: Fill a Reply from a whole response.
         read_chunk: Add one stream item to a Reply; None for a method that never streams.
         request: Attribute name for each keyword argument that is copied as it is.
+        prompt: Arguments that make up the prompt, in the order in which the provider caches them; the last
+            one is the list of messages.
         request_facts: Add what needs a look inside the arguments.
         constants: Attributes that every such span has.
         read_content: The messages of a request; only called when content is captured.
@@ -116,6 +118,7 @@ class CallSpec:
     read: Callable[[Reply, Any], None]
     read_chunk: Callable[[Reply, Any], None] | None = None
     request: Mapping[str, str] = field(default_factory=dict)
+    prompt: tuple[str, ...] = ()
     request_facts: Callable[[Mapping[str, Any], dict[str, Any]], None] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     read_content: Callable[[Mapping[str, Any]], Content] | None = None
@@ -136,6 +139,8 @@ class ProviderSpec:
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
         service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
+        not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
+        cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
         native_tracer: Attribute of a client that is not None while the client makes spans itself.
         native_scope: Instrumentation scope of those spans.
         native_switch: Environment variable, and the value that switches them off for later clients.
@@ -149,6 +154,8 @@ class ProviderSpec:
     provider_by_client: Mapping[str, str] = field(default_factory=dict)
     service_tier: str | None = None
     error_code: str = "code"
+    not_in_fingerprint: frozenset[str] = frozenset()
+    cache_marks: frozenset[str] = frozenset()
     native_tracer: str | None = None
     native_scope: str | None = None
     native_switch: tuple[str, str] | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import tracing
 from otel_agentprof.instrumentation.open_span import OpenSpan
+from otel_agentprof.instrumentation.parameters import Parameters
 from otel_agentprof.instrumentation.wrapping import wrap
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ class Mark:
         wanted = self._call_id_from
         call_id = self._call_id if wanted is None else _from_parameter(func, wanted)
         name = self._name or _name_of(func)
-        work = _MarkedFunction(self, func, name, call_id, takes_content=self._kind is _TOOL)
+        parameters = Parameters.of(func, without=wanted) if self._kind is _TOOL else None
+        work = _MarkedFunction(self, func, name, call_id, parameters)
         return wrap(func, work)  # type: ignore[return-value]  # wraps keeps the signature
 
     def __enter__(self) -> OpenSpan:
@@ -201,24 +203,31 @@ class _MarkedFunction:
     """What is done around each run of one decorated function."""
 
     def __init__(
-        self, mark: Mark, func: Callable[..., Any], name: str, call_id: CallId, *, takes_content: bool
+        self,
+        mark: Mark,
+        func: Callable[..., Any],
+        name: str,
+        call_id: CallId,
+        parameters: Parameters | None,
     ) -> None:
         self._mark = mark
         self._func = func
         self._name = name
         self._call_id = call_id
-        self._takes_content = takes_content
+        self._parameters = parameters  # of a tool: what it is given counts
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
         """Start the span of a run."""
         span = self._mark.start(self._name, _call_id_of(self._call_id, args, kwargs))
-        if self._takes_content and span.is_recording and tracing.captures_content():
-            span.guarded(self._record_arguments, span, args, kwargs)
+        if self._parameters is not None and span.is_recording:
+            span.fingerprint = self._parameters.fingerprint(self._name, args, kwargs)
+            if tracing.captures_content():
+                span.guarded(self._record_arguments, span, args, kwargs)
         return span
 
     def finish(self, span: OpenSpan, result: Any) -> None:
         """End the span of a run that returned."""
-        if self._takes_content and span.is_recording and tracing.captures_content():
+        if self._parameters is not None and span.is_recording and tracing.captures_content():
             span.guarded(_record, span, semconv.TOOL_CALL_RESULT, result)
         span.end()
 

@@ -91,7 +91,9 @@ def test_the_size_of_the_request_adds_nothing(chat: Any) -> None:
     small = added(lambda: chat(messages=SMALL, **PARAMETERS))
     large = added(lambda: chat(messages=LARGE, **PARAMETERS))
 
-    assert abs(large - small) <= 10  # a handful of calls come and go with the clock and the collector
+    # A handful of calls come and go with the clock and the collector. A small one may even add more: its
+    # fingerprint may be made on the spot where the transport answers at once.
+    assert large - small <= 10
 
 
 def test_an_async_call_adds_at_most_460() -> None:

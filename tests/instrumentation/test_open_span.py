@@ -167,7 +167,8 @@ def test_a_marked_block_costs_little_over_a_bare_span() -> None:
     tracing.reset()
 
     assert block - bare <= 60
-    assert function - bare <= 60
+    # A function that is over at once makes its fingerprint itself, for the worker had no time to.
+    assert function - bare <= 130
 
 
 def test_where_nothing_records_hardly_anything_is_called() -> None:

@@ -114,6 +114,17 @@ def _request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
         facts[semconv.TOOL_RESULT_IDS] = tuple(ids)
 
 
+_NOT_IN_FINGERPRINT = frozenset(
+    {
+        "cache_control",
+        "extra_headers",
+        "extra_query",
+        "idempotency_key",
+        "metadata",
+        "stream",
+        "timeout",
+    }
+)
 _REQUEST = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
     "temperature": semconv.REQUEST_TEMPERATURE,
@@ -139,6 +150,7 @@ _MESSAGES = CallSpec(
     read=_read_message,
     read_chunk=_read_event,
     request=_REQUEST,
+    prompt=("tools", "system", "messages"),
     request_facts=_request_facts,
     read_content=content.read_messages,
     read_output=content.message_output,
@@ -150,6 +162,7 @@ _STREAM_HELPERS = CallSpec(
     read=_read_message,
     read_chunk=_read_event,
     request=_REQUEST,
+    prompt=("tools", "system", "messages"),
     request_facts=_request_facts,
     constants={semconv.REQUEST_STREAM: True},
     read_content=content.read_messages,
@@ -170,6 +183,8 @@ ANTHROPIC = ProviderSpec(
         "AsyncAnthropicVertex": "gcp.vertex_ai",
     },
     error_code="type",
+    not_in_fingerprint=_NOT_IN_FINGERPRINT,
+    cache_marks=frozenset({"cache_control"}),
     native_tracer="_tracer",
     native_scope="com.anthropic.sdk.python",
     native_switch=("ANTHROPIC_OPEN_TELEMETRY", "false"),

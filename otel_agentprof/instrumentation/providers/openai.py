@@ -166,6 +166,22 @@ def _embeddings_request(arguments: Mapping[str, Any], facts: dict[str, Any]) -> 
         content.add_texts(facts, semconv.REQUEST_ENCODING_FORMATS, arguments["encoding_format"])
 
 
+_NOT_IN_FINGERPRINT = frozenset(
+    {
+        "extra_headers",
+        "extra_query",
+        "idempotency_key",
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "store",
+        "stream",
+        "stream_options",
+        "timeout",
+        "user",
+    }
+)
 _SAMPLING = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "top_p": semconv.REQUEST_TOP_P,
@@ -193,6 +209,7 @@ _CHAT = CallSpec(
     read=_read_completion,
     read_chunk=_read_completion_chunk,
     request=_COMPLETION_REQUEST,
+    prompt=("tools", "functions", "messages"),
     request_facts=_chat_request,
     constants={semconv.OPENAI_API_TYPE: "chat_completions"},
     read_content=content.read_chat,
@@ -208,6 +225,7 @@ _TEXT_COMPLETION = CallSpec(
     read=_read_completion,
     read_chunk=_read_completion_chunk,
     request=_COMPLETION_REQUEST,
+    prompt=("prompt",),
     request_facts=_chat_request,
     read_content=content.read_prompt,
     read_output=content.chat_output,
@@ -228,6 +246,8 @@ _RESPONSES = CallSpec(
         "max_output_tokens": semconv.REQUEST_MAX_TOKENS,
         "previous_response_id": semconv.REQUEST_PREVIOUS_RESPONSE_ID,
     },
+    # What an id stands for comes before the input; two turns after different ones share no prompt.
+    prompt=("tools", "instructions", "prompt", "previous_response_id", "conversation", "input"),
     request_facts=_responses_request,
     constants={semconv.OPENAI_API_TYPE: "responses"},
     read_content=content.read_responses,
@@ -253,4 +273,5 @@ OPENAI = ProviderSpec(
     transport="openai._base_client",
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
     service_tier=semconv.OPENAI_RESPONSE_SERVICE_TIER,
+    not_in_fingerprint=_NOT_IN_FINGERPRINT,
 )

@@ -1,0 +1,254 @@
+"""Which calls ask for the same, and which prompts begin with the same parts, by whatever a span tells of it.
+
+Our own spans carry keyed hashes. Spans of other tracers tell it only where they captured content:
+
+    gen_ai.input.messages  ai.prompt.messages  input.value ...      documents
+    llm.input_messages.0.message.content  gen_ai.prompt.0.content   flattened: OpenInference, OpenLLMetry
+
+Content that is masked, cut off or only outlined says nothing: calls that merely look alike are not the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof import semconv
+from otel_agentprof.model.dialects.calls import tool_of
+from otel_agentprof.model.dialects.reading import read
+from otel_agentprof.model.dialects.values import parsed
+
+if TYPE_CHECKING:
+    from otel_agentprof.model.span import Span
+    from otel_agentprof.semconv import Role
+
+_ARGUMENTS: Final = (
+    semconv.TOOL_CALL_ARGUMENTS,
+    "gen_ai.tool.args",
+    "gcp.vertex.agent.tool_call_args",
+    "ai.toolCall.args",
+    "traceloop.entity.input",
+    "langfuse.observation.input",
+    "mlflow.spanInputs",
+    "gen_ai.prompt",
+    "input.value",
+)
+_MESSAGES: Final = (
+    semconv.INPUT_MESSAGES,
+    "ai.prompt.messages",
+    "ai.values",
+    "gen_ai.prompt",
+    "langfuse.observation.input",
+    "mlflow.spanInputs",
+    "gcp.vertex.agent.llm_request",
+    "traceloop.entity.input",
+    "input.value",
+)
+_BEFORE_MESSAGES: Final = (semconv.TOOL_DEFINITIONS, semconv.SYSTEM_INSTRUCTIONS)
+_SETTINGS: Final = (
+    semconv.REQUEST_MAX_TOKENS,
+    semconv.REQUEST_TEMPERATURE,
+    semconv.REQUEST_TOP_P,
+    semconv.REQUEST_TOP_K,
+    semconv.REQUEST_SEED,
+    semconv.REQUEST_CHOICE_COUNT,
+    semconv.REQUEST_STOP_SEQUENCES,
+    "llm.invocation_parameters",
+)
+_FLAT: Final = re.compile(
+    r"(?:llm\.input_messages\.(\d+)\.message|gen_ai\.prompt\.(\d+)|embedding\.embeddings\.(\d+)\.embedding)\.(.+)"
+)
+_FLAT_STARTS: Final = ("llm.input_messages.", "gen_ai.prompt.", "embedding.embeddings.")
+_FLAT_RESULT: Final = "vector"  # an embedding's answer stands beside its text
+_LISTS: Final = ("messages", "contents", "input", "prompt")  # where a request has its messages
+_INSTRUCTIONS: Final = ("tools", "system", "instructions", "config")  # and what comes before them
+_BLOCKS: Final = ("parts", "content")
+_OUTLINE: Final = frozenset({"role", "type", "id", "name", "finish_reason", "tool_call_id", "call_id"})
+_MASKS: Final = ("__REDACTED__", "[REDACTED]", "<REDACTED>", "<not serializable>")
+_CUT: Final = ("...", "\u2026")
+_ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
+_MOST_NODES: Final = 1_000  # that are looked at for something said
+_FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
+_LAST: Final = 24
+
+
+def fingerprint_of(span: Span, role: Role) -> str | None:
+    """Return what is equal for calls that ask for the same; None where nothing is known of it.
+
+    Our own keyed hash, else a value made from captured content: the tool and its arguments, or the model, its
+    settings and the messages. The two kinds never equal each other.
+
+    Args:
+        span: A call.
+        role: What it is; only tools, LLM calls and embeddings have one.
+    """
+    attributes = span.attributes
+    own = attributes.get(semconv.REQUEST_FINGERPRINT)
+    if isinstance(own, str) and own:
+        return own
+    if role == "tool":
+        arguments = _arguments(attributes)
+        return None if arguments is None else _hash("tool", tool_of(span)[0], arguments)
+    if role not in semconv.LEAF_ROLES:
+        return None
+    parts = _prompt(span)
+    if not parts:
+        return None
+    settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
+    return None if settings is None else _hash(role, read(span).model or "", settings, *parts)
+
+
+def prompt_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
+    """Return the first parts of a prompt, shortest first: what is equal for equal ones, and their length.
+
+    Parts are in the order in which providers cache: tools, instructions, messages. The model is not among
+    them. Of a long prompt the middle may be missing.
+
+    Returns:
+        (identity, characters from the start) per first part; nothing where the prompt is not known.
+    """
+    attributes = span.attributes
+    own = attributes.get(semconv.PROMPT_CHAIN)
+    if own is not None:
+        return _written_chain(own, attributes.get(semconv.PROMPT_SIZES))
+    chain: list[tuple[str, int]] = []
+    size = 0
+    prefix = blake2b(digest_size=8)
+    for part in _prompt(span):
+        prefix.update(_bytes(part))
+        size += len(part)
+        chain.append((f"content:{prefix.hexdigest()}", size))
+    return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
+
+
+def _written_chain(chain: Any, sizes: Any) -> tuple[tuple[str, int], ...]:
+    parts = parsed(chain) if isinstance(chain, str) else chain
+    counts = parsed(sizes) if isinstance(sizes, str) else sizes
+    if not isinstance(parts, list | tuple) or not isinstance(counts, list | tuple):
+        return ()
+    is_sound = set(map(type, parts)) == {str} and set(map(type, counts)) == {int} and min(counts) >= 0
+    return tuple(zip(parts, counts, strict=True)) if is_sound and len(parts) == len(counts) else ()
+
+
+def _arguments(attributes: Mapping[str, Any]) -> str | None:
+    for key in _ARGUMENTS:
+        if key in attributes:
+            found = _content(attributes[key])
+            if found in (None, "") or (not found and key in _ADK_HIDDEN):
+                continue
+            if isinstance(found, Mapping) and "inputs" in found:
+                found = found["inputs"]  # LangChain under OpenLLMetry: beside it stand ids of the run
+            return _canonical(found)
+    return None
+
+
+def _prompt(span: Span) -> list[str]:
+    """Return the canonical parts of a captured prompt; none where any of it is not known."""
+    attributes = span.attributes
+    messages = _messages(span)
+    before = [_content(attributes[key]) for key in _BEFORE_MESSAGES if key in attributes]
+    if not messages or None in before:
+        return []
+    parts = [_canonical(part) for part in (*before, *messages)]
+    known = [part for part in parts if part is not None]
+    return known if len(known) == len(parts) and all(map(_is_told, messages)) else []
+
+
+def _messages(span: Span) -> list[Any]:
+    attributes = span.attributes
+    for key in attributes:
+        if key.startswith(_FLAT_STARTS):
+            return _flat_messages(span)
+    for key in _MESSAGES:
+        if key in attributes:
+            found = _content(attributes[key])
+            if found:
+                return _listed(found)
+    return []
+
+
+def _listed(found: Any) -> list[Any]:
+    if isinstance(found, list | tuple):
+        return list(found)
+    if isinstance(found, Mapping):
+        for name in _LISTS:
+            inner = found.get(name)
+            if inner:
+                before = [{key: found[key]} for key in _INSTRUCTIONS if found.get(key)]
+                return [*before, *(inner if isinstance(inner, list | tuple) else [inner])]
+    return [found]
+
+
+def _flat_messages(span: Span) -> list[Any]:
+    """Return messages from their scattered fields; none where one is missing."""
+    if span.dropped_attributes:
+        return []
+    found: dict[int, dict[str, Any]] = {}
+    for key, value in span.attributes.items():
+        match = _FLAT.fullmatch(key)
+        if match is not None and match[4] != _FLAT_RESULT:
+            field = _content(value)
+            if field is None:
+                return []
+            found.setdefault(int(match[1] or match[2] or match[3]), {})[match[4]] = field
+    return [found[number] for number in sorted(found)] if len(found) == max(found, default=-1) + 1 else []
+
+
+def _content(value: Any) -> Any:
+    """Return what a value says; None for what is masked or cut off."""
+    if not isinstance(value, str):
+        return value
+    if any(mask in value for mask in _MASKS):
+        return None
+    text = value.strip()
+    if text[:1] in {"{", "["}:
+        return parsed(text)
+    return None if text.endswith(_CUT) else value
+
+
+def _is_told(message: Any) -> bool:
+    """Return whether a message is more than an outline: tracers that hide content keep roles and types."""
+    if not isinstance(message, Mapping):
+        return bool(message)
+    for name in _BLOCKS:
+        blocks = message.get(name)
+        if blocks and isinstance(blocks, list | tuple):
+            return all(map(_says_something, blocks))
+    return _says_something(message)
+
+
+def _says_something(node: Any) -> bool:
+    todo, seen = [node], 0
+    while todo and seen < _MOST_NODES:
+        node = todo.pop()
+        seen += 1
+        if isinstance(node, Mapping):
+            todo.extend(value for name, value in node.items() if _is_content(name))
+        elif isinstance(node, list | tuple):
+            todo.extend(node)
+        elif node is not None:
+            return True
+    return False
+
+
+def _is_content(name: Any) -> bool:
+    # The last word of a flattened name: message_content.type, tool_calls.0.tool_call.id
+    return isinstance(name, str) and name.rpartition(".")[2] not in _OUTLINE
+
+
+def _canonical(value: Any) -> str | None:
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
+    except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
+        return None
+
+
+def _hash(*parts: str) -> str:
+    return f"content:{blake2b(_bytes(*parts), digest_size=16).hexdigest()}"
+
+
+def _bytes(*parts: str) -> bytes:
+    return "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
