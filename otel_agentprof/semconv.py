@@ -77,6 +77,9 @@ TOOL_RESULT_IDS: Final = "agentprof.tool_result.ids"  # fed back in this request
 STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was abandoned
 CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
 RETRY_COUNT: Final = "agentprof.retry.count"
+REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # equal for equal requests, tells no content
+PROMPT_CHAIN: Final = "agentprof.prompt.chain"  # identity of each prefix of the prompt, in caching order
+PROMPT_SIZES: Final = "agentprof.prompt.sizes"  # characters up to the end of each of them
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.rules.costly import costly_operation, prompt_heavy
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
+from otel_agentprof.analysis.rules.repeated import repeated_call
 from otel_agentprof.analysis.rules.slow import slow_llm, slow_tool
 from otel_agentprof.analysis.rules.waiting import sequential_group
 
@@ -30,4 +31,5 @@ RULES: Final[tuple[Rule, ...]] = (
     sequential_group,
     prompt_heavy,
     too_many_iterations,
+    repeated_call,
 )

@@ -5,7 +5,7 @@
     table.py                            all of them in one table; what of it applies to which attributes
     values.py usage.py                  values as found in the wild; the tokens of a span
     reading.py                          one look at a span: all that counting needs
-    calls.py tool_ids.py litellm.py     what is asked of few spans
+    calls.py tool_ids.py requests.py litellm.py     what is asked of few spans
 
 The role tests are tried in the order of the table and the first hit decides; tokens and cost are read from
 every family present. Source of the tables: dialects.md, sections 1, 2 and 6.
@@ -26,6 +26,7 @@ from otel_agentprof.model.dialects.calls import (
 )
 from otel_agentprof.model.dialects.dialect import Dialect
 from otel_agentprof.model.dialects.reading import Reading, read
+from otel_agentprof.model.dialects.requests import fingerprint_of, prompt_chain_of
 from otel_agentprof.model.dialects.tool_ids import tool_call_ids_of, tool_result_ids_of
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ __all__ = [
     "Reading",
     "agent_name_of",
     "aggregated_of",
+    "fingerprint_of",
     "finish_reasons_of",
     "first_token_s_of",
     "is_streamed",
     "model_of",
     "operation_of",
+    "prompt_chain_of",
     "provider_of",
     "read",
     "reported_cost_of",
