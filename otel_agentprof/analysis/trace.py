@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis.costs import charges
 from otel_agentprof.analysis.critical_path import path_owners
+from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.iterations import iterations
 from otel_agentprof.analysis.operations import operations, total_usd
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from otel_agentprof.analysis.costs import Dispute, Price
+    from otel_agentprof.analysis.failures import Failure
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.repeats import Repetition
@@ -104,6 +106,11 @@ class Trace:
     def repetitions(self) -> tuple[Repetition, ...]:
         """The calls that were made more than once with the same input."""
         return repetitions(self)
+
+    @cached_property
+    def failures(self) -> tuple[Failure, ...]:
+        """The failed calls, each failure once."""
+        return failures(self)
 
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""

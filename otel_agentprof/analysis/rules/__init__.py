@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.rules.costly import costly_operation, prompt_heavy
+from otel_agentprof.analysis.rules.failures import retry_waste, timeout
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
 from otel_agentprof.analysis.rules.repeated import repeated_call
 from otel_agentprof.analysis.rules.slow import slow_llm, slow_tool
@@ -32,4 +33,6 @@ RULES: Final[tuple[Rule, ...]] = (
     prompt_heavy,
     too_many_iterations,
     repeated_call,
+    retry_waste,
+    timeout,
 )

@@ -1,4 +1,4 @@
-"""What a call was asked, without its words: equal requests are told apart from others, and prompts by prefix."""
+"""What a call was asked, without its words: equal requests have equal fingerprints, prompts have prefixes."""
 
 from __future__ import annotations
 
