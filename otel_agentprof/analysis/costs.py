@@ -84,13 +84,46 @@ def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
         usage, reported = ledger.usage[index], ledger.costs_reported[index]
         cost = None if reported is None else _said(reported, usage)
         if usage is not None:
-            paid[index] = _priced(tree, ledger, index, usage, price) if cost is None else cost
+            paid[index] = priced(tree, ledger, index, usage, price) if cost is None else cost
         elif not paid_below[index]:
             paid[index] = cost  # money without tokens; above calls that are paid it would be their sum
         if paid_below[index] or paid[index] is not None:
             paid_below[tree.parents[index]] = True
     disputes = _spread_run_costs(tree, ledger, paid) if ledger.run_costs else ()
     return Charges(tuple(paid), disputes)
+
+
+def priced(
+    tree: SpanTree,
+    ledger: Ledger,
+    index: int,
+    usage: TokenUsage,
+    price: Price,
+    model: str | None = None,
+) -> Decimal | None:
+    """Return what tokens cost as part of a call; None when the price is not known.
+
+    Args:
+        tree: The spans.
+        ledger: What they are.
+        index: The call.
+        usage: Its tokens, or others that it might have taken.
+        price: What tokens cost.
+        model: Another model that it might have asked; None is the one that it did ask.
+    """
+    model = model or ledger.models[index]
+    if model is None:
+        return None
+    attributes = tree.spans[index].attributes
+    cost = price(
+        usage,
+        model,
+        provider=ledger.providers[index],
+        server_address=_text(attributes, semconv.SERVER_ADDRESS),
+        tier=_text(attributes, semconv.OPENAI_RESPONSE_SERVICE_TIER),
+        at_ns=tree.starts[index],
+    )
+    return None if cost is None else cost.total
 
 
 def _spread_run_costs(tree: SpanTree, ledger: Ledger, paid: list[Decimal | None]) -> tuple[Dispute, ...]:
@@ -149,22 +182,6 @@ def _said(reported: float | None, usage: TokenUsage | None) -> Decimal | None:
     # Several tools write 0 when they do not know (dialects.md, R10 and section 6.8).
     is_unknown = reported is None or (reported == 0 and (usage is None or usage.total > 0))
     return None if is_unknown else Decimal(str(reported))
-
-
-def _priced(tree: SpanTree, ledger: Ledger, index: int, usage: TokenUsage, price: Price) -> Decimal | None:
-    model = ledger.models[index]
-    if model is None:
-        return None
-    attributes = tree.spans[index].attributes
-    cost = price(
-        usage,
-        model,
-        provider=ledger.providers[index],
-        server_address=_text(attributes, semconv.SERVER_ADDRESS),
-        tier=_text(attributes, semconv.OPENAI_RESPONSE_SERVICE_TIER),
-        at_ns=tree.starts[index],
-    )
-    return None if cost is None else cost.total
 
 
 def _text(attributes: Mapping[str, Any], key: str) -> str | None:

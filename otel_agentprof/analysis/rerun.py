@@ -21,6 +21,7 @@ class Change:
 
     Attributes:
         factors: What the own time of a span is multiplied by.
+        waits: What the gap before a span is multiplied by, beside that: time of who started it.
         follows: For a span that is to start together with a sibling: that sibling. Its gap stays.
         capacity: How many spans of ``capped`` may run at a time; None for any number.
         capped: Spans of which none is inside another one.
@@ -28,6 +29,7 @@ class Change:
     """
 
     factors: Mapping[int, float] = field(default_factory=dict)
+    waits: Mapping[int, float] = field(default_factory=dict)
     follows: Mapping[int, int] = field(default_factory=dict)
     capacity: int | None = None
     capped: AbstractSet[int] = frozenset()
@@ -74,6 +76,10 @@ class Run:
 def rerun(model: Forward, change: Change) -> Run:
     """Return what becomes of a trace."""
     run = _scaled(model, change.factors, change.kept_gaps)
+    for span, factor in change.waits.items():
+        run.gaps[span] = round(run.gaps[span] * factor)
+        if span in run.second_gaps:
+            run.second_gaps[span] = round(run.second_gaps[span] * factor)
     if change.capacity is None:
         _run(model, run, change.follows)
     else:

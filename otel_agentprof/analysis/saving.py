@@ -6,8 +6,9 @@ what the user does not wait for saves nothing however long it takes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.analysis.costs import priced
 from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.rerun import Change, rerun
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
+    from otel_agentprof.model.tokens import TokenUsage
+
+
+MOST_RERUNS: Final = 4  # of one rule in one trace: the most promising of what it found
+NOT_RUN: Final = "no saving in time computed: this run has others of its kind that promise more"
 
 
 def is_worthwhile(trace: Trace, saving_ns: int, config: Config) -> bool:
@@ -62,6 +68,19 @@ def if_removed(trace: Trace, indices: Iterable[int]) -> int:
     return if_faster(trace, dict.fromkeys(with_descendants(trace, indices), 0.0))
 
 
+def if_not_tried(trace: Trace, attempts: Iterable[int], retries: Iterable[int]) -> int:
+    """Return what is saved without some failed calls, and without the waits before the calls made instead."""
+    factors = dict.fromkeys(with_descendants(trace, attempts), 0.0)
+    waits = dict.fromkeys(retries, 0.0)
+    critical, parents = trace.times.critical, trace.tree.parents
+    waiting = {parents[retry] for retry in waits}
+    if not any(critical[index] for index in factors) and not any(
+        index < 0 or critical[index] for index in waiting
+    ):
+        return 0
+    return _saved(trace, Change(factors=factors, waits=waits))
+
+
 def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int | None = None) -> int:
     """Return what is saved if the spans of each group start together; each group is of siblings.
 
@@ -83,6 +102,11 @@ def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int
 def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
     """Return what some calls and everything inside them cost; None where no price is known."""
     return total_usd(trace.costs[index] for index in with_descendants(trace, indices))
+
+
+def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = None) -> Decimal | None:
+    """Return what a call would have cost with other tokens, or of another model; None for no known price."""
+    return priced(trace.tree, trace.ledger, index, usage, trace.price, model)
 
 
 def with_descendants(trace: Trace, indices: Iterable[int]) -> set[int]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis.costs import charges
 from otel_agentprof.analysis.critical_path import path_owners
+from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.iterations import iterations
 from otel_agentprof.analysis.operations import operations, total_usd
+from otel_agentprof.analysis.repeats import fingerprints, repetitions
 from otel_agentprof.analysis.statistics import times
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from otel_agentprof.analysis.costs import Dispute, Price
+    from otel_agentprof.analysis.failures import Failure
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.operations import Operation
+    from otel_agentprof.analysis.repeats import Repetition
     from otel_agentprof.analysis.statistics import Times
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.counting import Ledger
@@ -92,6 +96,21 @@ class Trace:
     def iterations(self) -> Mapping[int, tuple[int, ...]]:
         """The model calls directly under each agent, by start."""
         return iterations(self.tree, self.ledger)
+
+    @cached_property
+    def fingerprints(self) -> Mapping[int, str]:
+        """What each call was asked, by index, where its span tells."""
+        return fingerprints(self.tree, self.ledger)
+
+    @cached_property
+    def repetitions(self) -> tuple[Repetition, ...]:
+        """The calls that were made more than once with the same input."""
+        return repetitions(self)
+
+    @cached_property
+    def failures(self) -> tuple[Failure, ...]:
+        """The failed calls, each failure once."""
+        return failures(self)
 
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""

@@ -57,6 +57,11 @@ def listing(names: Mapping[str, int]) -> str:
     return ", ".join(shown) + (f" and {rest} more" if rest else "")
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something: ``1 call``, ``1,200 calls``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def over_calls(count: int) -> str:
     """Return over how many calls an average is; nothing for one."""
     return f" over {count:,} calls" if count > 1 else ""

@@ -48,7 +48,7 @@ class TokenUsage(NamedTuple):
         )
 
     def with_parts_of(self, other: TokenUsage) -> TokenUsage:
-        """Return the same input and output; parts that are nothing here are as in another usage of the call."""
+        """Return the same input and output, with what is nothing here as in another usage of the call."""
         filled = TokenUsage(
             self.input, self.output, *(a or b for a, b in zip(self[2:], other[2:], strict=True))
         )

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from otel_agentprof import pricing, semconv
+from otel_agentprof import pricing
 from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.selection import Selection
 from otel_agentprof.analysis.sequential import sequential_groups
 from otel_agentprof.analysis.whatif import what_if
-from otel_agentprof.model import dialects
 from otel_agentprof.report import text
 
 if TYPE_CHECKING:
@@ -91,22 +90,11 @@ def side_by_side(trace: Trace) -> Planned:
 
 def without_repeats(trace: Trace) -> Planned:
     """Return the change that makes every call with the same input only once."""
-    seen: set[tuple[str, str, str]] = set()
-    repeats = []
-    has_inputs = False
-    for index in sorted(range(len(trace.tree)), key=trace.tree.starts.__getitem__):
-        span, role = trace.tree.spans[index], trace.ledger.roles[index]
-        given = span.attributes.get(semconv.TOOL_CALL_ARGUMENTS if role == "tool" else semconv.INPUT_MESSAGES)
-        if given is None or not trace.ledger.counted[index]:
-            continue
-        has_inputs = True
-        key = role, dialects.operation_of(span, role), repr(given)
-        if key in seen:
-            repeats.append(span.span_id)
-        seen.add(key)
+    spans = trace.tree.spans
+    repeats = [spans[index].span_id for repetition in trace.repetitions for index in repetition.again]
     note = (
         text.plural(len(repeats), "call")
-        if has_inputs
+        if trace.fingerprints
         else "no call tells its input: nothing is known to be repeated"
     )
     return Planned("make each call once", {"remove": repeats}, note=note)

@@ -1,0 +1,74 @@
+"""Calls that were made before, with the same input: what a cache, or one call shared by all, would spare.
+
+    search   |---|                       pays
+    search          |---|                could come from a cache
+      embed           |-|                is spared with the search that it is in: no repetition of its own
+    chat     |---|
+    chat       |---|                     overlaps with an equal one: could wait for its answer
+
+A failed call has no answer that a cache could hold: it is no repetition, and its equal is a retry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_agentprof import semconv
+from otel_agentprof.model import dialects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.counting import Ledger
+    from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.semconv import Role
+
+_CALLS: Final[frozenset[Role]] = frozenset({"llm", "tool", "retrieval", "embedding"})
+
+
+class Repetition(NamedTuple):
+    """Calls with the same input: the first one, and those made again, by start."""
+
+    first: int
+    again: tuple[int, ...]
+
+
+def fingerprints(tree: SpanTree, ledger: Ledger) -> Mapping[int, str]:
+    """Return by index what each call was asked, where its span tells."""
+    found = {}
+    counted = ledger.counted
+    for index, role in enumerate(ledger.roles):
+        if role in _CALLS and counted[index]:
+            fingerprint = dialects.fingerprint_of(tree.spans[index], role)
+            if fingerprint is not None:
+                found[index] = fingerprint
+    return found
+
+
+def repetitions(trace: Trace) -> tuple[Repetition, ...]:
+    """Return the calls that were made more than once, by the start of the first."""
+    asked = trace.fingerprints
+    if len(set(asked.values())) == len(asked):
+        return ()
+    tree, ledger = trace.tree, trace.ledger
+    is_spared = bytearray(len(tree) + 1)  # made again, or inside such a call; the last entry: no parent
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index in sorted(tree.top_down, key=tree.starts.__getitem__):
+        if is_spared[tree.parents[index]]:
+            is_spared[index] = True
+            continue
+        fingerprint = asked.get(index)
+        if fingerprint is None or tree.spans[index].status == "ERROR":
+            continue
+        role = ledger.roles[index]
+        name = dialects.operation_of(tree.spans[index], role)
+        group = groups.setdefault((role, name, ledger.models[index] or "", fingerprint), [])
+        is_spared[index] = bool(group)
+        group.append(index)
+    return tuple(Repetition(first, tuple(again)) for first, *again in groups.values() if again)
+
+
+def is_fingerprinted(trace: Trace, index: int) -> bool:
+    """Return whether all of a request was looked at when it was made; what others captured may be cut."""
+    return semconv.REQUEST_FINGERPRINT in trace.tree.spans[index].attributes
