@@ -65,10 +65,10 @@ def failures(trace: Trace) -> tuple[Failure, ...]:
     if not failed:
         return ()
     retries = dict(_retries(trace, failed))
-    found = [
-        Failure(index, *retries.get(index, (None, False)), reason_of(spans[index]))
-        for index in _told_once(trace, failed, retries)
-    ]
+    found = []
+    for index in _told_once(trace, failed, retries):
+        retry, is_asked_again = retries.get(index, (None, False))
+        found.append(Failure(index, retry, is_asked_again, reason_of(spans[index])))
     return tuple(sorted(found, key=lambda failure: trace.tree.starts[failure.index]))
 
 

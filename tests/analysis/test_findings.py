@@ -213,9 +213,7 @@ def test_findings_come_by_impact_then_by_saving() -> None:
         unit=SECOND // 2,
     )
 
-    found = findings(
-        measure(tree, flat_price), Config(slow_llm_ms=1700, slow_tool_ms=980, sequential_group=9)
-    )
+    found = findings(measure(tree, flat_price), Config(slow_llm_ms=1700, slow_tool_ms=980, own_code_ratio=1))
 
     assert [(finding.impact, finding.rule, finding.component, finding.saving_ns) for finding in found] == [
         ("high", "slow_tool", "slower", 3_020_000_000),

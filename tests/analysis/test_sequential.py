@@ -187,7 +187,7 @@ def test_tools_that_one_answer_asked_for_are_proven_to_be_independent_even_as_re
     assert "in one answer" in group.suggestion
 
 
-def test_tools_that_different_answers_asked_for_are_no_group() -> None:
+def test_a_tool_that_another_answer_asked_for_is_not_in_the_group() -> None:
     tree = draw("""
         agent     |--------------------------|  role=agent
           think    |----|                       role=step
@@ -198,7 +198,9 @@ def test_tools_that_different_answers_asked_for_are_no_group() -> None:
           a                        |-|          role=tool call=y
     """)
 
-    assert groups(tree, Config(sequential_group=1)) == []
+    (group,) = groups(tree)
+
+    assert (group.span_ids, group.confidence) == ((f"{5:016x}", f"{7:016x}"), "proven")
 
 
 def test_a_retry_inside_a_longer_run_only_cuts_it() -> None:

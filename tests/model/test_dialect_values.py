@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_agentprof import semconv
 from otel_agentprof.model import Event, Span, SpanTree, TokenUsage, dialects
 from otel_agentprof.model.counting import count
 from otel_agentprof.model.dialects import values
@@ -239,7 +240,9 @@ WILD_ATTRIBUTES = st.dictionaries(
     max_size=12,
 )
 READERS: list[Callable[[Span], Any]] = [
-    getattr(dialects, name) for name in dialects.__all__ if name not in {"Dialect", "Reading", "operation_of"}
+    getattr(dialects, name)
+    for name in dialects.__all__
+    if name not in {"Dialect", "Reading", "operation_of", "fingerprint_of"}
 ]
 
 
@@ -254,6 +257,8 @@ def test_no_attribute_makes_reading_fail(attributes: dict[str, Any], scope: str,
 
     for reader in READERS:
         reader(wild)
+    for role in semconv.ROLES:
+        dialects.fingerprint_of(wild, role)
 
 
 @given(
