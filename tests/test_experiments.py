@@ -91,6 +91,63 @@ def _rounds(count: int) -> Agent:
     return agent
 
 
+def _asking(times: int) -> Agent:
+    async def agent(kit: Kit) -> None:
+        for _ in range(times):
+            await kit.ask("write")
+            await kit.use("lookup", page=1)
+            await kit.ask("plan")
+
+    return agent
+
+
+def _looking_up(times: int) -> Agent:
+    async def agent(kit: Kit) -> None:
+        await kit.ask("plan")
+        for _ in range(times):
+            await kit.use("search", query="agents")
+
+    return agent
+
+
+def _at_most(limit: int, pages: int = 6) -> Agent:
+    async def agent(kit: Kit) -> None:
+        places = asyncio.Semaphore(limit)
+
+        async def one(page: int) -> None:
+            async with places:
+                await kit.use("lookup", page=page)
+
+        await kit.ask("plan")
+        await asyncio.gather(*map(one, range(pages)))
+
+    return agent
+
+
+async def _hedged_or_not(kit: Kit) -> None:
+    await kit.ask("plan")
+    await asyncio.gather(*(kit.use("search", page=page) for page in range(3)), kit.use("search", page="slow"))
+
+
+async def _trying_again(kit: Kit) -> None:
+    for _ in range(2):
+        try:
+            await kit.ask("flaky")
+            break
+        except openai.InternalServerError:
+            await asyncio.sleep(0.2)
+    await kit.ask("write")
+
+
+def _classifying(model: str) -> Agent:
+    async def agent(kit: Kit) -> None:
+        for _ in range(3):
+            await kit.ask("classify", model=model)
+            await kit.use("lookup")
+
+    return agent
+
+
 EXPERIMENTS = {
     "tools of one turn together": Experiment("sequential_group", _one_by_one, _at_once),
     "a faster tool": Experiment(
