@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.sequential import is_transport
@@ -39,7 +40,8 @@ _SECOND_NS: Final = 1_000_000_000
 _LATE_NS: Final = 50_000_000  # how much after its limit a cancelled call may end
 
 
-class Failure(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Failure:
     """One failed call.
 
     Attributes:
@@ -63,10 +65,10 @@ def failures(trace: Trace) -> tuple[Failure, ...]:
     if not failed:
         return ()
     retries = dict(_retries(trace, failed))
-    found = [
-        Failure(index, *retries.get(index, (None, False)), reason_of(spans[index]))
-        for index in _told_once(trace, failed, retries)
-    ]
+    found = []
+    for index in _told_once(trace, failed, retries):
+        retry, is_asked_again = retries.get(index, (None, False))
+        found.append(Failure(index, retry, is_asked_again, reason_of(spans[index])))
     return tuple(sorted(found, key=lambda failure: trace.tree.starts[failure.index]))
 
 

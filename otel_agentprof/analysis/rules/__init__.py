@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from otel_agentprof.analysis.rules.costly import costly_operation, prompt_heavy
 from otel_agentprof.analysis.rules.failures import retry_waste, timeout
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
+from otel_agentprof.analysis.rules.prompts import context_growth, prompt_cache_miss
 from otel_agentprof.analysis.rules.repeated import repeated_call
 from otel_agentprof.analysis.rules.slow import slow_llm, slow_tool
 from otel_agentprof.analysis.rules.waiting import sequential_group
@@ -35,4 +36,6 @@ RULES: Final[tuple[Rule, ...]] = (
     repeated_call,
     retry_waste,
     timeout,
+    prompt_cache_miss,
+    context_growth,
 )
