@@ -15,12 +15,12 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from otel_agentprof.model import dialects
+from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from otel_agentprof.analysis.trace import Trace
-    from otel_agentprof.model.tokens import TokenUsage
 
     _Pool = tuple[str, str | None]
     _Chain = tuple[tuple[str, int], ...]
@@ -94,5 +94,5 @@ def _reuses(
 
 
 def _tokens(trace: Trace, index: int, size: int, chain: _Chain) -> int:
-    usage: TokenUsage | None = trace.ledger.usage[index]
-    return 0 if usage is None else usage.input * min(size, chain[-1][1]) // chain[-1][1]
+    usage = trace.ledger.usage[index] or TokenUsage()
+    return usage.input * min(size, chain[-1][1]) // chain[-1][1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_agentprof.analysis.rules.costly import costly_operation, prompt_heavy
+from otel_agentprof.analysis.rules.costly import costly_operation, oversized_model, prompt_heavy
 from otel_agentprof.analysis.rules.failures import retry_waste, timeout
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
 from otel_agentprof.analysis.rules.prompts import context_growth, prompt_cache_miss
@@ -38,4 +38,5 @@ RULES: Final[tuple[Rule, ...]] = (
     timeout,
     prompt_cache_miss,
     context_growth,
+    oversized_model,
 )

@@ -12,6 +12,7 @@ from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.prefixes import reuses
 from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
+from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.prefixes import Reuse
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
-    from otel_agentprof.model.tokens import TokenUsage
 
 
 def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -77,8 +77,8 @@ def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def _missed_tokens(trace: Trace, reuse: Reuse) -> int:
-    usage = trace.ledger.usage[reuse.index]
-    return 0 if usage is None else reuse.tokens - usage.cache_read
+    usage = trace.ledger.usage[reuse.index] or TokenUsage()
+    return reuse.tokens - usage.cache_read
 
 
 def _with_cache(
@@ -91,9 +91,7 @@ def _with_cache(
     changed = {}
     has_writes = False
     for index in missed.keys() | writes.keys():
-        usage = trace.ledger.usage[index]
-        if usage is None:  # pragma: no cover - every call that has a prefix has tokens
-            continue
+        usage = trace.ledger.usage[index] or TokenUsage()
         read = usage.cache_read + missed.get(index, 0)
         write = max(usage.cache_read + usage.cache_write, writes.get(index, 0)) - read
         changed[index] = _shaped(usage, usage.input, read, max(0, write))
@@ -122,8 +120,7 @@ def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | Non
     """Return what other tokens would save; None where the price of some call is not known."""
     savings = []
     for index, usage in changed.items():
-        now = trace.ledger.usage[index]
-        before = None if now is None else usd_with(trace, index, now)
+        before = usd_with(trace, index, trace.ledger.usage[index] or TokenUsage())
         after = usd_with(trace, index, usage)
         if before is None or after is None:
             return None
@@ -139,7 +136,8 @@ def _cache_advice(calls: int, again: int, tokens: int, *, has_writes: bool) -> s
     )
     return (
         f"{wording.counted(calls, 'prompt')} began with about {again:,} tokens sent before, "
-        f"{again - tokens:,} of them billed as cached. {how}: tools and instructions first, what changes (dates, ids) last."
+        f"{again - tokens:,} of them billed as cached. {how}: tools "
+        "and instructions first, what changes (dates, ids) last."
     )
 
 
@@ -156,7 +154,7 @@ def _turns(trace: Trace, calls: Sequence[int]) -> tuple[int, ...]:
 
 
 def _inputs(trace: Trace, turns: Iterable[int]) -> list[int]:
-    return [usage.input for index in turns if (usage := trace.ledger.usage[index]) is not None]
+    return [(trace.ledger.usage[index] or TokenUsage()).input for index in turns]
 
 
 def _is_growing(trace: Trace, turns: Sequence[int], config: Config) -> bool:
@@ -174,9 +172,9 @@ def _trimmed(trace: Trace, turns: Sequence[int], kept: int) -> Iterator[tuple[in
     """
     inputs = _inputs(trace, turns)
     for place in range(kept + 1, len(turns)):
-        usage = trace.ledger.usage[turns[place]]
+        usage = trace.ledger.usage[turns[place]] or TokenUsage()
         tokens = inputs[0] + max(0, inputs[place] - inputs[place - kept])
-        if usage is not None and tokens < inputs[place]:
+        if tokens < inputs[place]:
             yield turns[place], _shaped(usage, tokens, min(usage.cache_read, inputs[0]), usage.cache_write)
 
 

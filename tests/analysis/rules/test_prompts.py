@@ -248,6 +248,7 @@ def test_growing_prompts_would_be_shorter_with_the_last_turns_only() -> None:
         (100, 50, 400, 50, 400),
         (100, 200, 300, 400),  # all of it is the last three turns
         (100, 0, 0, 0, 900),
+        (100, 90, 300, 400, 500),  # the last three turns added more than all of them
     ],
 )
 def test_prompts_that_do_not_grow_enough_are_no_finding(inputs: tuple[int, ...]) -> None:
