@@ -89,6 +89,23 @@ class Config:
             to stand out (``OTEL_AGENTPROF_OUTLIER_RATIO``).
         outlier_ms: How much longer than at that median it has to take besides
             (``OTEL_AGENTPROF_OUTLIER_MS``).
+        min_cached_tokens: Prompt tokens from which on a provider caches a prefix; fewer are no finding
+            (``OTEL_AGENTPROF_MIN_CACHED_TOKENS``).
+        prompt_cache_life_s: Seconds after its last use for which a provider keeps a prefix
+            (``OTEL_AGENTPROF_PROMPT_CACHE_LIFE_S``).
+        context_growth_turns: Turns of an agent from which on its prompts can be said to grow
+            (``OTEL_AGENTPROF_CONTEXT_GROWTH_TURNS``).
+        context_growth_ratio: Last prompt over first from which on they do
+            (``OTEL_AGENTPROF_CONTEXT_GROWTH_RATIO``).
+        context_kept_turns: Turns that a trimmed history keeps beside the first prompt
+            (``OTEL_AGENTPROF_CONTEXT_KEPT_TURNS``).
+        loop_repeats: Turns of an agent that call a tool with the same arguments from which on it loops
+            (``OTEL_AGENTPROF_LOOP_REPEATS``).
+        expensive_usd: US dollars for a million output tokens from which on a model is expensive
+            (``OTEL_AGENTPROF_EXPENSIVE_USD``).
+        simple_input_tokens: Input tokens up to which a call can be simple
+            (``OTEL_AGENTPROF_SIMPLE_INPUT_TOKENS``).
+        simple_output_tokens: Likewise for output (``OTEL_AGENTPROF_SIMPLE_OUTPUT_TOKENS``).
         high_impact_ratio: Share of a run's time or money that a finding saves from which on its impact is
             high (``OTEL_AGENTPROF_HIGH_IMPACT_RATIO``).
         medium_impact_ratio: Likewise for medium; below it, it is low
@@ -125,6 +142,15 @@ class Config:
     slow_tokens_per_s: float = _setting(default=10.0, variable="SLOW_TOKENS_PER_S")
     outlier_ratio: float = _setting(default=2.0, variable="OUTLIER_RATIO")
     outlier_ms: float = _setting(default=500.0, variable="OUTLIER_MS")
+    min_cached_tokens: int = _setting(default=1024, variable="MIN_CACHED_TOKENS")
+    prompt_cache_life_s: float = _setting(default=300.0, variable="PROMPT_CACHE_LIFE_S")
+    context_growth_turns: int = _setting(default=4, variable="CONTEXT_GROWTH_TURNS")
+    context_growth_ratio: float = _setting(default=2.0, variable="CONTEXT_GROWTH_RATIO")
+    context_kept_turns: int = _setting(default=3, variable="CONTEXT_KEPT_TURNS")
+    loop_repeats: int = _setting(default=3, variable="LOOP_REPEATS")
+    expensive_usd: float = _setting(default=5.0, variable="EXPENSIVE_USD")
+    simple_input_tokens: int = _setting(default=2000, variable="SIMPLE_INPUT_TOKENS")
+    simple_output_tokens: int = _setting(default=200, variable="SIMPLE_OUTPUT_TOKENS")
     high_impact_ratio: float = _setting(default=0.10, variable="HIGH_IMPACT_RATIO")
     medium_impact_ratio: float = _setting(default=0.03, variable="MEDIUM_IMPACT_RATIO")
     fingerprints: bool = _setting(default=True, variable="FINGERPRINTS")

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
     Agent = Callable[["Kit"], Awaitable[None]]
 
 _TRIES = 3
-_SECONDS = {"search": 0.25, "lookup": 0.15, "news": 0.2}
+_PAGES = ("lookup", "search", "search", "lookup", "lookup", "search", "search", "lookup", "lookup")
+_SECONDS = {"search": 0.25, "lookup": 0.15, "news": 0.2, "slow": 0.9}
 _MANNERS = {
     "plan": Said(0.15, (1_200, 60), calls=("search", "lookup", "news")),
     "write": Said(0.2, (3_000, 400)),
+    "flaky": Said(0.15, (1_000, 50), refusals=1),
+    "steady": Said(0.15, (1_000, 50)),
+    "classify": Said(0.1, (300, 4)),
 }
 
 
@@ -46,15 +50,15 @@ class Kit:
         response = await self.client.chat.completions.create(model=model, messages=messages)
         return response.choices[0].message
 
-    async def use(self, name: str, call_id: str | None = None, **arguments: Any) -> str:
+    async def use(self, name: str, call_id: str | None = None, page: object = None) -> str:
         """Run a tool."""
 
         @ap.tool(name, call_id_from="call_id")
-        async def run(call_id: str | None, **_: Any) -> str:
-            await asyncio.sleep(self.seconds[name])
-            return "found"
+        async def run(call_id: str | None, page: object) -> str:
+            await asyncio.sleep(self.seconds["slow" if page == "slow" else name])
+            return f"found {page}"
 
-        return await run(call_id=call_id, **arguments)
+        return await run(call_id, page)
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,12 @@ def _looking_up(times: int) -> Agent:
     async def agent(kit: Kit) -> None:
         await kit.ask("plan")
         for _ in range(times):
-            await kit.use("search", query="agents")
+            await kit.use("search", page="agents")
 
     return agent
 
 
-def _at_most(limit: int, pages: int = 6) -> Agent:
+def _at_most(limit: int, pages: int = 9) -> Agent:
     async def agent(kit: Kit) -> None:
         places = asyncio.Semaphore(limit)
 
@@ -124,26 +128,44 @@ def _at_most(limit: int, pages: int = 6) -> Agent:
     return agent
 
 
-async def _hedged_or_not(kit: Kit) -> None:
+async def _fan_out(kit: Kit) -> None:
     await kit.ask("plan")
-    await asyncio.gather(*(kit.use("search", page=page) for page in range(3)), kit.use("search", page="slow"))
+    await asyncio.gather(*(kit.use("search", page=page) for page in (1, 2, 3, "slow")))
 
 
-async def _trying_again(kit: Kit) -> None:
-    for _ in range(2):
-        try:
-            await kit.ask("flaky")
-            break
-        except openai.InternalServerError:
-            await asyncio.sleep(0.2)
-    await kit.ask("write")
+async def _in_batches(kit: Kit) -> None:
+    for start in range(0, len(_PAGES), 3):
+        await asyncio.gather(*(kit.use(name, page=name) for name in _PAGES[start : start + 3]))
+
+
+async def _in_a_window(kit: Kit) -> None:
+    places = asyncio.Semaphore(3)
+
+    async def one(name: str) -> None:
+        async with places:
+            await kit.use(name, page=name)
+
+    await asyncio.gather(*map(one, _PAGES))
+
+
+def _persistent(prompt: str) -> Agent:
+    async def agent(kit: Kit) -> None:
+        for _ in range(2):
+            try:
+                await kit.ask(prompt)
+                break
+            except openai.InternalServerError:
+                await asyncio.sleep(0.2)
+        await kit.ask("write")
+
+    return agent
 
 
 def _classifying(model: str) -> Agent:
     async def agent(kit: Kit) -> None:
         for _ in range(3):
             await kit.ask("classify", model=model)
-            await kit.use("lookup")
+            await kit.use("lookup", page=object())
 
     return agent
 
@@ -158,6 +180,15 @@ EXPERIMENTS = {
         seconds=({**_SECONDS, "search": 0.4}, {**_SECONDS, "search": 0.18}),
     ),
     "fewer rounds": Experiment("too_many_iterations", _rounds(5), _rounds(3), {"max_iterations": 3}),
+    "equal requests once": Experiment("repeated_call", _asking(3), _asking(1)),
+    "equal tool calls once": Experiment("repeated_call", _looking_up(3), _looking_up(1)),
+    "more places": Experiment("unused_concurrency", _at_most(2), _at_most(9)),
+    "a window, not batches": Experiment("unused_concurrency", _in_batches, _in_a_window),
+    "no straggler": Experiment(
+        "head_of_line", _fan_out, _fan_out, seconds=(_SECONDS, {**_SECONDS, "slow": 0.25})
+    ),
+    "no second attempt": Experiment("retry_waste", _persistent("flaky"), _persistent("steady")),
+    "a smaller model": Experiment("oversized_model", _classifying("gpt-4o"), _classifying("gpt-4o-mini")),
 }
 
 
@@ -171,7 +202,7 @@ def test_what_a_finding_promises_comes_true(
     for _ in range(_TRIES):
         before = _report(experiment, experiment.before, experiment.seconds[0])
         after = _report(experiment, experiment.after, experiment.seconds[1])
-        found = next(one for one in before.findings if one.rule == experiment.rule)
+        found = next(one for one in before.findings if one.rule == experiment.rule)  # the first: the largest
         assert before.cost_usd is not None
         assert after.cost_usd == before.cost_usd - (found.saving_usd or Decimal(0))
         predicted_ms = (before.duration_ns - (found.saving_ns or 0)) / 1e6

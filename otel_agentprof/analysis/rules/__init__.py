@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from otel_agentprof.analysis.rules.costly import costly_operation, prompt_heavy
+from otel_agentprof.analysis.rules.costly import costly_operation, oversized_model, prompt_heavy
 from otel_agentprof.analysis.rules.failures import retry_waste, timeout
 from otel_agentprof.analysis.rules.fan_out import head_of_line, unused_concurrency
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
 from otel_agentprof.analysis.rules.gaps import own_code_gap
 from otel_agentprof.analysis.rules.model_speed import slow_first_token, slow_generation
+from otel_agentprof.analysis.rules.prompts import context_growth, prompt_cache_miss
 from otel_agentprof.analysis.rules.ranges import unusual_duration
 from otel_agentprof.analysis.rules.repeated import repeated_call
 from otel_agentprof.analysis.rules.slow import slow_llm, slow_tool
@@ -45,4 +46,7 @@ RULES: Final[tuple[Rule, ...]] = (
     repeated_call,
     retry_waste,
     timeout,
+    prompt_cache_miss,
+    context_growth,
+    oversized_model,
 )

@@ -1,17 +1,32 @@
-"""Operations that cost much, and tokens that are nearly all prompt."""
+"""Operations that cost much, models larger than their work, and tokens that are nearly all prompt."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.saving import usd_with
+from otel_agentprof.model import dialects
+from otel_agentprof.model.tokens import TokenUsage
+from otel_agentprof.pricing.families import cheaper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
+
+
+class _Swap(NamedTuple):
+    """What some calls would save with the nearest cheaper sibling of their model."""
+
+    siblings: tuple[str, ...]
+    before_usd: Decimal
+    after_usd: Decimal
 
 
 def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -23,6 +38,7 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
         if operation.usage is not None:
             spent = f"It read {operation.usage.input:,} tokens and wrote {operation.usage.output:,}. "
         over = wording.over_calls(len(operation.indices))
+        swap = _swap(trace, operation.indices)
         yield Finding(
             rule="costly_operation",
             title=f"{operation.name} costs {wording.dollars(operation.cost_usd)}{over}",
@@ -32,8 +48,29 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
             threshold=config.costly_operation_usd,
             suggestion=f"{spent}Use a cheaper model where it is good enough, or shorten or cache the prompt.",
             span_ids=trace.ids(index for index in operation.indices if trace.costs[index]),
-            derivation="no saving computed: it depends on the model that is good enough",
+            saving_usd=swap and swap.before_usd - swap.after_usd,
+            derivation=_swap_derivation(swap)
+            if swap
+            else "no saving computed: no cheaper model of the same family is known",
         )
+
+
+def oversized_model(trace: Trace, config: Config) -> Iterator[Finding]:
+    """Yield the operations that ask an expensive model for short and simple answers."""
+    is_simple = _simple_calls(trace, config)
+    is_expensive: dict[tuple[str | None, str | None], bool] = {}
+    for operation in trace.operations:
+        if operation.role != "llm":
+            continue
+        calls = []
+        for index in operation.indices:
+            model = trace.ledger.models[index], trace.ledger.providers[index]
+            if model not in is_expensive:
+                is_expensive[model] = _is_expensive(trace, index, config)
+            if is_expensive[model] and is_simple(index):
+                calls.append(index)
+        if calls and (swap := _swap(trace, calls)):
+            yield _oversized(trace, operation, calls, swap, config)
 
 
 def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -46,6 +83,7 @@ def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
         ratio = usage.input / usage.total
         if ratio <= config.prompt_heavy_ratio:
             continue
+        calls = [index for index in operation.indices if trace.ledger.usage[index] is not None]
         yield Finding(
             rule="prompt_heavy",
             title=f"{wording.percent(ratio)} of the tokens of {operation.name} are prompt",
@@ -58,8 +96,105 @@ def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
                 "Send less history and fewer tool definitions, or put what stays the same first so that the "
                 "provider can cache it."
             ),
-            span_ids=trace.ids(
-                [index for index in operation.indices if trace.ledger.usage[index] is not None]
+            span_ids=trace.ids(calls),
+            # Where a cache would save something, prompt_cache_miss says it and this finding gives way.
+            derivation="no saving computed: "
+            + (
+                "no long beginning of these prompts was sent before and billed in full"
+                if any(dialects.prompt_chain_of(trace.tree.spans[index]) for index in calls)
+                else "what the prompts have in common, and can do without, is not recorded"
             ),
-            derivation="no saving computed: what the prompt can do without is not known",
         )
+
+
+def _simple_calls(trace: Trace, config: Config) -> Callable[[int], bool]:
+    """Return what tells whether a call is short and simple: a question and an answer, no work with tools."""
+    roles, children = trace.ledger.roles, trace.tree.children
+    agents: dict[int, bool] = {}
+
+    def works_with_tools(agent: int) -> bool:
+        if agent not in agents:
+            calls = trace.iterations.get(agent, ())
+            agents[agent] = any(roles[child] == "tool" for child in children[agent]) or any(
+                map(asks_for_tools, calls)
+            )
+        return agents[agent]
+
+    def asks_for_tools(index: int) -> bool:
+        span = trace.tree.spans[index]
+        return bool(
+            dialects.tool_call_ids_of(span)
+            or dialects.tool_result_ids_of(span)
+            or any("tool" in reason.lower() for reason in dialects.finish_reasons_of(span))
+        )
+
+    def is_simple(index: int) -> bool:
+        usage = trace.ledger.usage[index]
+        return (
+            usage is not None
+            and 0 < usage.output <= config.simple_output_tokens
+            and usage.input <= config.simple_input_tokens
+            and not usage.reasoning
+            and trace.tree.spans[index].status != "ERROR"
+            and not works_with_tools(trace.tree.parents[index])
+            and not asks_for_tools(index)
+        )
+
+    return is_simple
+
+
+def _is_expensive(trace: Trace, index: int, config: Config) -> bool:
+    for_a_million = usd_with(trace, index, TokenUsage(output=1_000_000))
+    return for_a_million is not None and for_a_million >= config.expensive_usd
+
+
+def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
+    """Return what cheaper siblings would save; None where there is none with a known and lower price."""
+    totals: defaultdict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for index in indices:
+        usage, model = trace.ledger.usage[index], trace.ledger.models[index]
+        siblings = cheaper(model) if usage is not None and model is not None else ()
+        before = usd_with(trace, index, usage) if usage is not None and siblings else None
+        if usage is None or before is None:
+            continue
+        for sibling in siblings:
+            after = usd_with(trace, index, usage, sibling)
+            if after is not None and after < before:
+                totals[sibling][0] += before
+                totals[sibling][1] += after
+                break
+    if not totals:
+        return None
+    before_usd, after_usd = map(sum, zip(*totals.values(), strict=True))
+    return _Swap(tuple(totals), Decimal(before_usd), Decimal(after_usd))
+
+
+def _swap_derivation(swap: _Swap) -> str:
+    names = " and ".join(swap.siblings)
+    return (
+        f"estimate: the same tokens priced as {names}, {wording.dollars(swap.after_usd)} instead of "
+        f"{wording.dollars(swap.before_usd)}; whether its answers are good enough only a test can tell"
+    )
+
+
+def _oversized(trace: Trace, operation: Operation, calls: list[int], swap: _Swap, config: Config) -> Finding:
+    usages = [trace.ledger.usage[index] or TokenUsage() for index in calls]
+    read, written = (sum(tokens) / len(calls) for tokens in zip(*(u[:2] for u in usages), strict=True))
+    models = " and ".join(dict.fromkeys(trace.ledger.models[index] or "" for index in calls))
+    names = " or ".join(swap.siblings)
+    return Finding(
+        rule="oversized_model",
+        title=f"{operation.name} asks {models} for {wording.counted(len(calls), 'short answer')}",
+        component=operation.name,
+        metric="avg_output_tokens",
+        value=written,
+        threshold=float(config.simple_output_tokens),
+        suggestion=(
+            f"{read:,.0f} tokens in and {written:,.0f} out on average, no tools and no reasoning: try {names} "
+            "here, and compare the answers."
+        ),
+        span_ids=trace.ids(calls),
+        saving_usd=swap.before_usd - swap.after_usd,
+        derivation=_swap_derivation(swap),
+        confidence="possible",
+    )

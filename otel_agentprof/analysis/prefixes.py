@@ -1,0 +1,98 @@
+"""How much of each prompt had been sent before, as a provider's prompt cache sees it: by equal prefixes.
+
+    chat   [tools][system][question]                        writes the cache
+    chat   [tools][system][question][answer][results]       three elements in common: could be read
+    chat   [tools][system][another question]                two elements in common
+
+Sizes are known in characters, so tokens are an estimate: the share of the characters, times the tokens.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from otel_agentprof.model import dialects
+from otel_agentprof.model.tokens import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from otel_agentprof.analysis.trace import Trace
+
+    _Pool = tuple[str, str | None]
+    _Chain = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """The prefix that a prompt has in common with an earlier one of the same model.
+
+    Attributes:
+        index: The call.
+        source: The call that sent the prefix first, within the life of the cache.
+        tokens: Estimated tokens of the prefix, as the later call counts them.
+        source_tokens: Likewise, as the earlier one does.
+    """
+
+    index: int
+    source: int
+    tokens: int
+    source_tokens: int
+
+
+def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
+    """Return by model and provider the prompts that began like an earlier one, by start.
+
+    Args:
+        trace: The trace.
+        life_s: Seconds after its last use for which a prefix is kept.
+    """
+    pools: defaultdict[_Pool, list[int]] = defaultdict(list)
+    chains: dict[int, _Chain] = {}
+    ledger, spans = trace.ledger, trace.tree.spans
+    for index, role in enumerate(ledger.roles):
+        usage, model = ledger.usage[index], ledger.models[index]
+        if role == "llm" and usage is not None and usage.input and model is not None:
+            chain = dialects.prompt_chain_of(spans[index])
+            if chain and chain[-1][1] > 0 and spans[index].status != "ERROR":
+                chains[index] = chain
+                pools[model, ledger.providers[index]].append(index)
+    found = {}
+    for pool, calls in pools.items():
+        if len(calls) > 1:
+            found[pool] = tuple(_reuses(trace, calls, chains, round(life_s * 1e9)))
+    return found
+
+
+def _reuses(
+    trace: Trace, calls: Sequence[int], chains: Mapping[int, _Chain], life_ns: int
+) -> Iterator[Reuse]:
+    starts, ends = trace.tree.starts, trace.tree.ends
+    sent: dict[str, tuple[int, int]] = {}  # of each prefix: who sent it first, and when it was last used
+    running: list[tuple[int, int]] = []
+    for index in sorted(calls, key=starts.__getitem__):
+        # A prefix can be read once the call that wrote it has ended, not by calls beside it.
+        while running and running[0][0] <= starts[index]:
+            end, done = heappop(running)
+            for identity, _ in chains[done]:
+                source, used = sent.get(identity, (done, end))
+                sent[identity] = (source if starts[done] - used <= life_ns else done, end)
+        heappush(running, (ends[index], index))
+        for identity, size in reversed(chains[index]):
+            source, used = sent.get(identity, (-1, 0))
+            if source >= 0 and starts[index] - used <= life_ns:
+                yield Reuse(
+                    index,
+                    source,
+                    _tokens(trace, index, size, chains[index]),
+                    _tokens(trace, source, size, chains[source]),
+                )
+                break
+
+
+def _tokens(trace: Trace, index: int, size: int, chain: _Chain) -> int:
+    usage = trace.ledger.usage[index] or TokenUsage()
+    return usage.input * min(size, chain[-1][1]) // chain[-1][1]
