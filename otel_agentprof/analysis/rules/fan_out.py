@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import groupby, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,7 +11,7 @@ from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.concurrency import in_flight
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.analysis.saving import if_limited, if_together, is_worthwhile
-from otel_agentprof.analysis.sequential import clusters, has_to_wait, kind_of, sibling_calls
+from otel_agentprof.analysis.sequential import clusters, has_to_wait
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
@@ -89,16 +89,15 @@ def unused_concurrency(trace: Trace, config: Config) -> Iterator[Finding]:
 
 def _operations_by_place(trace: Trace, at_least: int) -> Iterator[tuple[tuple[str, Role], list[int]]]:
     """Yield calls of one operation, by start, that are siblings without another kind of work in between."""
-    for siblings in sibling_calls(trace):
-        if len(siblings) < at_least:
+    for (role, _), indices, _ in trace.neighbours:
+        if len(indices) < at_least:
             continue
-        for (role, _), run in groupby(siblings, key=lambda index: kind_of(trace, index)):
-            by_name: defaultdict[str, list[int]] = defaultdict(list)
-            for index in run:
-                by_name[dialects.operation_of(trace.tree.spans[index], role)].append(index)
-            for name, calls in by_name.items():
-                if len(calls) >= at_least:
-                    yield (name, role), calls
+        by_name: defaultdict[str, list[int]] = defaultdict(list)
+        for index in indices:
+            by_name[dialects.operation_of(trace.tree.spans[index], role)].append(index)
+        for name, calls in by_name.items():
+            if len(calls) >= at_least:
+                yield (name, role), calls
 
 
 def _straggler(trace: Trace, cluster: Sequence[int], config: Config) -> _Straggler | None:
