@@ -29,7 +29,7 @@ _COMPARED: Final = 3  # calls of a model from which one can stand out
 _LEAST_OUTPUT: Final = 50  # tokens; fewer say little of a rate
 _LEAST_UNTIMED_OUTPUT: Final = 100  # where the start is part of the time it must not weigh much
 _MANY: Final = 2  # times as many tokens as others: that explains it
-_MOST: Final = 3  # models for which a saving is computed
+_MOST: Final = 2  # models for which a saving is computed
 
 
 class _Slow(NamedTuple):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
-_MOST: Final = 5  # causes for which a saving is computed, the most promising first
+_MOST: Final = 4  # causes for which a saving is computed, the most promising first
 _WHY: Final[Mapping[Confidence, str]] = {
     "proven": "The model asked for all of them in one answer, so none needs the result of another.",
     "likely": "No model call lies between them, so they probably do not need each other's results.",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -236,6 +237,28 @@ def test_what_is_not_limited_is_not_told(tree: SpanTree, config: Config) -> None
     assert found_by("unused_concurrency", tree, config) == []
 
 
+def test_one_failed_call_makes_no_chain_of_many_but_several_answers_do() -> None:
+    spans = list(in_batches([[1, 1]] * 6).spans)
+    failed = [replace(span, status="ERROR") if number == 2 else span for number, span in enumerate(spans)]
+    answers = [
+        replace(
+            spans[0],
+            span_id=f"{number:0>16}",
+            parent_span_id=spans[0].span_id,
+            end_ns=0,
+            attributes={ROLE: "llm", "agentprof.tool_call.ids": [f"c{number}"]},
+        )
+        for number in ("a1", "b2")
+    ]
+    asked = [
+        replace(span, attributes={ROLE: "tool", "gen_ai.tool.call.id": f"c{'a1' if number < 6 else 'b2'}"})
+        for number, span in enumerate(spans[1:])
+    ]
+
+    assert len(found_by("unused_concurrency", SpanTree.from_spans(failed))) == 1
+    assert found_by("unused_concurrency", SpanTree.from_spans([spans[0], *answers, *asked])) == []
+
+
 def test_batches_whose_window_saves_nothing_are_told_by_their_limit() -> None:
     tree = in_batches([[2, 2]] * 5, gap=0)
 
@@ -245,3 +268,23 @@ def test_batches_whose_window_saves_nothing_are_told_by_their_limit() -> None:
     assert (limited.impact, limited.saving_usd) == ("medium", None)
     assert limited.saving_ns == 4 * SECOND
     assert Decimal(limited.saving_ns) / tree.duration_ns == Decimal("0.4")
+
+
+def test_a_fan_out_inside_a_fan_out_of_the_same_name_takes_no_places_of_its_own() -> None:
+    outer = in_batches([[4, 4]] * 4)
+    first = outer.spans[1]
+    inner = [
+        replace(
+            first,
+            span_id=f"a{number:015x}",
+            parent_span_id=first.span_id,
+            start_ns=number // 2 * SECOND // 2,
+            end_ns=(number // 2 + 1) * SECOND // 2,
+        )
+        for number in range(16)
+    ]
+
+    (limited,) = found_by("unused_concurrency", SpanTree.from_spans([*outer.spans, *inner]))
+
+    assert limited.title == "24 calls of fetch, never more than 2 at a time"
+    assert limited.saving_ns == 8 * SECOND

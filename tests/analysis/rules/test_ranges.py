@@ -50,9 +50,9 @@ def test_prompts_that_take_long_to_build_are_found() -> None:
 
     assert found.saving_ns == 70_000_000
     assert found.title == (
-        "prompt_build takes up to 120 ms in 1 of 2 calls, longer than a prompt construction usually does"
+        "prompt_build takes up to 120 ms in 1 of 2 calls, longer than prompt construction usually does"
     )
-    assert found.suggestion.startswith("1 ms to 50 ms is typical for a prompt construction.")
+    assert found.suggestion.startswith("1 ms to 50 ms is typical for prompt construction.")
 
 
 @pytest.mark.parametrize(
@@ -107,5 +107,5 @@ def test_what_a_more_telling_rule_says_is_not_said_again() -> None:
 
     (slow,) = found_by("slow_llm", tree)
 
-    assert "Also: chat takes up to 8.0 s, longer than a LLM call usually does." in slow.suggestion
+    assert "Also: chat takes up to 8.0 s, longer than an LLM call usually does." in slow.suggestion
     assert found_by("unusual_duration", tree) == []
