@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otel_agentprof.analysis.concurrency import InFlight, in_flight
 from otel_agentprof.analysis.costs import Price, costs
 from otel_agentprof.analysis.critical_path import Segment, critical_path
 from otel_agentprof.analysis.finding import Confidence, Finding, Impact
@@ -21,6 +22,7 @@ __all__ = [
     "Finding",
     "Forward",
     "Impact",
+    "InFlight",
     "Mark",
     "Price",
     "Row",
@@ -35,6 +37,7 @@ __all__ = [
     "drag",
     "findings",
     "forward",
+    "in_flight",
     "measure",
     "slack",
     "statistics_by",

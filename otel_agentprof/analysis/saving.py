@@ -95,7 +95,7 @@ def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int
     follows = _follows(trace.forward, groups)
     if at_a_time is None:
         return _saved(trace, Change(follows=follows))
-    capped = frozenset(index for group in groups for index in group)
+    capped = _outermost(trace.forward, {index for group in groups for index in group})
     return _saved(trace, Change(follows=follows, capacity=at_a_time, capped=capped))
 
 
@@ -136,6 +136,20 @@ def _follows(model: Forward, groups: Sequence[Sequence[int]]) -> dict[int, int]:
             follows[event] = last[key]
         last[key] = event
     return follows
+
+
+def _outermost(model: Forward, indices: AbstractSet[int]) -> frozenset[int]:
+    """Return the spans that are inside no other of them: what is inside takes no place of its own."""
+    found, inside = set[int](), set[int]()
+    for event in model.events:
+        if event < 0:
+            continue
+        parent = model.parents[event]
+        if event != parent and (parent in found or parent in inside):
+            inside.add(event)
+        elif event in indices:
+            found.add(event)
+    return frozenset(found)
 
 
 def _saved(trace: Trace, change: Change) -> int:

@@ -17,8 +17,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.asked_together import asked_together
@@ -38,6 +39,20 @@ Kind = tuple["Role", str]
 _FETCHING: Final[frozenset[Role]] = frozenset({"tool", "retrieval", "embedding"})
 
 
+class Neighbours(NamedTuple):
+    """Two or more calls of one kind under one parent, by start, without another kind in between.
+
+    Attributes:
+        kind: Role and name of the work; no name for tools and retrievals, which are one kind.
+        indices: The spans.
+        is_after_llm: Whether a model call before them may have asked for them.
+    """
+
+    kind: Kind
+    indices: tuple[int, ...]
+    is_after_llm: bool
+
+
 @dataclass(frozen=True, slots=True)
 class SequentialGroup:
     """Siblings of one kind that ran one after another.
@@ -45,6 +60,7 @@ class SequentialGroup:
     Attributes:
         indices: The spans, by start.
         calls: The calls that they stand for: themselves, or what each of them is a wrapper of.
+        kind: Role and name of the calls, as of :class:`Neighbours`.
         confidence: ``proven`` when one answer of a model asked for all of them, ``likely`` for tools after
             a model call without ids, else ``possible``.
         steps: How many of them, or clusters of them that overlap, came one after another.
@@ -54,7 +70,7 @@ class SequentialGroup:
 
     indices: tuple[int, ...]
     calls: tuple[int, ...]
-    role: Role
+    kind: Kind
     confidence: Confidence
     steps: int
     total_ns: int
@@ -75,7 +91,7 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
         group = _group(trace, asked, "proven")
         if len(asked) >= at_least and _is_sequential(group, partly=partly):
             yield group
-    for confidence, run in _kinds(trace, claimed):
+    for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
             if len(members) >= at_least:
                 group = _group(trace, dict.fromkeys(members), confidence)
@@ -90,17 +106,15 @@ def is_transport(trace: Trace, index: int) -> bool:
     return parent >= 0 and roles[index] == "other" and roles[parent] in semconv.LEAF_ROLES
 
 
-def sibling_calls(trace: Trace) -> Iterator[Sequence[int]]:
-    """Yield the calls under each parent by start; adopted orphans of different parents stay apart."""
-    tree, counted = trace.tree, trace.ledger.counted
-    for children in tree.children:
-        if len(children) < 2:  # noqa: PLR2004 - one call alone has no sibling
-            continue
-        groups: defaultdict[str | None, list[int]] = defaultdict(list)
-        for index in children:
-            if counted[index] and index not in trace.background and not is_transport(trace, index):
-                groups[tree.spans[index].parent_span_id].append(index)
-        yield from groups.values()
+def neighbours(trace: Trace) -> Iterator[Neighbours]:
+    """Yield the calls of one kind that follow each other, or overlap, under one parent."""
+    for siblings in _siblings(trace):
+        is_after_llm = _is_after_model_step(trace, trace.tree.parents[siblings[0]])
+        for kind, run in groupby(siblings, key=partial(_kind, trace)):
+            indices = tuple(run)
+            if len(indices) > 1:
+                yield Neighbours(kind, indices, is_after_llm)
+            is_after_llm = is_after_llm or kind[0] == "llm"
 
 
 def clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
@@ -117,42 +131,54 @@ def clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
     yield cluster
 
 
-def kind_of(trace: Trace, index: int) -> Kind:
-    """Return what calls have in common that can run side by side."""
-    role = trace.ledger.roles[index]
-    if role in _FETCHING:
-        return role, ""
-    return role, dialects.operation_of(trace.tree.spans[index], role).partition(":")[0]
-
-
 def has_to_wait(trace: Trace, before: int, after: int) -> bool:
     """Return whether the trace shows that a call needs what the one of its kind before it brought."""
     first, second = trace.tree.spans[before], trace.tree.spans[after]
-    role = trace.ledger.roles[after]
-    asked_first, asked_second = (trace.turns.asked_by(span) for span in (first, second))
-    if asked_first is not None and asked_second is not None:
-        return asked_first != asked_second
+    role, turns = trace.ledger.roles[after], trace.turns
+    if turns.askers:
+        asked_first, asked_second = turns.asked_by(first), turns.asked_by(second)
+        if asked_first is not None and asked_second is not None:
+            is_again = dialects.tool_of(first)[1] == dialects.tool_of(second)[1]
+            return is_again or asked_first != asked_second
     if first.status == "ERROR" and dialects.operation_of(first, role) == dialects.operation_of(second, role):
         return True  # a retry
     return role == "llm" and (
-        bool(first.attributes.get(semconv.TOOL_CALL_IDS))
-        or "tool" in str(first.attributes.get(semconv.RESPONSE_FINISH_REASONS, ""))
-        or bool(second.attributes.get(semconv.TOOL_RESULT_IDS))
+        before in turns.asking
+        or any("tool" in reason for reason in dialects.finish_reasons_of(first))
         or bool(second.attributes.get(semconv.REQUEST_PREVIOUS_RESPONSE_ID))
+        or bool(dialects.tool_result_ids_of(second))
     )
 
 
-def _kinds(trace: Trace, claimed: AbstractSet[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
+def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
+    """Yield the calls under each parent by start; adopted orphans of different parents stay apart."""
+    tree, counted, roles = trace.tree, trace.ledger.counted, trace.ledger.roles
+    spans, background = tree.spans, trace.background
+    for parent, children in enumerate(tree.children):
+        if len(children) < 2:  # noqa: PLR2004 - one call alone has no sibling
+            continue
+        is_below_leaf = parent < len(spans) and roles[parent] in semconv.LEAF_ROLES
+        groups: defaultdict[str | None, list[int]] = defaultdict(list)
+        for index in children:
+            if counted[index] and index not in background and not (is_below_leaf and roles[index] == "other"):
+                groups[spans[index].parent_span_id].append(index)
+        yield from (group for group in groups.values() if len(group) > 1)
+
+
+def _kind(trace: Trace, index: int) -> Kind:
+    role = trace.ledger.roles[index]
+    if role in _FETCHING:
+        return role, ""
+    return role, trace.tree.spans[index].name.partition(":")[0]
+
+
+def _unclaimed(trace: Trace, claimed: AbstractSet[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
     """Yield neighbours of one kind, and how sure it would be that they need nothing of each other."""
-    for siblings in sibling_calls(trace):
-        after_llm = _is_after_model_step(trace, trace.tree.parents[siblings[0]]) if siblings else False
-        for kind, run in groupby(
-            siblings, key=lambda index: None if index in claimed else kind_of(trace, index)
-        ):
-            members = tuple(run)
-            if kind is not None and len(members) > 1:
-                yield "likely" if kind[0] == "tool" and after_llm else "possible", members
-            after_llm = after_llm or (kind is not None and kind[0] == "llm")
+    for kind, indices, is_after_llm in trace.neighbours:
+        confidence: Confidence = "likely" if kind[0] == "tool" and is_after_llm else "possible"
+        for is_claimed, run in groupby(indices, key=claimed.__contains__):
+            if not is_claimed:
+                yield confidence, tuple(run)
 
 
 def _is_after_model_step(trace: Trace, step: int) -> bool:
@@ -194,7 +220,7 @@ def _group(trace: Trace, members: dict[int, int | None], confidence: Confidence)
     return SequentialGroup(
         indices=indices,
         calls=calls,
-        role=trace.ledger.roles[calls[0]],
+        kind=_kind(trace, calls[0]),
         confidence=confidence,
         steps=len(steps),
         total_ns=sum(max(ends[index] for index in step) - starts[step[0]] for step in steps),

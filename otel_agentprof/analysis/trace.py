@@ -11,8 +11,10 @@ from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.iterations import iterations
+from otel_agentprof.analysis.model_calls import ModelCall, model_calls
 from otel_agentprof.analysis.operations import operations, total_usd
 from otel_agentprof.analysis.repeats import fingerprints, repetitions
+from otel_agentprof.analysis.sequential import Neighbours, neighbours
 from otel_agentprof.analysis.statistics import times
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
@@ -111,6 +113,16 @@ class Trace:
     def failures(self) -> tuple[Failure, ...]:
         """The failed calls, each failure once."""
         return failures(self)
+
+    @cached_property
+    def neighbours(self) -> tuple[Neighbours, ...]:
+        """The calls of one kind that follow each other, or overlap, under one parent."""
+        return tuple(neighbours(self))
+
+    @cached_property
+    def model_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
+        """The calls of each model: how long they took to start, and to write how much."""
+        return model_calls(self)
 
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""

@@ -15,6 +15,7 @@ from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.span import Span
@@ -27,19 +28,23 @@ class Turns:
 
     Attributes:
         askers: For each tool call id the model call whose answer asked for it.
+        asking: The model calls whose answers asked for tool calls.
     """
 
     askers: Mapping[str, int]
+    asking: AbstractSet[int] = frozenset()
 
     @classmethod
     def of(cls, tree: SpanTree, ledger: Ledger) -> Self:
         """Return the turns of a tree."""
         askers: dict[str, int] = {}
+        asking: set[int] = set()
         for index, role in enumerate(ledger.roles):
             if role == "llm" and ledger.counted[index]:
                 for call_id in dialects.tool_call_ids_of(tree.spans[index]):
                     askers.setdefault(call_id, index)
-        return cls(askers)
+                    asking.add(index)
+        return cls(askers, asking)
 
     def asked_by(self, span: Span) -> int | None:
         """Return the model call that asked for what a span does; None where that is not known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import groupby, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,7 +11,7 @@ from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.concurrency import in_flight
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.analysis.saving import if_limited, if_together, is_worthwhile
-from otel_agentprof.analysis.sequential import clusters, has_to_wait, kind_of, sibling_calls
+from otel_agentprof.analysis.sequential import clusters, has_to_wait
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from otel_agentprof.config import Config
     from otel_agentprof.semconv import Role
 
-_MOST: Final = 3  # operations for which savings are computed, the most promising first
+_MOST: Final = 2  # operations for which savings are computed, the most promising first
 _FAN_OUT: Final = 3  # with fewer there is no telling who is the odd one
 _BATCHES: Final = 3  # two batches may as well be two steps of a plan
+_RETRIED: Final = 0.25
 _STEADY: Final = 0.5  # share of its time that a full pool is full
 
 
@@ -89,16 +90,15 @@ def unused_concurrency(trace: Trace, config: Config) -> Iterator[Finding]:
 
 def _operations_by_place(trace: Trace, at_least: int) -> Iterator[tuple[tuple[str, Role], list[int]]]:
     """Yield calls of one operation, by start, that are siblings without another kind of work in between."""
-    for siblings in sibling_calls(trace):
-        if len(siblings) < at_least:
+    for (role, _), indices, _ in trace.neighbours:
+        if len(indices) < at_least:
             continue
-        for (role, _), run in groupby(siblings, key=lambda index: kind_of(trace, index)):
-            by_name: defaultdict[str, list[int]] = defaultdict(list)
-            for index in run:
-                by_name[dialects.operation_of(trace.tree.spans[index], role)].append(index)
-            for name, calls in by_name.items():
-                if len(calls) >= at_least:
-                    yield (name, role), calls
+        by_name: defaultdict[str, list[int]] = defaultdict(list)
+        for index in indices:
+            by_name[dialects.operation_of(trace.tree.spans[index], role)].append(index)
+        for name, calls in by_name.items():
+            if len(calls) >= at_least:
+                yield (name, role), calls
 
 
 def _straggler(trace: Trace, cluster: Sequence[int], config: Config) -> _Straggler | None:
@@ -162,16 +162,26 @@ def _pool(trace: Trace, calls: Sequence[int]) -> _Pool | None:
 
 
 def _is_chained(trace: Trace, calls: Sequence[int]) -> bool:
+    """Return whether calls come from several answers, or many go on with what one before them brought."""
     ends, starts = trace.tree.ends, trace.tree.starts
-    return any(
+    if len(_askers(trace, calls) - {None}) > 1:
+        return True
+    waits = sum(
         has_to_wait(trace, before, after)
         for before, after in pairwise(calls)
         if trace.ledger.roles[after] == "llm" or ends[before] <= starts[after]
     )
+    return waits > len(calls) * _RETRIED  # after a call that failed the next one looks like a retry
+
+
+def _askers(trace: Trace, calls: Sequence[int]) -> set[int | None]:
+    if not trace.turns.askers:
+        return {None}
+    return {trace.turns.asked_by(trace.tree.spans[index]) for index in calls}
 
 
 def _in_batches(trace: Trace, operation: tuple[str, Role], pools: Sequence[_Pool], saving_ns: int) -> Finding:
-    name, role = operation
+    name, _ = operation
     calls, size = sum(len(pool.indices) for pool in pools), max(pool.size for pool in pools)
     batches = sum(pool.batches for pool in pools)
     return Finding(
@@ -188,14 +198,14 @@ def _in_batches(trace: Trace, operation: tuple[str, Role], pools: Sequence[_Pool
         span_ids=trace.ids(index for pool in pools for index in pool.indices),
         saving_ns=saving_ns,
         derivation=f"this run again with {size} of these calls at a time, the next as soon as one ends",
-        confidence=_confidence(trace, pools, role),
+        confidence=_confidence(trace, pools),
     )
 
 
 def _few_at_a_time(
     trace: Trace, operation: tuple[str, Role], pools: Sequence[_Pool], saving_ns: int
 ) -> Finding:
-    name, role = operation
+    name, _ = operation
     calls, size = sum(len(pool.indices) for pool in pools), max(pool.size for pool in pools)
     return Finding(
         rule="unused_concurrency",
@@ -211,7 +221,7 @@ def _few_at_a_time(
         span_ids=trace.ids(index for pool in pools for index in pool.indices),
         saving_ns=saving_ns,
         derivation=f"this run again with up to {2 * size} of these calls at a time",
-        confidence=_confidence(trace, pools, role),
+        confidence=_confidence(trace, pools),
     )
 
 
@@ -224,8 +234,7 @@ def _all_at_once(trace: Trace, pools: Sequence[_Pool]) -> str:
     return f"All at once would save {wording.duration(saving_ns)}."
 
 
-def _confidence(trace: Trace, pools: Sequence[_Pool], role: Role) -> Confidence:
-    asked = [{trace.turns.asked_by(trace.tree.spans[index]) for index in pool.indices} for pool in pools]
-    if role != "llm" and all(len(askers) == 1 and None not in askers for askers in asked):
+def _confidence(trace: Trace, pools: Sequence[_Pool]) -> Confidence:
+    if all(None not in _askers(trace, pool.indices) for pool in pools):
         return "proven"
     return "likely" if all(pool.batches for pool in pools) else "possible"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _OWN: Final = frozenset({"agent", "step", "other"})
 _REMOTE: Final = frozenset({"CLIENT", "PRODUCER"})
-_MOST: Final = 3  # operations for which a saving is computed, the longest gaps first
+_MOST: Final = 2  # operations for which a saving is computed, the longest gaps first
 _SHOWN: Final = 3
 
 

@@ -7,7 +7,6 @@ chat   |........-----------|     . to the first token: long prompt, queue, cold 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
 from math import inf
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.analysis.saving import if_limited, is_worthwhile
-from otel_agentprof.model import dialects
-from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from otel_agentprof.analysis.model_calls import ModelCall
+    from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
@@ -30,30 +29,13 @@ _COMPARED: Final = 3  # calls of a model from which one can stand out
 _LEAST_OUTPUT: Final = 50  # tokens; fewer say little of a rate
 _LEAST_UNTIMED_OUTPUT: Final = 100  # where the start is part of the time it must not weigh much
 _MANY: Final = 2  # times as many tokens as others: that explains it
-_MOST: Final = 3  # models for which a saving is computed
-
-
-class _Call(NamedTuple):
-    """A model call, or what is known of it. ``first_ns`` is None where no first token is known."""
-
-    span: int
-    total_ns: int
-    first_ns: int | None
-    usage: TokenUsage
-
-    @property
-    def writing_ns(self) -> int:
-        return self.total_ns - (self.first_ns or 0)
-
-    @property
-    def output(self) -> int:
-        return self.usage.output
+_MOST: Final = 2  # models for which a saving is computed
 
 
 class _Slow(NamedTuple):
     """A call that is slow: its figure, and the one it would have as usual (or at the limit)."""
 
-    call: _Call
+    call: ModelCall
     value: float
     usual: float
     excess_ns: float
@@ -65,7 +47,7 @@ class _Model(NamedTuple):
     """A model with slow calls, the one that loses most first."""
 
     name: str
-    calls: Sequence[_Call]
+    calls: Sequence[ModelCall]
     slow: Sequence[_Slow]
     saving_ns: int
 
@@ -74,7 +56,7 @@ def slow_first_token(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models of which calls start late: beyond a limit, or beside their other calls."""
     limit_ns = config.slow_first_token_ms * wording.NS_PER_MS
 
-    def slow_of(calls: Sequence[_Call]) -> list[_Slow]:
+    def slow_of(calls: Sequence[ModelCall]) -> list[_Slow]:
         rows = [(call, float(call.first_ns), 1) for call in calls if call.first_ns is not None]
         return _beyond(rows, limit_ns, config)
 
@@ -90,7 +72,7 @@ def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
     """
     limit_ns = _NS_PER_S / config.slow_tokens_per_s if config.slow_tokens_per_s else inf
 
-    def slow_of(calls: Sequence[_Call]) -> list[_Slow]:
+    def slow_of(calls: Sequence[ModelCall]) -> list[_Slow]:
         timed = [call for call in calls if call.first_ns is not None and call.output >= _LEAST_OUTPUT]
         others = [call for call in calls if call.first_ns is None and call.output >= _LEAST_UNTIMED_OUTPUT]
         return [
@@ -106,43 +88,31 @@ def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def _slow_models(
-    trace: Trace, config: Config, slow_of: Callable[[Sequence[_Call]], list[_Slow]]
+    trace: Trace, config: Config, slow_of: Callable[[Sequence[ModelCall]], list[_Slow]]
 ) -> Iterator[_Model]:
-    found: list[tuple[str, Sequence[_Call], list[_Slow]]] = []
-    for name, calls in _calls_by_model(trace, config).items():
-        if slow := slow_of(calls):
+    least_ns = config.outlier_ms * wording.NS_PER_MS
+    if not any(
+        operation.role == "llm" and _longest_ns(trace, operation) >= least_ns
+        for operation in trace.operations
+    ):
+        return  # so that first tokens are read only where one can be late
+    found: list[tuple[str, Sequence[ModelCall], list[_Slow]]] = []
+    for name, calls in trace.model_calls.items():
+        slow = slow_of(calls)
+        if slow:
             found.append((name, calls, sorted(slow, key=lambda one: -one.excess_ns)))
     found.sort(key=lambda item: -sum(one.excess_ns for one in item[2]))
-    for name, calls, slow in found[:_MOST]:
-        saving_ns = if_limited(trace, {one.call.span: one.call.total_ns - one.excess_ns for one in slow})
+    for model, among, late in found[:_MOST]:
+        saving_ns = if_limited(trace, {one.call.span: one.call.total_ns - one.excess_ns for one in late})
         if is_worthwhile(trace, saving_ns, config):
-            yield _Model(name, calls, slow, saving_ns)
+            yield _Model(model, among, late, saving_ns)
 
 
-def _calls_by_model(trace: Trace, config: Config) -> Mapping[str, Sequence[_Call]]:
-    """Return the calls of the models of which at least one call is long enough to be slow."""
-    by_model: defaultdict[str, list[int]] = defaultdict(list)
-    total, ledger, open_spans = trace.times.total, trace.ledger, trace.tree.open_spans
-    for operation in trace.operations:
-        if operation.role == "llm":
-            for index in operation.indices:
-                if ledger.counted[index] and index not in open_spans:
-                    by_model[ledger.models[index] or operation.name].append(index)
-    least_ns = config.outlier_ms * wording.NS_PER_MS
-    return {
-        model: [_call(trace, index) for index in indices]
-        for model, indices in by_model.items()
-        if any(total[index] >= least_ns for index in indices)
-    }
+def _longest_ns(trace: Trace, operation: Operation) -> int:
+    return max(map(trace.times.total.__getitem__, operation.indices))
 
 
-def _call(trace: Trace, index: int) -> _Call:
-    seconds, usage = dialects.first_token_s_of(trace.tree.spans[index]), trace.ledger.usage[index]
-    first_ns = None if seconds is None else round(seconds * _NS_PER_S)
-    return _Call(index, trace.times.total[index], first_ns, usage or TokenUsage())
-
-
-def _beyond(rows: Sequence[tuple[_Call, float, int]], limit: float, config: Config) -> list[_Slow]:
+def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: Config) -> list[_Slow]:
     """Return the calls that stand out.
 
     Args:
@@ -192,7 +162,7 @@ def _late(trace: Trace, config: Config, model: _Model) -> Finding:
         derivation=_derivation(
             model.slow,
             "with these calls starting after the median time of the model's other calls here",
-            f"with no first token of this model after {wording.duration(worst.usual)}",
+            lambda limit: f"with no first token of this model after {wording.duration(limit)}",
         ),
     )
 
@@ -221,7 +191,7 @@ def _slow_to_write(trace: Trace, config: Config, model: _Model) -> Finding:
         derivation=_derivation(
             model.slow,
             "with these calls writing at the median speed of the model's other calls here",
-            f"with this model never below {_rate(worst.usual)} tokens/s",
+            lambda limit: f"with this model never below {_rate(limit)} tokens/s",
         ),
     )
 
@@ -240,14 +210,12 @@ def _rate(ns_per_token: float) -> str:
     return f"{rate:,.0f}" if rate >= _ROUND else f"{rate:.1f}"
 
 
-def _derivation(slow: Sequence[_Slow], at_median: str, at_limit: str) -> str:
+def _derivation(slow: Sequence[_Slow], at_median: str, at_limit: Callable[[float], str]) -> str:
     """Say how the saving was computed; the calls of one model may have been held against both."""
-    ways = [way for way, is_limit in ((at_median, False), (at_limit, True)) if _has(slow, is_limit=is_limit)]
+    limits = [one.usual for one in slow if one.is_limit]
+    ways = [at_median] if len(limits) < len(slow) else []
+    ways += [at_limit(limit) for limit in limits[:1]]
     return f"this run again {', others '.join(ways)}"
-
-
-def _has(slow: Sequence[_Slow], *, is_limit: bool) -> bool:
-    return any(one.is_limit == is_limit for one in slow)
 
 
 def _why_late(model: _Model) -> str:

@@ -33,19 +33,19 @@ class Range(NamedTuple):
     remedy: str
 
 
-LLM: Final = Range("LLM call", ("llm",), 500, 5_000, "Choose a faster model here, and stream the answer.")
+LLM: Final = Range("an LLM call", ("llm",), 500, 5_000, "Choose a faster model here, and stream the answer.")
 TOOL: Final = Range(
-    "tool call", ("tool",), 10, 30_000, "Cache its results, and run it side by side with other calls."
+    "a tool call", ("tool",), 10, 30_000, "Cache its results, and run it side by side with other calls."
 )
 MEMORY: Final = Range(
-    "memory retrieval",
+    "a memory retrieval",
     ("retrieval",),
     10,
     500,
     "Index what is searched, ask for fewer results, or keep frequent ones in memory.",
 )
 NETWORK: Final = Range(
-    "network request",
+    "a network request",
     ("other", "step"),
     50,
     2_000,
@@ -54,7 +54,7 @@ NETWORK: Final = Range(
 PROMPT: Final = Range(
     "prompt construction", ("step",), 1, 50, "Build the prompt from a template that is made once and kept."
 )
-_MOST: Final = 5  # operations for which a saving is computed, the most excessive first
+_MOST: Final = 3  # operations for which a saving is computed, the most excessive first
 
 
 def unusual_duration(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -115,12 +115,12 @@ def _finding(
     typical = f"{wording.duration(kind.least_ms * wording.NS_PER_MS)} to {wording.duration(most_ns)}"
     return Finding(
         rule="unusual_duration",
-        title=f"{operation.name} takes up to {longest}{many}, longer than a {kind.what} usually does",
+        title=f"{operation.name} takes up to {longest}{many}, longer than {kind.what} usually does",
         component=operation.name,
         metric="max_duration_ms",
         value=trace.times.total[calls[0]] / wording.NS_PER_MS,
         threshold=kind.most_ms,
-        suggestion=f"{typical} is typical for a {kind.what}. {kind.remedy}",
+        suggestion=f"{typical} is typical for {kind.what}. {kind.remedy}",
         span_ids=trace.ids(calls),
         saving_ns=saving_ns,
         derivation=f"this run again, no such call longer than {wording.duration(most_ns)}",

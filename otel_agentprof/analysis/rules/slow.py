@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from otel_agentprof.config import Config
     from otel_agentprof.semconv import Role
 
+_MOST: Final = 4  # operations for which a saving is computed: each is a run of the whole trace
+
 
 def slow_llm(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the model calls that take long on average."""
-    for operation, avg_ns in _slow(trace, "llm", config.slow_llm_ms):
+    for place, (operation, avg_ns) in enumerate(_slow(trace, "llm", config.slow_llm_ms)):
         output = operation.usage.output // len(operation.indices) if operation.usage else 0
         length = f" A call writes {output:,} tokens on average: time grows with them." if output else ""
         yield Finding(
@@ -31,13 +33,13 @@ def slow_llm(trace: Trace, config: Config) -> Iterator[Finding]:
             threshold=config.slow_llm_ms,
             suggestion=f"Stream the answer, try a faster model here, or ask for less output.{length}",
             span_ids=trace.ids(slowest_first(trace, operation.indices)),
-            **_at_the_limit(trace, operation, config.slow_llm_ms),
+            **_at_the_limit(trace, operation, config.slow_llm_ms, place),
         )
 
 
 def slow_tool(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the tools that take long on average."""
-    for operation, avg_ns in _slow(trace, "tool", config.slow_tool_ms):
+    for place, (operation, avg_ns) in enumerate(_slow(trace, "tool", config.slow_tool_ms)):
         slowest_ns = max(trace.times.total[index] for index in operation.indices)
         slowest = (
             f"The slowest call took {wording.duration(slowest_ns)}. " if len(operation.indices) > 1 else ""
@@ -51,7 +53,7 @@ def slow_tool(trace: Trace, config: Config) -> Iterator[Finding]:
             threshold=config.slow_tool_ms,
             suggestion=f"{slowest}Cache results that repeat, set a timeout, or run it next to other tools.",
             span_ids=trace.ids(slowest_first(trace, operation.indices)),
-            **_at_the_limit(trace, operation, config.slow_tool_ms),
+            **_at_the_limit(trace, operation, config.slow_tool_ms, place),
         )
 
 
@@ -64,7 +66,9 @@ def _average(operation: Operation, avg_ns: float) -> str:
     return f"takes {wording.duration(avg_ns)} on average{wording.over_calls(len(operation.indices))}"
 
 
-def _at_the_limit(trace: Trace, operation: Operation, limit_ms: float) -> dict[str, Any]:
+def _at_the_limit(trace: Trace, operation: Operation, limit_ms: float, place: int) -> dict[str, Any]:
+    if place >= _MOST:
+        return {"derivation": f"no saving computed: only for the {_MOST} operations that take longest"}
     limit_ns = limit_ms * wording.NS_PER_MS
     return {
         "saving_ns": if_at_most(trace, operation.indices, limit_ns),
@@ -72,9 +76,14 @@ def _at_the_limit(trace: Trace, operation: Operation, limit_ms: float) -> dict[s
     }
 
 
-def _slow(trace: Trace, role: Role, limit_ms: float) -> Iterator[tuple[Operation, float]]:
+def _slow(trace: Trace, role: Role, limit_ms: float) -> list[tuple[Operation, float]]:
+    """Return the slow operations of a role with their averages, those first that take longest in all."""
+    found: list[tuple[Operation, float, int]] = []
     for operation in trace.operations:
         if operation.role == role:
-            avg_ns = sum(trace.times.total[index] for index in operation.indices) / len(operation.indices)
+            total_ns = sum(trace.times.total[index] for index in operation.indices)
+            avg_ns = total_ns / len(operation.indices)
             if avg_ns > limit_ms * wording.NS_PER_MS:
-                yield operation, avg_ns
+                found.append((operation, avg_ns, total_ns))
+    found.sort(key=lambda row: -row[2])
+    return [(operation, avg_ns) for operation, avg_ns, _ in found]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
-_MOST: Final = 5  # causes for which a saving is computed, the most promising first
+_MOST: Final = 4  # causes for which a saving is computed, the most promising first
 _WHY: Final[Mapping[Confidence, str]] = {
     "proven": "The model asked for all of them in one answer, so none needs the result of another.",
     "likely": "No model call lies between them, so they probably do not need each other's results.",
@@ -30,8 +30,8 @@ _WHY: Final[Mapping[Confidence, str]] = {
 def sequential_group(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the siblings that ran one after another although nothing shows that they had to.
 
-    Groups of the same calls are one cause and one finding: an agent that searches twice in each round. What
-    would save nothing, since something else is waited for meanwhile, is not told, proven or not.
+    An agent that runs the tools of each round one after another is one finding, not one per round. What would
+    save nothing, since something else is waited for meanwhile, is not told, proven or not.
     """
     for groups in _causes(trace, config):
         saving_ns = if_together(trace, [group.indices for group in groups])
@@ -40,11 +40,18 @@ def sequential_group(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def _causes(trace: Trace, config: Config) -> Iterable[Sequence[SequentialGroup]]:
+    """Return groups by cause: the same kind of work in the same place is mended in one."""
     found: defaultdict[object, list[SequentialGroup]] = defaultdict(list)
     for group in sequential_groups(trace, at_least=2, partly=True):
         if group.confidence != "possible" or len(group.indices) >= config.sequential_group:
-            found[group.confidence, group.role, frozenset(_names(trace, group))].append(group)
-    return sorted(found.values(), key=_most_ns, reverse=True)[:_MOST]
+            found[group.confidence, group.kind, _place(trace, group)].append(group)
+    promising = [groups for groups in found.values() if is_worthwhile(trace, _most_ns(groups), config)]
+    return sorted(promising, key=_most_ns, reverse=True)[:_MOST]
+
+
+def _place(trace: Trace, group: SequentialGroup) -> str | None:
+    parent = trace.tree.parents[group.indices[0]]
+    return trace.tree.spans[parent].name if parent >= 0 else None
 
 
 def _most_ns(groups: Iterable[SequentialGroup]) -> int:
@@ -52,7 +59,7 @@ def _most_ns(groups: Iterable[SequentialGroup]) -> int:
 
 
 def _names(trace: Trace, group: SequentialGroup) -> Iterator[str]:
-    return (dialects.operation_of(trace.tree.spans[index], group.role) for index in group.calls)
+    return (dialects.operation_of(trace.tree.spans[index], group.kind[0]) for index in group.calls)
 
 
 def _finding(trace: Trace, groups: Sequence[SequentialGroup], saving_ns: int) -> Finding:
@@ -60,7 +67,7 @@ def _finding(trace: Trace, groups: Sequence[SequentialGroup], saving_ns: int) ->
     names = wording.listing(Counter(name for group in groups for name in _names(trace, group)))
     total_ns = sum(group.total_ns for group in groups)
     longest_ns = sum(group.longest_ns for group in groups)
-    calls = wording.plural(first.role)
+    calls = wording.plural(first.kind[0])
     if len(groups) > 1:
         title = f"{len(groups):,} times {calls} ran one after another: {names}"
     elif first.steps < len(first.indices):

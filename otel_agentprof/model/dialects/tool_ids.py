@@ -63,8 +63,10 @@ def tool_call_ids_of(span: Span) -> tuple[str, ...]:
     attributes = span.attributes
     ids = texts(attributes.get(semconv.TOOL_CALL_IDS))
     if not ids:
-        ids = tuple(str(attributes[key]) for key in attributes if _FLAT_CALL.fullmatch(key))
-    for key in () if ids else _ANSWERS:
+        ids = tuple(
+            str(attributes[key]) for key in attributes if key.endswith("id") and _FLAT_CALL.fullmatch(key)
+        )
+    for key in () if ids else filter(attributes.__contains__, _ANSWERS):
         ids = tuple(_ids(_content(attributes.get(key)), _call_id))
         if ids:
             break

@@ -1,0 +1,62 @@
+"""The calls of each model in two parts: until the first token, and from there on.
+
+chat   |........-----------|     . to the first token     - writing so many tokens
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_agentprof.model import dialects
+from otel_agentprof.model.tokens import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_agentprof.analysis.trace import Trace
+
+_NS_PER_S: Final = 1_000_000_000
+
+
+class ModelCall(NamedTuple):
+    """A model call that has ended.
+
+    Attributes:
+        span: Its index.
+        total_ns: How long it took.
+        first_ns: How long it took to the first token; None where that is not known.
+        usage: Its tokens; none where the span names none.
+    """
+
+    span: int
+    total_ns: int
+    first_ns: int | None
+    usage: TokenUsage
+
+    @property
+    def writing_ns(self) -> int:
+        """How long it took from the first token on, or in all where that is not known."""
+        return self.total_ns - (self.first_ns or 0)
+
+    @property
+    def output(self) -> int:
+        """How many tokens it wrote."""
+        return self.usage.output
+
+
+def model_calls(trace: Trace) -> Mapping[str, tuple[ModelCall, ...]]:
+    """Return the calls of each model, of each operation where no model is named."""
+    found: defaultdict[str, list[ModelCall]] = defaultdict(list)
+    ledger, spans, total = trace.ledger, trace.tree.spans, trace.times.total
+    for operation in trace.operations:
+        if operation.role != "llm":
+            continue
+        for index in operation.indices:
+            if ledger.counted[index] and index not in trace.tree.open_spans:
+                seconds = dialects.first_token_s_of(spans[index])
+                first_ns = None if seconds is None else round(seconds * _NS_PER_S)
+                usage = ledger.usage[index] or TokenUsage()
+                name = ledger.models[index] or operation.name
+                found[name].append(ModelCall(index, total[index], first_ns, usage))
+    return {model: tuple(calls) for model, calls in found.items()}
