@@ -191,6 +191,39 @@ def test_medians_of_several_runs_are_compared_and_chance_is_told_apart() -> None
     assert one_each().pairs[0].figures["duration"].is_beyond_noise is None
 
 
+def test_dearer_and_cheaper_spans_are_listed_by_their_cost() -> None:
+    def calls(first: str, second: str) -> Report:
+        return report(
+            [
+                row(0, "agent", "agent", 0, 100),
+                row(1, "chat m", "llm", 0, 50, (0, 50), usage=TokenUsage(9, 9), cost=first),
+                row(1, "chat n", "llm", 50, 100, (50, 100), usage=TokenUsage(9, 9), cost=second),
+            ]
+        )
+
+    written = comparison_text.render(
+        compare([calls("0.5", "0.9")], [calls("0.7", "0.8")]), width=80, color=False
+    )
+
+    assert re.search(r"^Dearer\n.*\nchat m +\$0.5000 +\$0.7000 +\+\$0.2000$", written, re.MULTILINE)
+    assert re.search(r"^Cheaper\n.*\nchat n +\$0.9000 +\$0.8000 +-\$0.1000$", written, re.MULTILINE)
+    assert "Slower" not in written
+
+
+def test_an_operation_named_like_a_role_leaves_the_word_to_the_role() -> None:
+    made = report([row(0, "tool", "step", 0, 9, (0, 9)), row(1, "search", "tool", 1, 2)])
+
+    figure = compare([made], [made]).pairs[0].figures["calls:tool"]
+
+    assert figure.before == 1
+
+
+def test_a_cost_that_becomes_unknown_has_an_unknown_change() -> None:
+    written = comparison_text.render(compare([priced("1")], [priced(None)]), width=80, color=False)
+
+    assert re.search(r"^cost +\$1.00 +unknown +unknown$", written, re.MULTILINE)
+
+
 def test_a_call_that_some_runs_lack_counts_as_none_there() -> None:
     found = compare(run_reports(3), [*run_reports(1), *run_reports(2, writer="gpt-5")])
 
