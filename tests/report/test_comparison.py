@@ -403,6 +403,14 @@ def test_growth_in_words(before: str | None, after: str, growth: str) -> None:
     assert comparison_words.growth(figure) == growth
 
 
+def test_a_change_without_limits_has_none_to_show() -> None:
+    assert comparison_words.limits(Figure(Decimal(1), Decimal(2)), "ns") == ""
+    assert (
+        comparison_words.limits(Figure(Decimal(1), Decimal(2), Decimal(-5), Decimal(0)), "ns")
+        == "-5 ns to 0 s"
+    )
+
+
 if __name__ == "__main__":  # write what the renderers give now; then look at it
     for file_name, write in GOLDEN.items():
         (GOLDEN_DIRECTORY / file_name).write_text(write(), encoding="utf-8")
