@@ -118,6 +118,14 @@ def test_a_percentile_of_few_runs_has_no_upper_limit_and_says_so() -> None:
     assert found.to_dict()["duration_ns"]["p95"]["high"] is None
 
 
+def test_where_no_interval_is_known_that_is_said_once() -> None:
+    words = dict(facts(aggregate(run_reports(5))))
+
+    assert words["duration"].endswith("s (too few for intervals)")
+    assert words["duration"].count("too few") == 1
+    assert "dearest" not in words["cost"]
+
+
 def test_the_cost_has_a_tail() -> None:
     cheap, dear = (
         report([row(0, "chat m", "llm", 0, 1, (0, 1), usage=TokenUsage(5, 5), cost=cost)])
@@ -130,7 +138,7 @@ def test_the_cost_has_a_tail() -> None:
     assert (found.cost.p50.value, found.cost.highest) == (Decimal("0.01"), Decimal("1.01"))
     assert found.dear_runs == 1
     assert found.dear_share == pytest.approx(1.01 / 1.2, abs=1e-6)
-    assert "the dearest 1 run (5%) took 84% of it" in dict(facts(found))["cost"]
+    assert "the dearest 1 of 20 runs took 84% of it" in dict(facts(found))["cost"]
 
 
 def test_an_unknown_cost_is_no_cost_of_nothing() -> None:
