@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate
 from math import comb, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -58,13 +59,8 @@ def _rank(few: int, many: int) -> int:
     if pairs > _EXACT_UP_TO and few > 1:
         deviation = sqrt(pairs * (few + many + 1) / 12)
         return max(0, int(pairs / 2 - _NORMAL_TAIL * deviation))
-    rank, ways, allowed = 0, 0, _TAIL * comb(few + many, few)
-    for number in _ways(few, many):
-        ways += number
-        if ways > allowed:
-            break
-        rank += 1
-    return rank
+    allowed = _TAIL * comb(few + many, few)
+    return sum(ways <= allowed for ways in accumulate(_ways(few, many)))
 
 
 def _ways(few: int, many: int) -> list[int]:
@@ -78,7 +74,7 @@ def _ways(few: int, many: int) -> list[int]:
     return ways
 
 
-def _difference(first: list[int], second: list[int], rank: int) -> int:
+def _difference(first: list[int], second: Sequence[int], rank: int) -> int:
     """Return the difference of this rank, by bisection: there may be too many to list them."""
     low, high = second[0] - first[-1], second[-1] - first[0]
     while low < high:

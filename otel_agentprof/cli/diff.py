@@ -69,10 +69,11 @@ class Diff:
 
 
 def _reports(source: str, settings: Config) -> Iterator[Report]:
+    """Read a source when its first report is asked for: so B is not in memory beside A."""
     groups, notes = traces.grouped(source)
     for _, message in notes:
         say(f"{source}: {message}")
-    return traces.built(groups, settings, notes)
+    yield from traces.built(groups, settings, notes)
 
 
 def _rendered(found: Comparison, place: Output) -> str:

@@ -24,6 +24,7 @@ INTERVALS: Final = (
 )
 ADDING: Final = "A saving is summed over the runs; savings of different findings do not add up."
 _TRACE_DIGITS: Final = 8
+_MANY: Final = 20  # runs of which one is a twentieth
 
 
 def title(found: Aggregate) -> str:
@@ -56,6 +57,9 @@ def percentiles(spread: Spread[Any] | None, shown: Callable[[Any], str]) -> str:
     if spread is None:
         return text.UNKNOWN
     named = (("p50", spread.p50), ("p95", spread.p95), ("p99", spread.p99))
+    if all(interval(found, shown) == TOO_FEW for _, found in named):
+        values = ", ".join(f"{name} {shown(found.value)}" for name, found in named)
+        return f"{values}, max {shown(spread.highest)} ({TOO_FEW} for intervals)"
     words = [f"{name} {shown(found.value)} ({interval(found, shown)})" for name, found in named]
     return ", ".join((*words, f"max {shown(spread.highest)}"))
 
@@ -187,8 +191,9 @@ def _cost(found: Aggregate) -> str:
     whole = text.money(found.cost_usd)
     if found.unknown_costs:
         whole += f" + {text.UNKNOWN} (not known in full for {text.plural(found.unknown_costs, 'run')})"
-    if found.dear_share is not None and found.cost is not None and found.cost.count > 1:
-        whole += f"; the dearest {text.plural(found.dear_runs, 'run')} (5%) took {found.dear_share:.0%} of it"
+    if found.dear_share is not None and found.cost is not None and found.cost.count >= _MANY:
+        dear = f"{found.dear_runs:,} of {text.plural(found.cost.count, 'run')}"
+        whole += f"; the dearest {dear} took {found.dear_share:.0%} of it"
     return whole
 
 

@@ -181,7 +181,7 @@ def _compared(name: str, name_after: str, first: Runs, second: Runs) -> Pair:
         findings=tuple(
             FindingCount(
                 *key,
-                first.titles.get(key) or second.titles[key],
+                (first.titles | second.titles)[key],
                 first.findings[key],
                 second.findings[key],
             )

@@ -62,7 +62,7 @@ def gathered(reports: Iterable[Report]) -> dict[str, Runs]:
 
 def _add(runs: Runs, report: Report) -> None:
     runs.count += 1
-    counts: Counter[str] = Counter()
+    counts = Counter({"errors": 0})
     for key, row in keyed(report):
         critical_ns = sum(end - start for start, end in row.on_path)
         is_free = row.cost_usd is None and (row.usage is None or not row.usage.total)

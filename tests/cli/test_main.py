@@ -22,7 +22,7 @@ def test_without_a_verb_it_tells_them_all_and_ends_with_2(capsys: pytest.Capture
 
     out, err = capsys.readouterr()
     assert out == ""
-    for verb in ("run", "report", "whatif", "doctor", "demo", "prices"):
+    for verb in ("run", "report", "whatif", "diff", "doctor", "demo", "prices"):
         assert f"    {verb} " in err
 
 
@@ -41,7 +41,7 @@ def test_the_help_of_a_verb_is_its_docstring(verb: str, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    "arguments", [["whatif"], ["report"], ["report", "x", "--width", "0"], ["--nonsense"]]
+    "arguments", [["whatif"], ["diff", "x"], ["report"], ["report", "x", "--width", "0"], ["--nonsense"]]
 )
 def test_a_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

@@ -39,13 +39,14 @@ def test_one_trace_gives_its_report(one: str, capsys: pytest.CaptureFixture[str]
     assert err == ""
 
 
-def test_several_traces_give_a_table_that_says_how_to_go_on(
+def test_several_traces_give_their_aggregate_and_a_table_that_says_how_to_go_on(
     two: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", two]) == 0
 
     out = capsys.readouterr().out
-    assert "2 traces" in out
+    assert "2 traces of 2 kinds" in out
+    assert "p95" in out
     assert TRACE[:8] in out
     assert OTHER[:8] in out
     assert "--trace ID" in out
@@ -109,13 +110,66 @@ def test_json_of_one_trace_is_an_object_and_of_several_a_list(
     assert [report["trace_id"] for report in several] == [TRACE, OTHER]
 
 
-def test_folded_and_markdown_of_several_traces_stand_one_after_another(
-    two: str, capsys: pytest.CaptureFixture[str]
+def test_folded_of_several_traces_is_the_sum_of_their_critical_paths(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for form in ("folded", "markdown"):
-        assert main(["report", two, "--format", form]) == 0
-        out = capsys.readouterr().out
-        assert out.index("span 1") < out.index("span 3")
+    path = tmp_path / "same.jsonl"
+    path.write_text(
+        line(span(1), span(2, parent=1)) + line(span(1, trace=OTHER), span(2, parent=1, trace=OTHER))
+    )
+    main(["report", str(path), "--format", "folded", "--trace", "ab"])
+    single = capsys.readouterr().out
+
+    assert main(["report", str(path), "--format", "folded"]) == 0
+
+    weights = {
+        text: dict(one.rsplit(" ", 1) for one in text.splitlines())
+        for text in (single, capsys.readouterr().out)
+    }
+    first, both = weights.values()
+    assert {stack: 2 * int(weight) for stack, weight in first.items()} == {
+        stack: int(weight) for stack, weight in both.items()
+    }
+
+
+def test_markdown_of_several_traces_is_their_aggregate(two: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", two, "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("## 2 traces of 2 kinds\n")
+
+
+def test_aggregate_gives_one_object_even_of_one_trace(
+    one: str, two: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = []
+    for source in (one, two):
+        assert main(["report", source, "--aggregate", "--format", "json"]) == 0
+        data = json.loads(capsys.readouterr().out)
+        counts.append((data["schema"], data["runs"]))
+
+    assert main(["report", one, "--aggregate"]) == 0
+    assert capsys.readouterr().out.startswith("1 trace of span 1 ")
+    assert counts == [("agentprof.aggregate/1", 1), ("agentprof.aggregate/1", 2)]
+
+
+def test_a_page_shows_no_aggregate(one: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", one, "--aggregate", "--format", "html"]) == 2
+    assert "one page shows one trace" in capsys.readouterr().err
+
+
+def test_the_aggregate_does_not_depend_on_the_order_of_the_traces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line(span(1, trace=f"{n:032x}"), span(n + 2, parent=1, trace=f"{n:032x}")) for n in range(1, 20)]
+    forward, backward = tmp_path / "forward.jsonl", tmp_path / "backward.jsonl"
+    forward.write_text("".join(lines))
+    backward.write_text("".join(reversed(lines)))
+
+    written = []
+    for path in (forward, backward):
+        assert main(["report", str(path)]) == 0
+        written.append(capsys.readouterr().out)
+
+    assert written[0] == written[1]
 
 
 def test_one_page_is_for_one_trace(two: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
+from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.model import Span, SpanTree
 from otel_agentprof.report.build import build
 
@@ -84,7 +87,37 @@ def run_spans(
 
 
 def run_reports(count: int, **changes: Any) -> list[Report]:
-    return [build(SpanTree.from_spans(run_spans(number, **changes))) for number in range(count)]
+    """Return reports whose findings are made by hand, so that no rule decides about these tests."""
+    return [_run_report(number, **changes) for number in range(count)]
+
+
+def _run_report(number: int, **changes: Any) -> Report:
+    made = build(SpanTree.from_spans(run_spans(number, **changes)))
+    writer = made.waterfall[-1]
+    wide = Finding(
+        "sequential_group",
+        "3 tool calls ran one after another: search x3",
+        "search",
+        "parallelizable_time_ms",
+        (number + 1) * 10.0,
+        0.0,
+        "Run them together.",
+        "medium",
+        saving_ns=(number + 1) * 10 * MS,
+        confidence="likely",
+    )
+    dear = Finding(
+        "costly_operation",
+        f"{writer.name} costs ${writer.cost_usd}",
+        writer.name,
+        "cost_usd",
+        float(writer.cost_usd or 0),
+        0.05,
+        "Use a cheaper model.",
+        "high",
+        saving_usd=Decimal("0.02"),
+    )
+    return replace(made, findings=(wide, *([dear] if number % 3 else [])))
 
 
 def _call(model: str, tokens_in: int, tokens_out: int, usd: float) -> dict[str, Any]:
