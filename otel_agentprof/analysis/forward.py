@@ -25,7 +25,6 @@ from otel_agentprof.analysis.windows import windows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otel_agentprof.analysis.lane_slots import LaneSlots
     from otel_agentprof.analysis.lanes import Lanes
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.tree import SpanTree
@@ -138,8 +137,7 @@ class _Barriers:
                     continue
                 slot = starters[event]
                 if lanes is not None:
-                    slot = lanes.read_by(event, slot)
-                    lanes.start(event)
+                    slot = lanes.start(event, slot)
                 reads[event], holders[event] = slot, writers[slot]
                 gaps[event] = starts[event] - values[slot]
                 if event in self._reached_twice:
@@ -155,8 +153,8 @@ class _Barriers:
                 values[slot], writers[slot] = end, span
             else:
                 self._write(slot, span)
-            if lanes is not None:
-                self._write_lanes(lanes, span)
+            if lanes is not None and (written := lanes.end(span)):
+                self._write_lanes(span, written)
         return Forward(
             top=order.top,
             events=order.events,
@@ -181,20 +179,24 @@ class _Barriers:
             slot = lanes.read_by(span, slot)
         self._second_reads[span] = slot, self._order.starts[span] - self._values[slot]
 
-    def _write_lanes(self, lanes: LaneSlots, span: int) -> None:
-        written = lanes.end(span)
-        if written:
-            self._lane_writes[span] = written
-            self._values += [0] * (lanes.count - len(self._values))
-            self._writers += [-1] * (lanes.count - len(self._writers))
-            for slot in written:
+    def _write_lanes(self, span: int, written: tuple[int, ...]) -> None:
+        end, values = self._order.ends[span], self._values
+        self._lane_writes[span] = written
+        for slot in written:
+            if slot == len(values):
+                values.append(0)
+                self._writers.append(-1)
+            if end > values[slot]:
+                values[slot], self._writers[slot] = end, span
+            else:
                 self._write(slot, span)
 
     def _write(self, slot: int, span: int) -> None:
-        end, last = self._order.ends[span], self._writers[slot]
+        """Write to a slot that got as far as this already, or that nobody wrote to."""
         # Of several that end together the path takes the one that started first.
-        if end > self._values[slot] or last < 0 or self._rank(span) < self._rank(last):
-            self._values[slot], self._writers[slot] = end, span
+        last = self._writers[slot]
+        if last < 0 or self._rank(span) < self._rank(last):
+            self._values[slot], self._writers[slot] = self._order.ends[span], span
 
     def _rank(self, span: int) -> tuple[int, int]:
         return self._recorded_starts[span], span

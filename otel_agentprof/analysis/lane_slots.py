@@ -77,23 +77,24 @@ class LaneSlots:
         self._last = [_NONE] * len(parents)  # the group of the child that ended last
         self._started_by: list[tuple[tuple[int, int], ...]] = [()] * len(groups)
 
-    def read_by(self, span: int, starter: int) -> int:
-        """Return the slot that a span waits for when it is started below another one."""
-        if starter == self._parents[span]:
-            group = self._group_of[span]
-        else:
-            group = self._groups.get((starter, self._lanes[span]), _NONE)
-        slot = self._slots[group]
-        return starter if slot < 0 else slot
-
-    def start(self, span: int) -> None:
-        """Note that a span starts."""
+    def start(self, span: int, starter: int) -> int:
+        """Note that a span starts below another one; return the slot that it waits for."""
         group = self._group_of[span]
+        if group < 0 and starter == self._parents[span]:
+            return starter
+        slot = self.read_by(span, starter)
         if group >= 0:
             if not self._starts[group]:
                 self._started_by[group] = self._origins(self._parents[span])
             self._starts[group] += 1
             self._open[group] += 1
+        return slot
+
+    def read_by(self, span: int, starter: int) -> int:
+        """Return the slot that a span waits for when it is started below another one."""
+        group = self._groups.get((starter, self._lanes[span]), _NONE)
+        slot = self._slots[group]
+        return starter if slot < 0 else slot
 
     def end(self, span: int) -> tuple[int, ...]:
         """Note that a span ends; return the slots that are told."""
@@ -102,13 +103,17 @@ class LaneSlots:
         if group < 0:
             return ()
         self._open[group] -= 1
-        told = [group, *(origin for origin, gap in self._started_by[group] if self._starts[origin] == gap)]
-        slots = self._slots
-        for lane in told:
-            if slots[lane] < 0:
-                slots[lane] = self.count
-                self.count += 1
-        return tuple([slots[lane] for lane in told])
+        told = [self._slot(group)]
+        for origin, gap in self._started_by[group]:
+            if self._starts[origin] == gap:
+                told.append(self._slot(origin))
+        return tuple(told)
+
+    def _slot(self, group: int) -> int:
+        if self._slots[group] < 0:
+            self._slots[group] = self.count
+            self.count += 1
+        return self._slots[group]
 
     def _origins(self, parent: int) -> tuple[tuple[int, int], ...]:
         """Return the groups in whose gap a new one begins, each with the number of that gap."""

@@ -31,10 +31,24 @@ def lanes_of(tree: SpanTree) -> Lanes | None:
 
 def nested_by_lane(tree: SpanTree, lanes: Lanes) -> SpanTree:
     """Return the tree with overlapping siblings of one lane below each other."""
-    parents = _parents(tree, lanes)
-    if parents == tree.parents:
+    if not _overlap(tree, lanes):
         return tree
+    parents = _parents(tree, lanes)
     return replace(tree, parents=parents, top_down=parents_first(parents))
+
+
+def _overlap(tree: SpanTree, lanes: Lanes) -> bool:
+    """Return whether any siblings of one lane overlap: seldom, and finding that out is less work."""
+    starts, ends, parents = tree.starts, tree.ends, tree.parents
+    busy_to: dict[tuple[int, str | None], int] = {}
+    for index in sorted(range(len(parents)), key=starts.__getitem__):
+        key = parents[index], lanes[index]
+        until = busy_to.get(key)
+        if until is None or until <= starts[index]:
+            busy_to[key] = ends[index]
+        elif key[1] is not None:
+            return True
+    return False
 
 
 def _parents(tree: SpanTree, lanes: Lanes) -> tuple[int, ...]:

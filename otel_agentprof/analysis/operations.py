@@ -42,7 +42,8 @@ def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -
     rows = zip(tree.spans, ledger.roles, ledger.counted, ledger.usage, strict=True)
     for index, (span, role, counted, usage) in enumerate(rows):
         if counted or usage is not None:  # no token without an operation
-            groups[dialects.operation_of(span, role), role].append(index)
+            name = dialects.operation_of(span, role) if role == "tool" else span.name
+            groups[name, role].append(index)
     return tuple(
         Operation(
             name=name,

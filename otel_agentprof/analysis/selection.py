@@ -26,10 +26,11 @@ class Selection:
         factors: What the own time of each chosen span is multiplied by.
     """
 
-    def __init__(self, tree: SpanTree, model: Forward) -> None:
+    def __init__(self, tree: SpanTree, model: Forward, ledger: Ledger | None = None) -> None:
         self.factors: dict[int, float] = {}
         self._tree = tree
         self._model = model
+        self._known_ledger = ledger
 
     def scale_ids(self, factors: Mapping[str, float]) -> None:
         """Choose spans by id."""
@@ -106,7 +107,7 @@ class Selection:
 
     @cached_property
     def _ledger(self) -> Ledger:
-        return count(self._tree)
+        return count(self._tree) if self._known_ledger is None else self._known_ledger
 
     @cached_property
     def _positions(self) -> Mapping[int, int]:

@@ -115,9 +115,9 @@ def _own(tree: SpanTree, total: Sequence[int]) -> list[int]:
 
 def _statistics(indices: list[int], ledger: Ledger, taken: Times) -> Statistics:
     counted, total = ledger.counted, taken.total
-    total_ns, self_ns, critical_ns = (
-        sum(map(column.__getitem__, indices)) for column in (total, taken.own, taken.critical)
-    )
+    total_ns = sum(map(total.__getitem__, indices))
+    self_ns = sum(map(taken.own.__getitem__, indices))
+    critical_ns = sum(map(taken.critical.__getitem__, indices))
     durations = [total[index] for index in indices if counted[index]]
     if not durations:
         return Statistics(0, total_ns, self_ns, critical_ns)

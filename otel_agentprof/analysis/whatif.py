@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.rerun import Run
+    from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
 
 _CURVE: Final = (25, 50, 75, 100)
@@ -58,6 +59,7 @@ def what_if(  # noqa: PLR0913 - one keyword per kind of change
     remove: Iterable[str] = (),
     concurrency: int | None = None,
     model: Forward | None = None,
+    ledger: Ledger | None = None,
 ) -> WhatIf:
     """Return what a trace would be like if some of its spans were different.
 
@@ -74,6 +76,7 @@ def what_if(  # noqa: PLR0913 - one keyword per kind of change
         concurrency: How many calls may run at a time: model calls, tools and retrievals without further
             calls inside.
         model: The barriers of the tree, if they are known already.
+        ledger: What each span is, if it is known already; asked for roles, models, tools and concurrency.
 
     Raises:
         ValueError: A factor is negative or not finite, a group is not of siblings, or ``concurrency`` < 1.
@@ -81,7 +84,7 @@ def what_if(  # noqa: PLR0913 - one keyword per kind of change
     if concurrency is not None and concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, not {concurrency}")
     model = forward(tree) if model is None else model
-    selection = Selection(tree, model)
+    selection = Selection(tree, model, ledger)
     selection.scale_ids(scale or {})
     selection.scale_names(by_name or {})
     selection.scale_roles(by_role or {})

@@ -12,6 +12,7 @@ from otel_agentprof.analysis.statistics import by_role, statistics_by
 from otel_agentprof.analysis.trace import measure
 from otel_agentprof.analysis.waterfall import waterfall
 from otel_agentprof.config import Config
+from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.cost import ZERO
 from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.report.quality import data_quality
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
 
 UNNAMED_MODEL: Final = "unknown"  # stands for tokens whose span names no model, so that sums stay whole
+_MANY: Final = 5_000  # spans from which on the collector costs more than it is worth
 
 
 def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[str, str]] = ()) -> Report:
@@ -35,6 +37,13 @@ def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[st
         config: Thresholds of the findings; None means the defaults.
         notes: What the reader of the trace has to say about it, as (code, message).
     """
+    if len(tree) < _MANY:
+        return _built(tree, config or Config(), notes)
+    with paused_collector():
+        return _built(tree, config or Config(), notes)
+
+
+def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> Report:
     trace = measure(tree, pricing.price)
     ledger = trace.ledger
     models = _models(trace)
@@ -59,7 +68,7 @@ def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[st
         cost_usd=ZERO if cost_usd is None and not usage.total else cost_usd,
         cost_by_model=cost_by_model,
         unpriced_models=unpriced,
-        findings=findings(trace, config or Config()),
+        findings=findings(trace, config),
         data_quality=data_quality(trace, unpriced, notes),
         waterfall=waterfall(trace),
     )
