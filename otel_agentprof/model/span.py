@@ -45,6 +45,9 @@ class Span:
         lane: Thread and asyncio task it started in, when recorded.
         status_message: What an ERROR says of itself.
         dropped_attributes: How many attributes the tracer had no room for.
+        dropped_events: Likewise events.
+        dropped_links: Likewise links.
+        has_remote_parent: True where the tracer says that the parent is a span of another process.
     """
 
     trace_id: str
@@ -63,3 +66,6 @@ class Span:
     lane: str | None = None
     status_message: str = field(default="", kw_only=True)
     dropped_attributes: int = field(default=0, kw_only=True)
+    dropped_events: int = field(default=0, kw_only=True)
+    dropped_links: int = field(default=0, kw_only=True)
+    has_remote_parent: bool = field(default=False, kw_only=True)

@@ -48,10 +48,9 @@ class TokenUsage(NamedTuple):
         )
 
     def with_parts_of(self, other: TokenUsage) -> TokenUsage:
-        """Return the same input and output, with what is nothing here as in another usage of the call."""
-        filled = TokenUsage(
-            self.input, self.output, *(a or b for a, b in zip(self[2:], other[2:], strict=True))
-        )
+        """Return the same input and output, with the parts that only another usage of the same call names."""
+        parts = (own or told for own, told in zip(self[2:], other[2:], strict=True))
+        filled = TokenUsage(self.input, self.output, *parts)
         return filled if filled.minus(_NOTHING) == filled else self
 
 

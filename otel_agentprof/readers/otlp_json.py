@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _GROUPS: Final = ("resourceSpans", "batches")
 _WRAPPERS: Final = ("trace", "result")
+REMOTE: Final = 0x300  # flags: it is known where the parent is, and that is another process
 _REAL_DATE_NS: Final = 10**15  # eleven days after the epoch: synthetic traces start at zero and stay below
 
 
@@ -100,6 +101,9 @@ def _span(raw: Mapping[str, Json], scope: str, resource: Mapping[str, Any], loss
         lane_of(attributes),
         status_message=message,
         dropped_attributes=count_of(get("droppedAttributesCount"), losses),
+        dropped_events=count_of(get("droppedEventsCount"), losses),
+        dropped_links=count_of(get("droppedLinksCount"), losses),
+        has_remote_parent=count_of(get("flags"), losses) & REMOTE == REMOTE,
     )
 
 

@@ -75,6 +75,9 @@ def _span(readable: Any, lanes: Mapping[int, str]) -> Span:
         lane_of(attributes) or lanes.get(context.span_id),
         status_message=status.description or "",
         dropped_attributes=getattr(readable, "dropped_attributes", 0),
+        dropped_events=getattr(readable, "dropped_events", 0),
+        dropped_links=getattr(readable, "dropped_links", 0),
+        has_remote_parent=parent is not None and parent.is_remote,
     )
 
 

@@ -75,6 +75,13 @@ def _sums(trace: Trace) -> Iterator[DataQuality]:
 def _disagreement(trace: Trace, entries: list[RollUp], why: str) -> DataQuality:
     worst = max(entries, key=lambda entry: abs(entry.delta))
     name = trace.tree.spans[worst.index].name
+    if not worst.counted:
+        why = "no call below it tells any; they are missing from the sums"
+        return DataQuality(
+            "roll_up_disagrees",
+            f"{name} says {worst.said:,} tokens and {why}.",
+            tuple(trace.tree.spans[entry.index].span_id for entry in entries),
+        )
     others = f" So do {spans_text(len(entries) - 1)} more." if len(entries) > 1 else ""
     return DataQuality(
         "roll_up_disagrees",

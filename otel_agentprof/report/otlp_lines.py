@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
+from otel_agentprof.readers.otlp_json import REMOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,8 +83,14 @@ def _span(span: Span) -> dict[str, Any]:
         written["droppedAttributesCount"] = span.dropped_attributes
     if span.events:
         written["events"] = [_event(event) for event in span.events]
+    if span.dropped_events:
+        written["droppedEventsCount"] = span.dropped_events
     if span.links:
         written["links"] = [_link(link) for link in span.links]
+    if span.dropped_links:
+        written["droppedLinksCount"] = span.dropped_links
+    if span.has_remote_parent:
+        written["flags"] = REMOTE
     written["status"] = _status(span)
     return written
 

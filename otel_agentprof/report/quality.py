@@ -45,12 +45,22 @@ def _shape(tree: SpanTree) -> Iterator[DataQuality]:
             f"{spans_text(count)} came again under an id that was there already; the first was kept.",
         )
     # A root whose parent lives in another process is how every traced service looks: no doubt about it.
-    if orphans := tree.orphans - {tree.root}:
+    orphans = tree.orphans - {tree.root}
+    remote = {index for index in orphans if tree.spans[index].has_remote_parent}
+    if remote:
         yield about(
             tree,
-            orphans,
+            remote,
+            "remote_parents",
+            "named a parent in another process, whose spans are not in the trace.",
+        )
+    if lost := orphans - remote:
+        yield about(
+            tree,
+            lost,
             "orphan_spans",
-            "named a parent that is not in the trace; times around it are uncertain.",
+            "named a parent that is not in the trace (dropped, or not sent yet); "
+            "times around it are uncertain.",
         )
     if tree.cut_spans:
         yield about(tree, tree.cut_spans, "cycle_cut", "closed a circle of parents, which was cut there.")
@@ -133,4 +143,15 @@ def _losses(tree: SpanTree) -> Iterator[DataQuality]:
             cut,
             "dropped_attributes",
             f"lost {dropped:,} attributes at their tracer; roles and tokens may miss.",
+        )
+    spans = tree.spans
+    if cut := [index for index, span in enumerate(spans) if span.dropped_events or span.dropped_links]:
+        events = sum(spans[index].dropped_events for index in cut)
+        links = sum(spans[index].dropped_links for index in cut)
+        yield about(
+            tree,
+            cut,
+            "dropped_events",
+            f"lost events ({events:,}) or links ({links:,}) at their tracer; "
+            "first tokens, errors and tool calls may miss.",
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 RECORDED = HERE.parent / "traces" / "frameworks"
+REQUIREMENTS = HERE / "requirements"
 FOLDER = "AGENTPROF_FRAMEWORKS_DIR"
 _SECONDS = 180
 _KEPT_RESOURCE = frozenset({"service.name", "telemetry.sdk.name"})

@@ -283,3 +283,55 @@ def test_no_attribute_makes_counting_fail(rows: list[tuple[dict[str, Any], int, 
 
     for usage in ledger.usage:
         assert usage is None or min(usage) >= 0
+
+
+def _adk(provider: str, model: str, output: int, thoughts: int) -> dialects.Reading:
+    attributes = {
+        "gen_ai.operation.name": "generate_content",
+        "gen_ai.provider.name": provider,
+        "gen_ai.request.model": model,
+        "gen_ai.usage.input_tokens": 100,
+        "gen_ai.usage.output_tokens": output,
+        "gen_ai.usage.reasoning.output_tokens": thoughts,
+    }
+    return dialects.read(Span("1", "a", None, "x", 0, 1, scope="gcp.vertex.agent", attributes=attributes))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "output", "counted"),
+    [
+        ("openai", "openai/gpt-5-mini", 65, 57),  # through LiteLLM: 57 with 8 of thinking, and 8 again
+        ("openai", "openai/gpt-5-mini", 12, 12),  # cannot have 8 twice
+        ("gcp.gen_ai", "gemini-2.5-pro", 65, 65),  # 57 and 8
+    ],
+)
+def test_adks_thinking_is_in_the_output_once(provider: str, model: str, output: int, counted: int) -> None:
+    usage = _adk(provider, model, output, thoughts=8).usage
+
+    assert usage == TokenUsage(100, counted, reasoning=8)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "read"),
+    [
+        ("openai", "openai/gpt-5-mini", "gpt-5-mini"),
+        ("openrouter", "openai/gpt-5-mini", "openai/gpt-5-mini"),  # what a router sells under that name
+        ("openai", "gpt-5-mini", "gpt-5-mini"),
+    ],
+)
+def test_a_vendor_in_front_of_its_own_models_name_is_left_off(provider: str, model: str, read: str) -> None:
+    assert _adk(provider, model, output=20, thoughts=0).model == read
+
+
+def test_the_vendor_in_front_of_a_model_stays_where_nobody_else_names_it() -> None:
+    span = Span("1", "a", None, "x", 0, 1, attributes={"gen_ai.request.model": "openai/gpt-5-mini"})
+
+    assert dialects.model_of(span) == "openai/gpt-5-mini"
+
+
+def test_a_vendor_is_left_off_in_every_dialect_and_without_tokens_too() -> None:
+    attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "openai/gpt-5-mini"}
+    named = Span("1", "a", None, "x", 0, 1, attributes=attributes)
+    adk = Span("1", "a", None, "x", 0, 1, attributes=attributes, scope="gcp.vertex.agent")
+
+    assert (dialects.model_of(named), dialects.model_of(adk)) == ("gpt-5-mini", "gpt-5-mini")

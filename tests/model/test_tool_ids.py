@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from otel_agentprof.model import Span, dialects
+from otel_agentprof.model.span import Event
 
 
 def span(attributes: dict[str, Any]) -> Span:
@@ -157,3 +158,44 @@ def test_a_document_that_never_ends_is_given_up() -> None:
     endless: list[Any] = [[] for _ in range(30_000)] + [{"type": "tool_use", "id": "c1"}]
 
     assert dialects.tool_call_ids_of(span({"output.value": endless})) == ()
+
+
+def _event(name: str, **attributes: Any) -> Event:
+    return Event(name, 0, {key.replace("__", "."): value for key, value in attributes.items()})
+
+
+CALLS = json.dumps([{"toolUse": {"toolUseId": "c1"}}, {"toolUse": {"toolUseId": "c2"}}])
+RESULTS = json.dumps([{"toolResult": {"toolUseId": "c1"}}, {"toolResult": {"toolUseId": "c2"}}])
+STRANDS = (
+    _event("gen_ai.user.message", content='[{"text": "How is Paris?"}]'),
+    _event("gen_ai.assistant.message", content=CALLS.replace("c", "old")),
+    _event("gen_ai.tool.message", content=RESULTS.replace("c", "old")),
+    _event("gen_ai.assistant.message", content=CALLS),
+    _event("gen_ai.tool.message", content=RESULTS),
+    _event("gen_ai.choice", message=CALLS.replace("c", "new"), finish_reason="tool_use"),
+)
+ONE_EVENT = (
+    _event(
+        "gen_ai.client.inference.operation.details",
+        gen_ai__input__messages=json.dumps(
+            [{"role": "tool", "parts": [{"type": "tool_call_response", "id": id_} for id_ in ("c1", "c2")]}]
+        ),
+        gen_ai__output__messages=json.dumps(
+            [{"role": "assistant", "parts": [{"type": "tool_call", "id": id_} for id_ in ("new1", "new2")]}]
+        ),
+    ),
+)
+PLAIN = (
+    _event("gen_ai.assistant.message", tool_calls='[{"id": "c1", "type": "function", "function": {}}]'),
+    _event("gen_ai.tool.message", id="c1", content="mild"),
+    _event("gen_ai.tool.message", id="c2", content="warm"),
+    _event("gen_ai.choice", tool_calls='[{"id": "new1", "function": {}}, {"id": "new2", "function": {}}]'),
+)
+
+
+@pytest.mark.parametrize("events", [STRANDS, ONE_EVENT, PLAIN], ids=["Strands", "one event", "plain"])
+def test_events_tell_what_was_asked_for_and_brought(events: tuple[Event, ...]) -> None:
+    told = Span("1", "a", None, "chat", 0, 1, events=events)
+
+    assert dialects.tool_call_ids_of(told) == ("new1", "new2")
+    assert dialects.tool_result_ids_of(told) == ("c1", "c2")

@@ -170,6 +170,16 @@ def test_no_status_is_unset(written: Any) -> None:
     assert load_span(status=written).status == "UNSET"
 
 
+@pytest.mark.parametrize("flags", [0x301, "769"])
+def test_a_parent_is_remote_where_the_flags_say_so(flags: Any) -> None:
+    assert load_span(flags=flags).has_remote_parent
+
+
+@pytest.mark.parametrize("flags", [0x101, 0x201, 1, None])  # known to be here; not known
+def test_a_parent_is_not_remote_where_the_flags_do_not_know_it(flags: Any) -> None:
+    assert not load_span(flags=flags).has_remote_parent
+
+
 @pytest.mark.parametrize(
     ("fields", "what"),
     [
@@ -179,6 +189,8 @@ def test_no_status_is_unset(written: Any) -> None:
         ({"status": "ERROR"}, {"status": "UNSET"}),
         ({"name": 5}, {"name": ""}),
         ({"droppedAttributesCount": "x"}, {"dropped_attributes": 0}),
+        ({"droppedEventsCount": "x"}, {"dropped_events": 0}),
+        ({"flags": "x"}, {"has_remote_parent": False}),
         ({"attributes": {"a": 1}}, {"attributes": {}}),
         ({"attributes": [{"key": "a"}, {"value": {}}, 5]}, {"attributes": {}}),
         ({"attributes": [{"key": 5, "value": {"intValue": 1}}]}, {"attributes": {}}),

@@ -62,6 +62,7 @@ def test_an_ended_span_is_carried_over_whole() -> None:
         resource={"service.name": "agent"},
         lane="7/1",
         status_message="boom",
+        has_remote_parent=True,
     )
     assert type(ours.attributes) is type(ours.resource) is type(ours.events[0].attributes) is dict
 

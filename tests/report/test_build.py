@@ -177,6 +177,24 @@ def test_what_was_repaired_in_the_tree_is_told() -> None:
     assert told["dropped_attributes"].span_ids == ("b" * 16,)
 
 
+def test_what_was_lost_at_the_tracer_is_told_apart_from_what_was_never_there() -> None:
+    spans = draw_spans("""
+        agent      |-----------|     role=agent
+          lost        |--|           parent=ff
+          served         |--|        parent=fe
+          cut               |-|
+    """)
+    spans[2] = replace(spans[2], has_remote_parent=True)
+    spans[3] = replace(spans[3], dropped_events=1_200, dropped_links=3)
+
+    told = quality(build(SpanTree.from_spans(spans)))
+
+    assert told["orphan_spans"].span_ids == (spans[1].span_id,)
+    assert "dropped, or not sent yet" in told["orphan_spans"].message
+    assert told["remote_parents"].span_ids == (spans[2].span_id,)
+    assert told["dropped_events"].message.startswith("1 span lost events (1,200) or links (3) at their")
+
+
 def test_a_local_root_below_another_process_is_no_orphan() -> None:
     report = build(
         draw("""

@@ -55,6 +55,13 @@ def test_a_sum_that_disagrees_is_told_with_its_numbers(said: int, why: str | Non
     assert why is None or why in told["roll_up_disagrees"].message
 
 
+def test_tokens_that_only_a_bare_total_names_are_told_to_be_missing() -> None:
+    told = doubts("crew    |----|    role=agent llm.token_count.total=4266")
+
+    expected = "crew says 4,266 tokens and no call below it tells any; they are missing from the sums."
+    assert told["roll_up_disagrees"].message == expected
+
+
 def test_of_several_sums_that_disagree_the_worst_is_told() -> None:
     told = doubts("""
         crew          |-----------|    role=agent in=900

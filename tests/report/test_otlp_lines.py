@@ -60,6 +60,9 @@ spans = st.builds(
     lane=st.none() | texts,
     status_message=texts,
     dropped_attributes=st.integers(min_value=0, max_value=2**31),
+    dropped_events=st.integers(min_value=0, max_value=2**31),
+    dropped_links=st.integers(min_value=0, max_value=2**31),
+    has_remote_parent=st.booleans(),
 )
 
 

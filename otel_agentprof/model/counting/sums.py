@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from otel_agentprof import semconv
 from otel_agentprof.model.counting.ledger import RollUp
-from otel_agentprof.model.dialects import agent_name_of, aggregated_of
+from otel_agentprof.model.dialects import agent_name_of, aggregated_of, bare_total_of
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -127,14 +127,19 @@ def compare_sums(draft: Draft) -> tuple[RollUp, ...]:
             own_below[parent] += own_below[index]
     found = []
     for index in sorted(checked):
-        said = aggregated_of(tree.spans[index]) if draft.summing[index] else None
+        said = total = None
+        if draft.summing[index]:
+            said, total = aggregated_of(tree.spans[index]), bare_total_of(tree.spans[index])
         if said is not None:
             found.append(RollUp(index, said, own_below[index]))
+        elif total is not None and draft.roles[index] not in semconv.LEAF_ROLES:
+            found.append(RollUp(index, total, all_below[index]))
         elif index in left_out and _is_sum(draft, index):
             usage = draft.usage[index] or _NOTHING
             is_own = draft.dialects[index].sums == "own"
             found.append(RollUp(index, usage.total, (own_below if is_own else all_below)[index]))
-    return tuple(entry for entry in found if entry.said and entry.counted)
+    # A sum of its own without a call below it tells of tokens that nobody counted.
+    return tuple(entry for entry in found if entry.said and (entry.counted or draft.summing[entry.index]))
 
 
 def _is_sum(draft: Draft, index: int) -> bool:

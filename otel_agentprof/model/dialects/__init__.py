@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from otel_agentprof.model.dialects.calls import (
     agent_name_of,
     aggregated_of,
+    bare_total_of,
     finish_reasons_of,
     first_token_s_of,
     is_streamed,
@@ -39,6 +40,7 @@ __all__ = [
     "Reading",
     "agent_name_of",
     "aggregated_of",
+    "bare_total_of",
     "fingerprint_of",
     "finish_reasons_of",
     "first_token_s_of",

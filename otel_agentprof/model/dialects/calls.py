@@ -41,6 +41,11 @@ def agent_name_of(span: Span) -> str | None:
     return first_text(span.attributes, KEYS["agent"])
 
 
+def bare_total_of(span: Span) -> int | None:
+    """Return a total that does not say how much of it was input; None where there is none."""
+    return first_count(span.attributes, KEYS["total"])
+
+
 def aggregated_of(span: Span) -> int | None:
     """Return all tokens of a sum that is marked as one (R7), which never counts; None where there is none."""
     taken = first_count(span.attributes, (AGGREGATED_INPUT,))

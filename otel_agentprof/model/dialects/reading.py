@@ -55,7 +55,7 @@ class Reading(NamedTuple):
         response_id: The provider's id of the response.
         is_polluted: A gateway wrote its call's attributes on it although it is something else.
         is_log: A log record in the shape of a span, without a length.
-        has_sums: It names sums that are marked as such, apart from its tokens.
+        has_sums: It names sums that are marked as such, or a total that does not say what was input.
     """
 
     role: Role
@@ -90,7 +90,7 @@ def read(span: Span) -> Reading:
     model = first_text(attributes, plan.model) if plan.model else None
     provider = _provider(attributes, plan) if plan.provider else None
     # LiteLLM's spelling, openai/gpt-5: who is paid stands beside it already.
-    if model is not None and provider is not None and model.startswith(f"{provider}/"):
+    if model and provider and "/" in model and model.startswith(f"{provider}/"):
         model = model[len(provider) + 1 :]
         if dialect.adds_thoughts and usage is not None:
             usage = _without_thoughts_twice(usage)

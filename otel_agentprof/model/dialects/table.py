@@ -140,6 +140,7 @@ def plan_of(known: frozenset[str]) -> Plan:
         return tuple(key for key in KEYS[field] if key in known)
 
     details = tuple(map(there, DETAILS))
+    taken, made = there("input"), there("output")
     role_keys = tuple(row for row in ROLE_KEYS if row[0] in known)
     documents = tuple((key, part) for key, part in _DOCUMENTS.items() if key in known)
     cost_documents = tuple((key, part) for key, part in _COSTS.items() if key in known)
@@ -150,8 +151,8 @@ def plan_of(known: frozenset[str]) -> Plan:
         dialect=next((dialect for mark, dialect in _MARKS.items() if mark in known), None),
         model=there("model"),
         provider=there("provider"),
-        input=there("input"),
-        output=there("output"),
+        input=taken,
+        output=made,
         details=details if any(details) else (),
         documents=documents,
         cost=there("cost"),
@@ -163,7 +164,7 @@ def plan_of(known: frozenset[str]) -> Plan:
         is_old=semconv.SYSTEM in known and semconv.REQUEST_MODEL in known,
         is_polluted=LITELLM_CALL in known,
         is_log=LOGFIRE_KIND in known,
-        has_sums=AGGREGATED_INPUT in known,
+        has_sums=AGGREGATED_INPUT in known or (any(there("total")) and not (taken or made)),
     )
 
 
