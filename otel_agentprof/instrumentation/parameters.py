@@ -24,34 +24,38 @@ class Parameters:
         names: Those that may be given by position, in order.
         defaults: What the function takes for an argument that is not given.
         has_owner: Whether the first one is the object or class whose method this is.
+        owner: The object that a bound method, or an object that can be called, brings with it.
         without: A parameter that differs from call to call and says nothing: the id of the call.
     """
 
     names: tuple[str, ...]
     defaults: Mapping[str, Any]
     has_owner: bool
+    owner: Any
     without: str | None
 
     @classmethod
     def of(cls, func: Callable[..., Any], *, without: str | None) -> Parameters:
         """Return the parameters of a function; of one that hides them, nothing but what it is given."""
+        owner = getattr(func, "__self__", None if inspect.isroutine(func) else func)
         try:
             found = inspect.signature(func).parameters.values()
         except (TypeError, ValueError):  # written in C, or an odd object
-            return cls((), {}, has_owner=False, without=without)
+            return cls((), {}, has_owner=False, owner=owner, without=without)
         names = tuple(_name(each) for each in found if each.kind in _BY_POSITION)
         defaults = {
             _name(each): each.default
             for each in found
             if each.default is not each.empty and each.kind not in _COLLECTING
         }
-        return cls(names, defaults, has_owner=not _OWNERS.isdisjoint(names[:1]), without=without)
+        has_owner = not _OWNERS.isdisjoint(names[:1])
+        return cls(names, defaults, has_owner=has_owner, owner=owner, without=without)
 
     def fingerprint(
         self, tool: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> fingerprints.Job | None:
         """Start on the fingerprint of a call; positions, names and defaults make no difference."""
-        owner = None
+        owner = self.owner
         given = {**self.defaults, **dict(zip(self.names, args, strict=False)), **kwargs}
         if len(args) > len(self.names):
             given["*"] = args[len(self.names) :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import json
 import logging
 import os
@@ -578,6 +579,19 @@ def test_a_method_of_another_object_is_another_tool(spans: Spans) -> None:
     assert first == again
     assert others.pop() is None
     assert len({first, *others}) == 5
+
+
+def test_a_bound_method_is_told_by_its_object(spans: Spans) -> None:
+    class Index:
+        def search(self, query: str) -> None: ...
+
+    one, other = (otel_agentprof.tool("search")(Index().search) for _ in range(2))
+    for search in (one, one, other, otel_agentprof.tool("search")(functools.partial(Index().search))):
+        search("a")
+
+    first, again, *others = told(spans)
+    assert first == again
+    assert len({first, *others}) == 3
 
 
 def test_arguments_beyond_the_parameters_count() -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _FIRST: Final = 8
 _LAST: Final = 24
 _TAG: Final = "\0"
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset, State})
 _BLOCK_KEYS: Final = frozenset({"type", "role", "input_schema"})
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
 
@@ -88,8 +90,8 @@ def digest(arguments: Mapping[str, Any], reading: Reading, key: bytes, budget: B
     found: dict[str, Any] = {semconv.REQUEST_FINGERPRINT: whole.hexdigest()}
     if chain:
         # As text: the SDK makes 7 calls on the user's thread for each pair of elements of two lists.
-        found[semconv.PROMPT_CHAIN] = json.dumps(_ends(chain))
-        found[semconv.PROMPT_SIZES] = json.dumps(_ends(sizes))
+        found[semconv.PROMPT_CHAIN] = str(_ends(chain)).replace("'", '"')
+        found[semconv.PROMPT_SIZES] = str(_ends(sizes))
     return found
 
 
@@ -114,36 +116,39 @@ class _Canonical:
 
     def text(self, value: Any) -> str:
         """Return a value as JSON with sorted keys."""
-        return json.dumps(self._plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return _ENCODER.encode(self._plain(value))
 
     def _plain(self, value: Any) -> Any:
-        self._nodes -= 1
         kind = value.__class__
-        if kind is str:
-            self._characters -= len(value)
-        if self._nodes < 0 or self._characters < 0:
-            raise TooLargeError
-        if kind is str or kind in _SCALARS:
+        if kind in _SCALARS:
             return value
+        if kind is str or kind is bytes:
+            self._characters -= len(value)
+            if self._characters < 0:
+                raise TooLargeError
+            return value if kind is str else {_TAG: "bytes", "": value.hex()}
+        if kind not in _CONTAINERS:
+            raise TypeError(f"no canonical form for {kind}")
+        self._nodes -= 1 + len(value)
+        if self._nodes < 0:
+            raise TooLargeError
         if kind is dict:
             return self._mapping(value)
         if kind is list or kind is tuple:
             return [self._plain(item) for item in value]
-        if kind is State:
-            return self._state(value)
-        if kind is set or kind is frozenset:
-            return {_TAG: "set", "": sorted(map(self.text, value))}
-        if kind is bytes:
-            self._characters -= len(value)
-            return {_TAG: "bytes", "": value.hex()}
-        raise TypeError(f"no canonical form for {kind}")
+        return self._state(value) if kind is State else {_TAG: "set", "": sorted(map(self.text, value))}
 
     def _mapping(self, value: dict[Any, Any]) -> dict[str, Any]:
-        marks = frozenset() if _BLOCK_KEYS.isdisjoint(value) else self._marks  # what a tool is given stays
-        found = {_key(name): self._plain(item) for name, item in value.items() if name not in marks}
-        content = found.get("content")
-        if marks and content.__class__ is list and len(content) == 1:
-            found["content"] = _only_text(content[0])  # a mark needs a block where a text would do
+        marks = self._marks
+        if marks and _BLOCK_KEYS.isdisjoint(value):
+            marks = frozenset()  # what a tool is given stays as it is
+        found = {  # without a call for a plain name: this may run on the user's thread
+            name if name.__class__ is str and name[:1] != _TAG else _key(name): self._plain(item)
+            for name, item in value.items()
+            if name not in marks
+        }
+        if marks and "content" in found and found["content"].__class__ is list and len(found["content"]) == 1:
+            found["content"] = _only_text(found["content"][0])  # a mark needs a block where a text would do
         return found
 
     def _state(self, value: State) -> Any:
@@ -156,13 +161,9 @@ class _Canonical:
 
 
 def _key(name: Any) -> str:
-    if name.__class__ is str:
-        if name.startswith(_TAG):
-            raise ValueError("a name that is kept for us")
-        return str(name)
     if name.__class__ in _SCALARS:
         return f"{_TAG}{name!r}"
-    raise TypeError("a key that JSON has no word for")
+    raise TypeError("a key that JSON has no word for, or one that is kept for us")
 
 
 def _only_text(block: Any) -> Any:
