@@ -190,8 +190,8 @@ def _oversized(trace: Trace, operation: Operation, calls: list[int], swap: _Swap
         value=written,
         threshold=float(config.simple_output_tokens),
         suggestion=(
-            f"{read:,.0f} tokens in, {written:,.0f} out on average, no tools and no reasoning: try {names} "
-            "here, and compare the answers."
+            f"{read:,.0f} tokens in and {written:,.0f} out on average, without tools or reasoning: "
+            f"try {names} here, and compare the answers."
         ),
         span_ids=trace.ids(calls),
         saving_usd=swap.before_usd - swap.after_usd,
