@@ -271,7 +271,7 @@ def test_batches_whose_window_saves_nothing_are_told_by_their_limit() -> None:
 
 
 def test_a_fan_out_inside_a_fan_out_of_the_same_name_takes_no_places_of_its_own() -> None:
-    outer = in_batches([[4, 4]] * 4)
+    outer = in_batches([[4, 4]] * 4, words={ROLE: "agent"})
     first = outer.spans[1]
     inner = [
         replace(
