@@ -39,18 +39,20 @@ _MOST: Final = 0.5
 
 def merged(found: Sequence[Finding]) -> list[Finding]:
     """Return findings without those whose cause another one tells; the order stays."""
-    kept = list(found)
-    for general in sorted(found, key=lambda one: _generality(one.rule)):
-        place = _told_by(general, kept)
-        if place is not None:
-            telling = kept[place]
-            kept[place] = replace(
-                telling,
-                suggestion=f"{telling.suggestion} Also: {general.title}.",
-                span_ids=tuple(dict.fromkeys((*telling.span_ids, *general.span_ids))),
-            )
-            kept.remove(general)
-    return kept
+    kept = dict(enumerate(found))
+    for place in sorted(kept, key=lambda place: _generality(found[place].rule)):
+        general = found[place]
+        telling_place = _told_by(general, kept)
+        if telling_place is None:
+            continue
+        gone, telling = kept.pop(place), kept[telling_place]
+        told = gone.suggestion.removeprefix(general.suggestion)  # what has given way to this one before
+        kept[telling_place] = replace(
+            telling,
+            suggestion=f"{telling.suggestion} Also: {general.title}.{told}",
+            span_ids=tuple(dict.fromkeys((*telling.span_ids, *gone.span_ids))),
+        )
+    return list(kept.values())
 
 
 def _generality(rule: str) -> int:
@@ -58,10 +60,10 @@ def _generality(rule: str) -> int:
     return -len(TELLING.get(rule, ()))
 
 
-def _told_by(general: Finding, kept: Sequence[Finding]) -> int | None:
+def _told_by(general: Finding, kept: Mapping[int, Finding]) -> int | None:
     spans = set(general.span_ids[:1] if general.rule in _ABOUT_THE_FIRST else general.span_ids)
     for rule in TELLING.get(general.rule, ()):
-        for place, other in enumerate(kept):
+        for place, other in kept.items():
             if other.rule == rule and len(spans.intersection(other.span_ids)) > len(spans) * _MOST:
                 return place
     return None

@@ -23,12 +23,11 @@ _SHOWN: Final = 3
 
 
 class _Gap(NamedTuple):
-    """A piece of the critical path in a span itself, and the children before and after it; -1: none."""
+    """A piece of the critical path in a span itself: which piece, and of which span."""
 
-    owner: int
     length_ns: int
-    before: int
-    after: int
+    place: int
+    owner: int
 
 
 def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -40,20 +39,21 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     least_ns = max(config.own_code_ms * wording.NS_PER_MS, trace.tree.duration_ns * config.own_code_ratio)
     by_name: defaultdict[str, list[_Gap]] = defaultdict(list)
     for gap in _gaps(trace, least_ns):
-        by_name[dialects.operation_of(trace.tree.spans[gap.owner], "other")].append(gap)
+        by_name[trace.tree.spans[gap.owner].name].append(gap)
     ranked = sorted(by_name.items(), key=lambda item: -_total_ns(item[1]))
     for name, found in ranked[:_MOST]:
-        gaps = sorted((gap for gap in found if not _is_retried(trace, gap)), key=lambda gap: -gap.length_ns)
+        retried = _retried(trace, found) if _total_ns(found) >= least_ns else {}
+        gaps = sorted((gap for gap in found if gap not in retried), key=lambda gap: -gap.length_ns)
         if _total_ns(gaps) < least_ns:
             continue
-        kept = {gap.after for gap in found if _is_retried(trace, gap)}
+        kept = frozenset(retried.values())
         saving_ns = if_faster(trace, {gap.owner: 0.0 for gap in gaps}, kept_gaps=kept)
         if is_worthwhile(trace, saving_ns, config):
             yield _finding(trace, name, gaps, least_ns, saving_ns)
 
 
-def _gaps(trace: Trace, least_ns: float) -> Iterator[_Gap]:
-    """Yield the gaps on the path, if there may be enough of them to matter."""
+def _gaps(trace: Trace, least_ns: float) -> list[_Gap]:
+    """Return the gaps on the path, none if they are too few to matter."""
     critical, roles, children = trace.times.critical, trace.ledger.roles, trace.tree.children
     owners = {
         index
@@ -61,16 +61,24 @@ def _gaps(trace: Trace, least_ns: float) -> Iterator[_Gap]:
         if critical[index] and role in _OWN and children[index] and _is_own(trace, index)
     }
     if sum(critical[index] for index in owners) < least_ns:
-        return
-    neighbours = (-1, *(piece.owner for piece in trace.path), -1)
-    for piece, *around in zip(trace.path, neighbours, neighbours[2:], strict=False):
-        if piece.owner in owners:
-            before, after = (_child_of(trace, piece.owner, index) for index in around)
-            yield _Gap(piece.owner, piece.end_ns - piece.start_ns, before, after)
+        return []
+    return [
+        _Gap(end_ns - start_ns, place, owner)
+        for place, (owner, start_ns, end_ns) in enumerate(trace.path)
+        if owner in owners
+    ]
 
 
 def _is_own(trace: Trace, index: int) -> bool:
     return trace.tree.spans[index].kind not in _REMOTE and index not in trace.ledger.coarse
+
+
+def _around(trace: Trace, gap: _Gap) -> tuple[int, int]:
+    """Return the children of its span before and after a gap; -1 where there is none."""
+    path, place = trace.path, gap.place
+    before = path[place - 1].owner if place else -1
+    after = path[place + 1].owner if place + 1 < len(path) else -1
+    return _child_of(trace, gap.owner, before), _child_of(trace, gap.owner, after)
 
 
 def _child_of(trace: Trace, owner: int, index: int) -> int:
@@ -84,14 +92,20 @@ def _child_of(trace: Trace, owner: int, index: int) -> int:
     return index
 
 
-def _is_retried(trace: Trace, gap: _Gap) -> bool:
-    if gap.before < 0 or gap.after < 0 or trace.tree.spans[gap.before].status != "ERROR":
-        return False
-    roles, spans = trace.ledger.roles, trace.tree.spans
-    role = roles[gap.before]
-    return role == roles[gap.after] and (
-        dialects.operation_of(spans[gap.before], role) == dialects.operation_of(spans[gap.after], role)
-    )
+def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
+    """Return the gaps between a call that failed and the next try, and that try."""
+    spans, roles = trace.tree.spans, trace.ledger.roles
+    found: dict[_Gap, int] = {}
+    if all(span.status != "ERROR" for span in spans):
+        return found
+    for gap in gaps:
+        before, after = _around(trace, gap)
+        if before < 0 or after < 0 or spans[before].status != "ERROR" or roles[before] != roles[after]:
+            continue
+        first, second = (dialects.operation_of(spans[index], roles[before]) for index in (before, after))
+        if first == second:
+            found[gap] = after
+    return found
 
 
 def _total_ns(gaps: Iterable[_Gap]) -> int:
@@ -120,10 +134,8 @@ def _finding(trace: Trace, name: str, gaps: Sequence[_Gap], least_ns: float, sav
 
 
 def _place(trace: Trace, gap: _Gap) -> str:
-    spans = trace.tree.spans
-    before = f"after {spans[gap.before].name}" if gap.before >= 0 else ""
-    after = f"before {spans[gap.after].name}" if gap.after >= 0 else ""
+    before, after = (trace.tree.spans[index].name if index >= 0 else "" for index in _around(trace, gap))
+    where = f"after {before}" if before else f"before {after}"
     if before and after:
-        between = f"between {spans[gap.before].name} and {spans[gap.after].name}"
-        return f"{wording.duration(gap.length_ns)} {between}"
-    return f"{wording.duration(gap.length_ns)} {before or after or 'around everything'}"
+        where = f"between {before} and {after}"
+    return f"{wording.duration(gap.length_ns)} {where if before or after else 'beside what runs inside'}"

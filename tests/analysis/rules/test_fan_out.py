@@ -7,6 +7,8 @@ import pytest
 from drawing import draw
 from found import SECOND, found_by, ids
 
+from otel_agentprof.analysis import Finding
+from otel_agentprof.analysis.merging import merged
 from otel_agentprof.config import Config
 from otel_agentprof.model import Span, SpanTree
 from otel_agentprof.semconv import ROLE
@@ -271,7 +273,7 @@ def test_batches_whose_window_saves_nothing_are_told_by_their_limit() -> None:
 
 
 def test_a_fan_out_inside_a_fan_out_of_the_same_name_takes_no_places_of_its_own() -> None:
-    outer = in_batches([[4, 4]] * 4)
+    outer = in_batches([[4, 4]] * 4, words={ROLE: "agent"})
     first = outer.spans[1]
     inner = [
         replace(
@@ -288,3 +290,43 @@ def test_a_fan_out_inside_a_fan_out_of_the_same_name_takes_no_places_of_its_own(
 
     assert limited.title == "24 calls of fetch, never more than 2 at a time"
     assert limited.saving_ns == 8 * SECOND
+
+
+def test_a_straggler_that_writes_slowly_is_told_as_that() -> None:
+    tree = draw(
+        """
+        agent     |-----------------|   role=agent
+          ask      |---|                role=llm model=m out=400
+          ask      |---|                role=llm model=m out=400
+          ask      |---|                role=llm model=m out=400
+          ask      |--------------|     role=llm model=m out=400
+        """,
+        unit=SECOND,
+    )
+
+    (slow,) = found_by("slow_generation", tree)
+
+    assert found_by("head_of_line", tree) == []
+    assert "Also: 4 calls of ask side by side wait for one" in slow.suggestion
+    assert slow.saving_ns == 11 * SECOND
+
+
+def test_what_gave_way_to_a_finding_goes_on_with_it_when_that_one_gives_way_too() -> None:
+    def finding(rule: str, title: str, advice: str, *rows: int) -> Finding:
+        return Finding(rule, title, "ask", "ms", 1.0, 0.0, advice, span_ids=ids(*rows))
+
+    too_many = finding("prompt_heavy", "heavy", "Send less.", 1)
+    costly = finding("costly_operation", "costly", "Pay less.", 1, 2)
+    by_cache = finding("prompt_cache_miss", "misses", "Cache.", 1, 2)
+    unusual = finding("unusual_duration", "long", "Wait less.", 5)
+    straggler = finding("head_of_line", "straggler", "Hedge.", 5, 2, 3, 4)
+    writing = finding("slow_generation", "writes", "Ask for less.", 5, 9)
+
+    (straggling,) = merged([unusual, straggler])
+    (told,) = merged([replace(unusual, span_ids=ids(2, 3, 4)), straggler, writing])
+    (cached,) = merged([too_many, costly, by_cache])
+
+    assert straggling.suggestion == "Hedge. Also: long."
+    assert told.suggestion == "Ask for less. Also: straggler. Also: long."
+    assert told.span_ids == ids(5, 9, 2, 3, 4)
+    assert cached.suggestion == "Cache. Also: costly. Also: heavy."

@@ -171,3 +171,33 @@ def test_what_is_not_below_a_span_is_no_neighbour_inside_it() -> None:
     (gap,) = found_by("own_code_gap", tree)
 
     assert gap.suggestion.startswith("Where: 7.0 s before chat.")
+
+
+def test_after_a_failed_call_another_tool_is_no_retry() -> None:
+    tree = draw(
+        """
+        agent    |----------------|   role=agent
+          fetch  |--|                 role=tool status=ERROR
+          ask               |-----|   role=tool
+        """,
+        unit=SECOND,
+    )
+
+    (gap,) = found_by("own_code_gap", tree)
+
+    assert gap.saving_ns == 8 * SECOND
+    assert "8.0 s between fetch and ask" in gap.suggestion
+
+
+def test_a_gap_beside_work_that_nobody_waits_for_has_no_neighbours() -> None:
+    tree = draw(
+        """
+        agent    |---------|            role=agent
+          logs      |---------------|   role=tool
+        """,
+        unit=SECOND,
+    )
+
+    (gap,) = found_by("own_code_gap", tree)
+
+    assert gap.suggestion.startswith("Where: 10.0 s beside what runs inside.")
