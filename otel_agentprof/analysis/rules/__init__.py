@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from otel_agentprof.analysis.rules.costly import costly_operation, oversized_model, prompt_heavy
 from otel_agentprof.analysis.rules.failures import retry_waste, timeout
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
+from otel_agentprof.analysis.rules.loops import agent_loop
 from otel_agentprof.analysis.rules.prompts import context_growth, prompt_cache_miss
 from otel_agentprof.analysis.rules.repeated import repeated_call
 from otel_agentprof.analysis.rules.slow import slow_llm, slow_tool
@@ -39,4 +40,5 @@ RULES: Final[tuple[Rule, ...]] = (
     prompt_cache_miss,
     context_growth,
     oversized_model,
+    agent_loop,
 )

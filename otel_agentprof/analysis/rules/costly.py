@@ -190,7 +190,7 @@ def _oversized(trace: Trace, operation: Operation, calls: list[int], swap: _Swap
         value=written,
         threshold=float(config.simple_output_tokens),
         suggestion=(
-            f"{read:,.0f} tokens in and {written:,.0f} out on average, no tools and no reasoning: try {names} "
+            f"{read:,.0f} tokens in and {written:,.0f} out on average, no tools, no reasoning: try {names} "
             "here, and compare the answers."
         ),
         span_ids=trace.ids(calls),
