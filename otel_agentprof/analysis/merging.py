@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 # What each general rule gives way to, the most telling first.
 TELLING: Final[Mapping[str, tuple[str, ...]]] = {
-    "slow_llm": ("slow_first_token", "slow_generation"),
-    "too_many_calls": ("repeated_call", "agent_loop"),
+    "slow_llm": ("timeout", "slow_first_token", "slow_generation"),
+    "slow_tool": ("timeout",),
+    "repeated_call": ("agent_loop",),
+    "retry_waste": ("agent_loop",),
+    "too_many_calls": ("agent_loop", "repeated_call"),
     "too_many_iterations": ("agent_loop",),
     "prompt_heavy": ("prompt_cache_miss", "context_growth"),
     "costly_operation": ("oversized_model", "prompt_cache_miss", "context_growth"),

@@ -7,6 +7,7 @@ price table that is installed.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 # Each from the dearest to the cheapest.
@@ -50,6 +51,7 @@ _SELLER: Final = re.compile(r"(?:.*/)?(?:(?:[\w-]+\.)?(?:anthropic|amazon)\.)?")
 _EDITION: Final = re.compile(r"(?:[-@]20\d\d-?[01]\d-?[0-3]\d)?(?:-latest)?(?:-v\d+(?::\d+)?)?$")
 
 
+@lru_cache(maxsize=256)
 def cheaper(model: str) -> tuple[str, ...]:
     """Return the cheaper siblings of a model as the same seller calls them, the nearest first.
 

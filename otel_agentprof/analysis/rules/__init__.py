@@ -13,6 +13,7 @@ from otel_agentprof.analysis.rules.failures import retry_waste, timeout
 from otel_agentprof.analysis.rules.fan_out import head_of_line, unused_concurrency
 from otel_agentprof.analysis.rules.frequent import too_many_calls, too_many_iterations
 from otel_agentprof.analysis.rules.gaps import own_code_gap
+from otel_agentprof.analysis.rules.loops import agent_loop
 from otel_agentprof.analysis.rules.model_speed import slow_first_token, slow_generation
 from otel_agentprof.analysis.rules.prompts import context_growth, prompt_cache_miss
 from otel_agentprof.analysis.rules.ranges import unusual_duration
@@ -49,4 +50,5 @@ RULES: Final[tuple[Rule, ...]] = (
     prompt_cache_miss,
     context_growth,
     oversized_model,
+    agent_loop,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import usd_with
+from otel_agentprof.analysis.saving import usd_by_tokens, usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.pricing.families import cheaper
@@ -154,7 +154,7 @@ def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
     for index in indices:
         usage, model = trace.ledger.usage[index], trace.ledger.models[index]
         siblings = cheaper(model) if usage is not None and model is not None else ()
-        before = usd_with(trace, index, usage) if usage is not None and siblings else None
+        before = usd_by_tokens(trace, index) if siblings else None
         if usage is None or before is None:
             continue
         for sibling in siblings:
@@ -190,8 +190,8 @@ def _oversized(trace: Trace, operation: Operation, calls: list[int], swap: _Swap
         value=written,
         threshold=float(config.simple_output_tokens),
         suggestion=(
-            f"{read:,.0f} tokens in and {written:,.0f} out on average, without tools or reasoning: "
-            f"try {names} here, and compare the answers."
+            f"{read:,.0f} tokens in and {written:,.0f} out on average, no tools, no reasoning: try {names} "
+            "here, and compare the answers."
         ),
         span_ids=trace.ids(calls),
         saving_usd=swap.before_usd - swap.after_usd,

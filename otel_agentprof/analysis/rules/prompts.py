@@ -10,7 +10,7 @@ from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.prefixes import reuses
-from otel_agentprof.analysis.saving import usd_with
+from otel_agentprof.analysis.saving import usd_by_tokens, usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 
@@ -32,7 +32,7 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
         if not missed:
             continue
         used = [one for one in pool if one.index in missed]
-        changed, has_writes = _with_cache(trace, used, missed)
+        changed = _with_cache(trace, used, missed)
         saving = _saved_usd(trace, changed)
         if saving is not None and saving <= 0:
             continue  # this provider gives no discount, or asks more for the writes than it gives
@@ -45,7 +45,9 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
             metric="uncached_prefix_tokens",
             value=float(tokens),
             threshold=float(config.min_cached_tokens),
-            suggestion=_cache_advice(len(used), again, tokens, has_writes=has_writes),
+            suggestion=_cache_advice(
+                len(used), again, tokens, has_writes=_bills_writes(trace, used[0].index)
+            ),
             span_ids=trace.ids(sorted(changed, key=trace.tree.starts.__getitem__)),
             saving_usd=saving,
             derivation=(
@@ -81,25 +83,24 @@ def _missed_tokens(trace: Trace, reuse: Reuse) -> int:
     return reuse.tokens - usage.cache_read
 
 
-def _with_cache(
-    trace: Trace, used: Iterable[Reuse], missed: Mapping[int, int]
-) -> tuple[dict[int, TokenUsage], bool]:
-    """Return the tokens of all calls concerned with a cache in use, and whether writing it costs extra."""
+def _with_cache(trace: Trace, used: Iterable[Reuse], missed: Mapping[int, int]) -> dict[int, TokenUsage]:
+    """Return the tokens of all calls concerned, had the cache been in use."""
     writes: dict[int, int] = {}
     for one in used:
         writes[one.source] = max(writes.get(one.source, 0), one.source_tokens)
     changed = {}
-    has_writes = False
     for index in missed.keys() | writes.keys():
         usage = trace.ledger.usage[index] or TokenUsage()
         read = usage.cache_read + missed.get(index, 0)
         write = max(usage.cache_read + usage.cache_write, writes.get(index, 0)) - read
         changed[index] = _shaped(usage, usage.input, read, max(0, write))
-        plain, written = (
-            usd_with(trace, index, usage._replace(cache_write=n, cache_write_1h=0)) for n in (0, 1)
-        )
-        has_writes = has_writes or (plain is not None and written is not None and written > plain)
-    return changed, has_writes
+    return changed
+
+
+def _bills_writes(trace: Trace, index: int) -> bool:
+    """Return whether what a call writes to the cache costs more than what it does not."""
+    plain, written = (usd_with(trace, index, TokenUsage(input=1, cache_write=count)) for count in (0, 1))
+    return plain is not None and written is not None and written > plain
 
 
 def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage:
@@ -120,7 +121,7 @@ def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | Non
     """Return what other tokens would save; None where the price of some call is not known."""
     savings = []
     for index, usage in changed.items():
-        before = usd_with(trace, index, trace.ledger.usage[index] or TokenUsage())
+        before = usd_by_tokens(trace, index)
         after = usd_with(trace, index, usage)
         if before is None or after is None:
             return None
