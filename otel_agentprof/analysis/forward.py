@@ -174,9 +174,8 @@ class _Barriers:
         )
 
     def _read_second(self, span: int) -> None:
-        slot, lanes = self._order.parents[span], self._lanes
-        if lanes is not None:
-            slot = lanes.read_by(span, slot)
+        parent, lanes = self._order.parents[span], self._lanes
+        slot = parent if lanes is None else lanes.read_by(span, parent)
         self._second_reads[span] = slot, self._order.starts[span] - self._values[slot]
 
     def _write_lanes(self, span: int, written: tuple[int, ...]) -> None:

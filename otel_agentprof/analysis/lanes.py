@@ -41,7 +41,7 @@ def _overlap(tree: SpanTree, lanes: Lanes) -> bool:
     """Return whether any siblings of one lane overlap: seldom, and finding that out is less work."""
     starts, ends, parents = tree.starts, tree.ends, tree.parents
     busy_to: dict[tuple[int, str | None], int] = {}
-    for index in sorted(range(len(parents)), key=starts.__getitem__):
+    for index in _outer_first(tree):
         key = parents[index], lanes[index]
         until = busy_to.get(key)
         if until is None or until <= starts[index]:
@@ -55,10 +55,7 @@ def _parents(tree: SpanTree, lanes: Lanes) -> tuple[int, ...]:
     parents, starts, ends = list(tree.parents), tree.starts, tree.ends
     elsewhere = _working_elsewhere(tree, lanes)
     open_siblings: dict[tuple[int, str], list[int]] = {}
-    # Of spans that start together the longest is around the others.
-    order = sorted(range(len(parents)), key=ends.__getitem__, reverse=True)
-    order.sort(key=starts.__getitem__)
-    for index in order:
+    for index in _outer_first(tree):
         lane, parent = lanes[index], tree.parents[index]
         if lane is None or (parent < 0 <= tree.root):  # what is beside the root is nobody's sibling
             continue
@@ -72,6 +69,13 @@ def _parents(tree: SpanTree, lanes: Lanes) -> tuple[int, ...]:
         if index not in elsewhere:
             around.append(index)
     return tuple(parents)
+
+
+def _outer_first(tree: SpanTree) -> list[int]:
+    """Return the spans by start; of spans that start together the longest is around the others."""
+    order = sorted(range(len(tree.spans)), key=tree.ends.__getitem__, reverse=True)
+    order.sort(key=tree.starts.__getitem__)
+    return order
 
 
 def _working_elsewhere(tree: SpanTree, lanes: Lanes) -> set[int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from drawing import Drawing, draw
 
-from otel_agentprof.analysis import critical_path
+from otel_agentprof.analysis import critical_path, windows
+from otel_agentprof.model import Span, SpanTree
 
 
 def _path(trace: Drawing) -> list[tuple[str | None, int]]:
@@ -103,3 +105,18 @@ def test_what_lies_beside_the_root_nests_in_nothing() -> None:
     """)
 
     assert {name for name, _ in _path(trace)} == {"run", "work", "late"}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+def test_an_instant_at_the_start_of_a_span_of_its_lane_is_inside_it(order: tuple[int, ...]) -> None:
+    made = [
+        Span("1", "a", None, "agent", 0, 20, lane="x"),
+        Span("1", "b", "a", "tick", 5, 5, lane="x"),
+        Span("1", "c", "a", "stream", 5, 15, lane="x"),
+    ]
+    tree = SpanTree.from_spans([made[place] for place in order])
+
+    parents = windows(tree).parents
+
+    tick, stream = order.index(1), order.index(2)
+    assert parents[tick] == stream

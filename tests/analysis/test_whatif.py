@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from drawing import draw
@@ -14,6 +15,7 @@ from otel_agentprof.analysis import critical_path, drag, forward, slack, what_if
 from otel_agentprof.analysis.critical_path import _owners_by_lane, path_owners
 from otel_agentprof.analysis.exits import _put
 from otel_agentprof.model import Span, SpanTree
+from otel_agentprof.model.counting import count
 
 _TRACE = """
     agent     |------------------|
@@ -33,6 +35,15 @@ def test_slack_and_drag_of_a_small_trace() -> None:
 
     assert _named(trace, slack(trace)) == {"agent": 0, "plan": 0, "search": 0, "lookup": 5, "answer": 0}
     assert _named(trace, drag(trace)) == {"agent": 5, "plan": 2, "search": 5, "lookup": 0, "answer": 3}
+
+
+def test_a_ledger_that_is_known_is_not_made_again() -> None:
+    trace = draw(_TRACE)
+    ledger = count(trace)
+    roles_swapped = replace(ledger, roles=("agent", "llm", "llm", "llm", "llm"))
+
+    assert what_if(trace, by_role={"llm": 0}, ledger=ledger) == what_if(trace, by_role={"llm": 0})
+    assert what_if(trace, by_role={"tool": 0}, ledger=roles_swapped).saved_ns == 0
 
 
 def test_an_uncle_that_takes_over_bounds_the_drag_of_a_nephew() -> None:
