@@ -42,6 +42,9 @@ def told(served: Sequence[Served], run: Run) -> list[Served]:
         if but.what == "call":
             calls = [call for call in calls if call.number not in but.calls]
             continue
+        if but.what == "double":
+            calls += [replace(call, tools=()) for call in calls]
+            continue
         calls = [_as_told(call, but) for call in calls]
     return calls if run.has_tool_spans else [replace(call, tools=()) for call in calls]
 

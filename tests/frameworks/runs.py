@@ -16,13 +16,13 @@ class But:
     """What the spans say otherwise than the server did; the emitter's doing, so it is expected.
 
     Attributes:
-        what: Which figure; "call" where the whole call has no span.
+        what: Which figure; "call" where the whole call has no span, "double" where it is in two traces.
         why: The reason.
         calls: Numbers of the calls; none means all of them.
         by: How much more the spans say; None where they say nothing.
     """
 
-    what: Literal["call"] | Part
+    what: Literal["call", "double"] | Part
     why: str
     calls: tuple[int, ...] = ()
     by: int | None = None
@@ -63,6 +63,9 @@ _NO_REASONING = But("reasoning", "it writes no attribute for reasoning tokens")
 _NO_STREAMED_REASONING = But("reasoning", "it writes none for streamed chats", calls=(4,))
 _NO_STREAM_FLAG = But("call", "create(stream=True) makes no span", calls=(4,))
 _ONE_TOO_MANY = But("output", "it adds the one token of message_start to the final count", calls=(5,), by=1)
+_TRACES_OF_THEIR_OWN = But(
+    "double", "OpenInference does not make its spans current: the client's calls begin traces of their own"
+)
 _ADK_V1 = {"ADK_TELEMETRY_SCHEMA_VERSION_OPT_IN": "1"}
 
 
@@ -77,11 +80,27 @@ _STREAM_WITHOUT_PARTS = (
 
 RUNS = (
     Run("pydantic_ai", "pydantic_ai", "pydantic_ai_native"),
+    Run("pydantic_ai_agentprof", "pydantic_ai", "pydantic_ai_native", "agentprof"),
     Run("strands", "strands", "strands_native", but=(_NO_REASONING,)),
+    Run("strands_agentprof", "strands", "strands_native", "agentprof"),
     Run("google_adk", "adk", "adk_native"),
     Run("google_adk_v1", "adk", "adk_native", settings=_ADK_V1),
     Run("langchain_openinference", "langchain", "langchain_agents", "openinference"),
     Run("langchain_openllmetry", "langchain", "langchain_agents", "openllmetry", but=(_NO_REASONING,)),
+    Run(
+        "langchain_openinference_agentprof",
+        "langchain",
+        "langchain_agents",
+        "openinference+agentprof",
+        but=(_TRACES_OF_THEIR_OWN,),
+    ),
+    Run(
+        "langchain_openllmetry_agentprof",
+        "langchain",
+        "langchain_agents",
+        "openllmetry+agentprof",
+        but=(_NO_REASONING,),
+    ),
     Run("openai_agents_openinference", "agents", "openai_agents", "openinference"),
     Run("openai_agents_openllmetry", "agents", "openai_agents", "openllmetry"),
     _litellm("litellm", "litellm_calls", {}, *_STREAM_WITHOUT_PARTS),
@@ -99,7 +118,16 @@ RUNS = (
     _clients("openai", "openllmetry+genai"),
     _clients("openai", "genai+openinference"),
     _clients("openai", "openinference+genai"),
+    _clients("openai", "agentprof"),
+    _clients("openai", "agentprof+genai"),
+    _clients("openai", "genai+agentprof"),
+    _clients("openai", "agentprof+openllmetry"),
+    _clients("openai", "agentprof+openinference"),
     _clients("anthropic", "native"),
+    _clients("anthropic", "agentprof"),
+    _clients("anthropic", "agentprof+native"),
+    _clients("anthropic", "agentprof+openinference"),
+    _clients("anthropic", "agentprof+openllmetry"),
     _clients("anthropic", "genai"),
     _clients("anthropic", "openllmetry", _NO_REASONING, _NO_STREAM_FLAG, _ONE_TOO_MANY),
     _clients("anthropic", "openinference"),

@@ -147,6 +147,7 @@ def test_what_another_span_of_the_call_tells_of_its_parts_is_kept(picture: str) 
     ledger = count(draw(picture))
 
     assert [usage for usage in ledger.usage if usage] == [TokenUsage(100, 20, 60, reasoning=5)]
+    assert len(ledger.doubles) == 1
 
 
 @pytest.mark.parametrize(

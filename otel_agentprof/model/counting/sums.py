@@ -23,7 +23,12 @@ _NOTHING = TokenUsage()
 
 
 def take_differences(draft: Draft) -> None:
-    """R6: where tokens are a counter that runs on, a run took what it has beyond the run before it."""
+    """R6: where tokens are a counter that runs on, a run took what it has beyond the run before it.
+
+    Strands can be told to write each run's own tokens instead, and its spans do not say which they have. So
+    a run with more than the one before it is taken for a counter, one with fewer for a new start; it only
+    matters where the calls themselves are not in the trace, and the first run is marked as uncertain.
+    """
     tree = draft.tree
     runs: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
     for index, weight in enumerate(draft.weights):

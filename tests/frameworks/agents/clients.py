@@ -29,7 +29,9 @@ os.environ["ANTHROPIC_OPEN_TELEMETRY"] = str("native" in chosen).lower()
 provider = stage.tracing()
 packages = [client]
 for name in chosen:
-    if name != "native":
+    if name == "agentprof":
+        stage.profiled(provider)
+    elif name != "native":
         module, instrumentor = INSTRUMENTORS[client, name]
         getattr(import_module(module), instrumentor)().instrument(tracer_provider=provider)
         packages.append(f"{PREFIX[name]}-{client}")

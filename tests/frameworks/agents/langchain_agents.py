@@ -6,11 +6,14 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 provider = stage.tracing()
-if stage.MODE == "openinference":
+watcher, _, ours = stage.MODE.partition("+")
+if watcher == "openinference":
     from openinference.instrumentation.langchain import LangChainInstrumentor
 else:
     from opentelemetry.instrumentation.langchain import LangchainInstrumentor as LangChainInstrumentor
 LangChainInstrumentor().instrument(tracer_provider=provider)
+if ours:
+    stage.profiled(provider)
 
 
 def model(name: str) -> ChatOpenAI:
@@ -36,4 +39,4 @@ names = {
     "openinference": "openinference-instrumentation-langchain",
     "openllmetry": "opentelemetry-instrumentation-langchain",
 }
-stage.finish("langchain", "langgraph", names[stage.MODE])
+stage.finish("langchain", "langgraph", names[watcher])

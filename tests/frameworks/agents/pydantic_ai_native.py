@@ -5,7 +5,9 @@ from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-stage.tracing()
+tracer_provider = stage.tracing()
+if stage.MODE == "agentprof":
+    stage.profiled(tracer_provider)
 Agent.instrument_all()
 provider = OpenAIProvider(base_url=f"{stage.URL}/v1", api_key=stage.KEY)
 expert = Agent(OpenAIChatModel(stage.SMALL, provider=provider), name="expert")

@@ -1,7 +1,7 @@
 """What all the little agents share: where the model is, two tools, and where the spans go.
 
-Runs inside the environments of the frameworks, which have neither pytest nor our dependencies: of our package
-only what turns the SDK's spans into lines.
+Runs inside the environments of the frameworks, which have no pytest, and mostly not what our package needs:
+of it only what turns the SDK's spans into lines is used, unless a run is about it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,13 @@ def tracing() -> TracerProvider:
     keep(provider)
     trace.set_tracer_provider(provider)
     return provider
+
+
+def profiled(provider: TracerProvider) -> None:
+    """Profile the program with our own package too."""
+    import otel_agentprof  # noqa: PLC0415 - most environments have not what it needs
+
+    otel_agentprof.instrument(tracer_provider=provider)
 
 
 def keep(provider: Any) -> None:

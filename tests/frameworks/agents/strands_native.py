@@ -4,7 +4,9 @@ import stage
 from strands import Agent, tool
 from strands.models.openai import OpenAIModel
 
-stage.tracing()
+tracer_provider = stage.tracing()
+if stage.MODE == "agentprof":
+    stage.profiled(tracer_provider)
 
 
 def model(name: str) -> OpenAIModel:
