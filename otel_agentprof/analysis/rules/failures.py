@@ -190,4 +190,4 @@ def _hidden_retries(trace: Trace) -> Iterator[Finding]:
 
 def _retry_count(trace: Trace, index: int) -> int:
     count = trace.tree.spans[index].attributes.get(semconv.RETRY_COUNT)
-    return count if isinstance(count, int) and trace.ledger.counted[index] else 0
+    return max(0, count) if isinstance(count, int) and trace.ledger.counted[index] else 0

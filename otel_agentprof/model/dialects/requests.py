@@ -24,7 +24,8 @@ def fingerprint_of(span: Span, role: Role) -> str | None:
 def prompt_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
     """Return the prefixes of a prompt in caching order, each as (identity, characters up to its end)."""
     attributes = span.attributes
-    chain = attributes.get(semconv.PROMPT_CHAIN)
-    if not chain:
+    chain, sizes = attributes.get(semconv.PROMPT_CHAIN), attributes.get(semconv.PROMPT_SIZES)
+    if not chain or not isinstance(chain, list | tuple) or not isinstance(sizes, list | tuple):
         return ()
-    return tuple(zip(chain, attributes.get(semconv.PROMPT_SIZES, ()), strict=False))
+    pairs = zip(chain, sizes, strict=False)
+    return tuple((str(identity), size) for identity, size in pairs if isinstance(size, int))

@@ -181,6 +181,7 @@ def test_retries_that_no_span_shows_are_named_without_a_saving() -> None:
         agent     |-----------------|  role=agent
           chat     |----|              role=llm model=m in=5 agentprof.retry.count=2
           chat          |----|         role=llm model=m in=5 agentprof.retry.count=x
+          chat                |-|      role=llm model=m in=5 agentprof.retry.count=-1
     """)
 
     (found,) = found_by("retry_waste", tree)
