@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from otel_agentprof.model.counting import count
 from otel_agentprof.model.dialects import values
 from otel_agentprof.model.dialects.table import KNOWN
 from otel_agentprof.model.dialects.usage import usage_in
+from otel_agentprof.semconv import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,8 +241,11 @@ WILD_ATTRIBUTES = st.dictionaries(
     max_size=12,
 )
 READERS: list[Callable[[Span], Any]] = [
-    getattr(dialects, name) for name in dialects.__all__ if name not in {"Dialect", "Reading", "operation_of"}
+    getattr(dialects, name)
+    for name in dialects.__all__
+    if name not in {"Dialect", "Reading", "fingerprint_of", "operation_of"}
 ]
+READERS += [partial(dialects.fingerprint_of, role=role) for role in ROLES]
 
 
 @given(
