@@ -62,7 +62,8 @@ def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
                 pools[model, ledger.providers[index]].append(index)
     found = {}
     for pool, calls in pools.items():
-        if len(calls) > 1:
+        beginnings = {chains[index][0][0] for index in calls}
+        if len(beginnings) < len(calls):  # else no two prompts begin alike
             found[pool] = tuple(_reuses(trace, calls, chains, round(life_s * 1e9)))
     return found
 

@@ -93,7 +93,7 @@ def _saved_ns(trace: Trace, group: Sequence[Failure]) -> int:
 
 def _derivation(what: str, group: Sequence[Failure]) -> str:
     waits = " and the waits before the calls made in their place" if _waited_for(group) else ""
-    return f"this run again without the {what}{waits}; cost of the {what} where it is known"
+    return f"this run again without the {what}{waits}"
 
 
 def _waited_for(group: Sequence[Failure]) -> list[int]:
@@ -190,4 +190,4 @@ def _hidden_retries(trace: Trace) -> Iterator[Finding]:
 
 def _retry_count(trace: Trace, index: int) -> int:
     count = trace.tree.spans[index].attributes.get(semconv.RETRY_COUNT)
-    return count if isinstance(count, int) and trace.ledger.counted[index] else 0
+    return max(0, count) if isinstance(count, int) and trace.ledger.counted[index] else 0

@@ -46,7 +46,7 @@ def _circle(trace: Trace, circle: Circle, config: Config, *, is_run: bool) -> Fi
             "The model asks for what it has already been told. Tell it that the call was made before and "
             "what it brought (or that it cannot work), and stop the agent when a call comes back."
         ),
-        span_ids=trace.ids(dict.fromkeys((*calls, *circle.turns))),
+        span_ids=trace.ids((*calls, *circle.turns, circle.agent)),
         saving_ns=if_removed(trace, spared) if is_run else None,
         saving_usd=usd_of(trace, spared),
         derivation=(
@@ -74,7 +74,7 @@ def _afterthought(
             "The answer before asked for no tool, and the next prompt brings nothing but that answer. End "
             "the loop when the model stops without asking for a tool."
         ),
-        span_ids=trace.ids(turns),
+        span_ids=trace.ids((*turns, agent)),
         saving_ns=if_removed(trace, turns) if is_run else None,
         saving_usd=usd_of(trace, turns),
         derivation=(

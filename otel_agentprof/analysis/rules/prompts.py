@@ -64,8 +64,13 @@ def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the agents whose prompts get longer in every turn."""
     agents: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
     for agent, calls in trace.iterations.items():
-        if len(calls) >= config.context_growth_turns:
-            turns = _turns(trace, calls)
+        if len(calls) < config.context_growth_turns:
+            continue
+        kinds: defaultdict[str, list[int]] = defaultdict(list)  # another operation has another history
+        for index in calls:
+            kinds[trace.tree.spans[index].name].append(index)
+        for kind in kinds.values():
+            turns = _turns(trace, kind)
             if _is_growing(trace, turns, config):
                 agents[dialects.operation_of(trace.tree.spans[agent], "agent")].append(turns)
     for name, loops in agents.items():

@@ -165,3 +165,20 @@ def test_prompt_heavy_says_why_it_has_no_saving(chain: str, why: str) -> None:
     (found,) = found_by("prompt_heavy", tree)
 
     assert (found.saving_usd, why in found.derivation) == (None, True)
+
+
+def test_a_price_that_the_span_names_is_not_mixed_with_those_of_the_table() -> None:
+    tree = draw("chat  |--|  role=llm model=gpt-4.1 in=10000 out=1000 cost=5")
+
+    (found,) = found_by("costly_operation", tree)
+
+    assert found.value == 5.0
+    assert found.saving_usd == Decimal("0.11") - Decimal("0.011")
+
+
+def test_a_costly_run_without_calls_has_no_saving() -> None:
+    tree = draw("browse  |--|  role=agent cost=1.5 model=gpt-4.1")
+
+    (found,) = found_by("costly_operation", tree)
+
+    assert found.saving_usd is None

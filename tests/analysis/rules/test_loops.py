@@ -57,7 +57,7 @@ def test_a_tool_called_as_before_in_three_turns_is_a_loop() -> None:
     assert found.derivation == (
         "this run again without the 2 calls made again and the 1 turn that asked for nothing else"
     )
-    assert found.span_ids == tuple(f"{n:016x}" for n in (3, 5, 8, 7))
+    assert found.span_ids == tuple(f"{n:016x}" for n in (3, 5, 8, 7, 1))
     assert (found.confidence, found.impact) == ("proven", "high")
 
 
@@ -66,6 +66,13 @@ def test_a_loop_is_not_told_a_second_time_as_a_repetition() -> None:
 
     assert "repeated_call" not in {one.rule for one in found}
     assert "Also: search was called 3 times with the same arguments." in found[0].suggestion
+
+
+def test_too_many_turns_of_an_agent_that_goes_round_in_circles_are_one_finding() -> None:
+    found = all_found(circle(), Config(max_iterations=2))
+
+    assert "too_many_iterations" not in {one.rule for one in found}
+    assert "Also: Agent planner calls the model 4 times in one run" in found[0].suggestion
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,7 @@ def test_turns_after_the_answer_are_not_needed() -> None:
     assert found.title == "Agent planner calls the model 1 time after it has answered"
     assert (found.metric, found.value, found.threshold) == ("turns_after_answer", 1.0, 0.0)
     assert (found.saving_ns, found.saving_usd) == (4, Decimal("0.071"))
-    assert (found.span_ids, found.confidence) == ((f"{4:016x}",), "possible")
+    assert (found.span_ids, found.confidence) == ((f"{4:016x}", f"{1:016x}"), "possible")
     assert found.derivation == "this run again without the 1 turn after an answer"
 
 

@@ -277,6 +277,20 @@ def test_no_price_is_made_up_for_growing_prompts() -> None:
     assert found.derivation == "no saving computed: the price is not known"
 
 
+def test_another_operation_of_the_agent_is_no_turn_of_its_conversation() -> None:
+    tree = draw("""
+        agent     |------------------------------|  role=agent
+          route    |--|                             role=llm model=plain in=10
+          chat        |--|                          role=llm model=plain in=500
+          chat           |--|                       role=llm model=plain in=550
+          chat              |--|                    role=llm model=plain in=600
+          chat                 |--|                 role=llm model=plain in=650
+          chat                    |--|              role=llm model=plain in=700
+    """)
+
+    assert found_by("context_growth", tree) == []
+
+
 def test_calls_side_by_side_are_no_turns() -> None:
     tree = run(*(call(n, n, {}, 100 * n, seconds=9) for n in range(1, 8)))
 
