@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +91,12 @@ def _ours(kind: str, name: str, place: int, chance: random.Random) -> Attributes
             "agentprof.role": "llm",
             "agentprof.tool_call.ids": (f"call_{place + 1}", f"call_{place + 2}"),
             "agentprof.tool_result.ids": (f"call_{place - 3}", f"call_{place - 2}"),
+            "agentprof.request.fingerprint": f"{place:032x}",
+            "agentprof.prompt.chain": json.dumps([f"{part:016x}" for part in range(2 + place // 4)]),
+            "agentprof.prompt.sizes": json.dumps([2_000 * (part + 1) for part in range(2 + place // 4)]),
             "agentprof.cost.total": (taken * 2.5 + made * 10) / 1e6,
             "agentprof.cost.currency": "USD",
             "agentprof.cost.source": "local",
-            "agentprof.cost.price_table": "genai-prices",
         }
     if kind == "tool":
         return {
@@ -102,6 +105,7 @@ def _ours(kind: str, name: str, place: int, chance: random.Random) -> Attributes
             "gen_ai.tool.call.id": f"call_{place}",
             "gen_ai.tool.type": "function",
             "agentprof.role": "tool",
+            "agentprof.request.fingerprint": f"{place:032x}",
             "thread.name": "MainThread",
         }
     if kind == "agent":
@@ -139,7 +143,7 @@ def _openinference(kind: str, name: str, place: int, chance: random.Random) -> A
             "llm.input_messages.0.message.role": "system",
             "llm.input_messages.0.message.content": "You are a researcher.",
             "llm.input_messages.1.message.role": "user",
-            "llm.input_messages.1.message.content": "What is new?",
+            "llm.input_messages.1.message.content": f"What is new since the {place}th?",
             "llm.output_messages.0.message.role": "assistant",
             "llm.output_messages.0.message.tool_calls.0.tool_call.id": f"call_{place + 1}",
             "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "search",
@@ -152,7 +156,7 @@ def _openinference(kind: str, name: str, place: int, chance: random.Random) -> A
             "openinference.span.kind": kind.upper(),
             "tool.name" if kind == "tool" else "agent.name": name.partition(" ")[2],
             "tool_call.id" if kind == "tool" else "session.id": f"call_{place}",
-            "input.value": '{"query": "news"}',
+            "input.value": f'{{"query": "news of the {place}th"}}',
             "input.mime_type": "application/json",
             "output.value": "nothing",
         }

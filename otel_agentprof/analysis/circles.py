@@ -146,7 +146,7 @@ def _adds_nothing(trace: Trace, agent: int, before: int, after: int) -> bool | N
     """
     if not _is_as_long(trace, before, after) or not _is_answer(trace, agent, before, after):
         return None
-    first, second = (dialects.prompt_chain_of(trace.tree.spans[index]) for index in (before, after))
+    first, second = map(trace.chain_of, (before, after))
     if not first or not second:
         return False
     held = [identity for identity, _ in second[-2:]]

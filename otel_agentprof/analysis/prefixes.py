@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
     for index, role in enumerate(ledger.roles):
         usage, model = ledger.usage[index], ledger.models[index]
         if role == "llm" and usage is not None and usage.input and model is not None:
-            chain = dialects.prompt_chain_of(spans[index])
+            chain = trace.chain_of(index)
             if chain and chain[-1][1] > 0 and spans[index].status != "ERROR":
                 chains[index] = chain
                 pools[model, ledger.providers[index]].append(index)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.counting import Ledger
+    from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
@@ -34,15 +35,15 @@ class Repetition(NamedTuple):
     again: tuple[int, ...]
 
 
-def fingerprints(tree: SpanTree, ledger: Ledger) -> Mapping[int, str]:
-    """Return by index what each call was asked, where its span tells."""
+def requests(tree: SpanTree, ledger: Ledger) -> Mapping[int, Request]:
+    """Return by index what each call asks for, where its span tells."""
     found = {}
-    counted = ledger.counted
-    for index, role in enumerate(ledger.roles):
-        if role in _CALLS and counted[index]:
-            fingerprint = dialects.fingerprint_of(tree.spans[index], role)
-            if fingerprint is not None:
-                found[index] = fingerprint
+    rows = zip(tree.spans, ledger.roles, ledger.counted, strict=True)
+    for index, (span, role, counted) in enumerate(rows):
+        if counted and role in _CALLS:
+            request = dialects.request_of(span, role)
+            if request.fingerprint is not None or request.chain:
+                found[index] = request
     return found
 
 

@@ -13,7 +13,7 @@ from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.iterations import iterations
 from otel_agentprof.analysis.model_calls import ModelCall, model_calls
 from otel_agentprof.analysis.operations import operations, total_usd
-from otel_agentprof.analysis.repeats import fingerprints, repetitions
+from otel_agentprof.analysis.repeats import repetitions, requests
 from otel_agentprof.analysis.sequential import Neighbours, neighbours
 from otel_agentprof.analysis.statistics import times
 from otel_agentprof.analysis.turns import Turns
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.statistics import Times
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.counting import Ledger
+    from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
 
 
@@ -100,9 +101,19 @@ class Trace:
         return iterations(self.tree, self.ledger)
 
     @cached_property
+    def requests(self) -> Mapping[int, Request]:
+        """What each call asks for, by index, where its span tells."""
+        return requests(self.tree, self.ledger)
+
+    @cached_property
     def fingerprints(self) -> Mapping[int, str]:
-        """What each call was asked, by index, where its span tells."""
-        return fingerprints(self.tree, self.ledger)
+        """What is equal for calls that ask for the same, by index, where it is known."""
+        return {index: one.fingerprint for index, one in self.requests.items() if one.fingerprint}
+
+    def chain_of(self, index: int) -> tuple[tuple[str, int], ...]:
+        """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
+        request = self.requests.get(index)
+        return () if request is None else request.chain
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:

@@ -242,7 +242,7 @@ WILD_ATTRIBUTES = st.dictionaries(
 READERS: list[Callable[[Span], Any]] = [
     getattr(dialects, name)
     for name in dialects.__all__
-    if name not in {"Dialect", "Reading", "operation_of", "fingerprint_of"}
+    if name not in {"Dialect", "Reading", "Request", "operation_of", "request_of"}
 ]
 
 
@@ -258,7 +258,7 @@ def test_no_attribute_makes_reading_fail(attributes: dict[str, Any], scope: str,
     for reader in READERS:
         reader(wild)
     for role in semconv.ROLES:
-        dialects.fingerprint_of(wild, role)
+        dialects.request_of(wild, role)
 
 
 @given(

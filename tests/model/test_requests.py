@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentprof import semconv
-from otel_agentprof.model.dialects import fingerprint_of, prompt_chain_of
+from otel_agentprof.model.dialects import request_of
 from otel_agentprof.model.span import Span
+
+if TYPE_CHECKING:
+    from otel_agentprof.semconv import Role
 
 HASH = "0123456789abcdef" * 2
 SYSTEM, ASKED, SAID = (
@@ -31,6 +34,14 @@ def span(attributes: dict[str, Any], *, dropped: int = 0) -> Span:
 
 def llm(**attributes: Any) -> Span:
     return span({semconv.REQUEST_MODEL: "m", **attributes})
+
+
+def fingerprint_of(call: Span, role: Role) -> str | None:
+    return request_of(call, role).fingerprint
+
+
+def prompt_chain_of(call: Span) -> tuple[tuple[str, int], ...]:
+    return request_of(call, "llm").chain
 
 
 def flat(start: str, *messages: dict[str, str]) -> dict[str, str]:

@@ -101,7 +101,7 @@ def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
             derivation="no saving computed: "
             + (
                 "no long beginning of these prompts was sent before and billed in full"
-                if any(dialects.prompt_chain_of(trace.tree.spans[index]) for index in calls)
+                if any(map(trace.chain_of, calls))
                 else "what the prompts have in common, and can do without, is not recorded"
             ),
         )

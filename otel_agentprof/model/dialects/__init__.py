@@ -27,7 +27,7 @@ from otel_agentprof.model.dialects.calls import (
 )
 from otel_agentprof.model.dialects.dialect import Dialect
 from otel_agentprof.model.dialects.reading import Reading, read
-from otel_agentprof.model.dialects.requests import fingerprint_of, prompt_chain_of
+from otel_agentprof.model.dialects.requests import Request, request_of
 from otel_agentprof.model.dialects.tool_ids import tool_call_ids_of, tool_result_ids_of
 
 if TYPE_CHECKING:
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Dialect",
     "Reading",
+    "Request",
     "agent_name_of",
     "aggregated_of",
     "bare_total_of",
-    "fingerprint_of",
     "finish_reasons_of",
     "first_token_s_of",
     "is_streamed",
     "model_of",
     "operation_of",
-    "prompt_chain_of",
     "provider_of",
     "read",
     "reported_cost_of",
+    "request_of",
     "response_id_of",
     "role_of",
     "tool_call_ids_of",

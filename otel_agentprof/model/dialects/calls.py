@@ -85,12 +85,13 @@ def first_token_s_of(span: Span) -> float | None:
 
 
 def _written_first_token(span: Span) -> float | None:
-    attributes, dialect = span.attributes, read(span).dialect
+    attributes = span.attributes
     for key in KEYS["first_token_s"]:
         value = amount(attributes.get(key))
         if not value:
             continue  # 0 is what tracers write that do not know
         if key == _WITHOUT_UNIT:
+            dialect = read(span).dialect
             if dialect.fakes_first_token and not is_streamed(span):
                 continue
             if dialect.counts_ms:

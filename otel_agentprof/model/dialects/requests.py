@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.model.dialects.calls import tool_of
@@ -47,6 +47,18 @@ _MESSAGES: Final = (
     "traceloop.entity.input",
     "input.value",
 )
+_FLAT_FIRST: Final = frozenset(  # one of them is there where messages are flattened
+    {
+        "llm.input_messages.0.message.role",
+        "llm.input_messages.0.message.content",
+        "gen_ai.prompt.0.role",
+        "gen_ai.prompt.0.content",
+        "embedding.embeddings.0.embedding.text",
+    }
+)
+_TELLING: Final = frozenset(
+    {semconv.REQUEST_FINGERPRINT, semconv.PROMPT_CHAIN, *_ARGUMENTS, *_MESSAGES, *_FLAT_FIRST}
+)
 _BEFORE_MESSAGES: Final = (semconv.TOOL_DEFINITIONS, semconv.SYSTEM_INSTRUCTIONS)
 _SETTINGS: Final = (
     semconv.REQUEST_MAX_TOKENS,
@@ -67,7 +79,7 @@ _LISTS: Final = ("messages", "contents", "input", "prompt")  # where a request h
 _INSTRUCTIONS: Final = ("tools", "system", "instructions", "config")  # and what comes before them
 _BLOCKS: Final = ("parts", "content")
 _OUTLINE: Final = frozenset({"role", "type", "id", "name", "finish_reason", "tool_call_id", "call_id"})
-_MASKS: Final = ("__REDACTED__", "[REDACTED]", "<REDACTED>", "<not serializable>")
+_MASK, _MASKED_OBJECT = "REDACTED", "<not serializable>"
 _CUT: Final = ("...", "\u2026")
 _ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
 _MOST_NODES: Final = 1_000  # that are looked at for something said
@@ -75,49 +87,63 @@ _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
 
 
-def fingerprint_of(span: Span, role: Role) -> str | None:
-    """Return what is equal for calls that ask for the same; None where nothing is known of it.
+class Request(NamedTuple):
+    """What a call asks for.
 
-    Our own keyed hash, else a value made from captured content: the tool and its arguments, or the model, its
-    settings and the messages. The two kinds never equal each other.
+    Attributes:
+        fingerprint: Equal for calls that ask for the same: our own keyed hash, else a value made from
+            captured content: the tool and its arguments, or the model, its settings and the messages. The two
+            kinds never equal each other. None where nothing is known of it.
+        chain: The first parts of its prompt, shortest first, as (what is equal for equal ones, characters
+            from the start); nothing where the prompt is not known. Parts are in the order in which providers
+            cache: tools, instructions, messages. The model is not among them. Of a long prompt the middle may
+            be missing.
+    """
+
+    fingerprint: str | None = None
+    chain: tuple[tuple[str, int], ...] = ()
+
+
+_UNKNOWN: Final = Request()
+
+
+def request_of(span: Span, role: Role) -> Request:
+    """Return what a call asks for, as far as its span tells.
 
     Args:
         span: A call.
-        role: What it is; only tools, LLM calls and embeddings have one.
+        role: What it is; only tools, LLM calls and embeddings ask for something.
     """
     attributes = span.attributes
+    if _TELLING.isdisjoint(attributes):
+        return _UNKNOWN
     own = attributes.get(semconv.REQUEST_FINGERPRINT)
-    if isinstance(own, str) and own:
-        return own
+    fingerprint = own if isinstance(own, str) and own else None
     if role == "tool":
-        arguments = _arguments(attributes)
-        return None if arguments is None else _hash("tool", tool_of(span)[0], arguments)
+        return Request(fingerprint or _tool_fingerprint(span))
     if role not in semconv.LEAF_ROLES:
-        return None
-    parts = _prompt(span)
-    if not parts:
-        return None
-    settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
-    return None if settings is None else _hash(role, read(span).model or "", settings, *parts)
+        return Request(fingerprint)
+    written = attributes.get(semconv.PROMPT_CHAIN)
+    parts = _prompt(span) if fingerprint is None or written is None else []
+    if fingerprint is None and parts:
+        settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
+        if settings is not None:
+            fingerprint = _hash(role, read(span).model or "", settings, *parts)
+    if written is not None:
+        return Request(fingerprint, _written_chain(written, attributes.get(semconv.PROMPT_SIZES)))
+    return Request(fingerprint, _chain(parts))
 
 
-def prompt_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
-    """Return the first parts of a prompt, shortest first: what is equal for equal ones, and their length.
+def _tool_fingerprint(span: Span) -> str | None:
+    arguments = _arguments(span.attributes)
+    return None if arguments is None else _hash("tool", tool_of(span)[0], arguments)
 
-    Parts are in the order in which providers cache: tools, instructions, messages. The model is not among
-    them. Of a long prompt the middle may be missing.
 
-    Returns:
-        (identity, characters from the start) per first part; nothing where the prompt is not known.
-    """
-    attributes = span.attributes
-    own = attributes.get(semconv.PROMPT_CHAIN)
-    if own is not None:
-        return _written_chain(own, attributes.get(semconv.PROMPT_SIZES))
+def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
     chain: list[tuple[str, int]] = []
     size = 0
     prefix = blake2b(digest_size=8)
-    for part in _prompt(span):
+    for part in parts:
         prefix.update(_bytes(part))
         size += len(part)
         chain.append((f"content:{prefix.hexdigest()}", size))
@@ -159,9 +185,8 @@ def _prompt(span: Span) -> list[str]:
 
 def _messages(span: Span) -> list[Any]:
     attributes = span.attributes
-    for key in attributes:
-        if key.startswith(_FLAT_STARTS):
-            return _flat_messages(span)
+    if not _FLAT_FIRST.isdisjoint(attributes):
+        return _flat_messages(span)
     for key in _MESSAGES:
         if key in attributes:
             found = _content(attributes[key])
@@ -188,7 +213,7 @@ def _flat_messages(span: Span) -> list[Any]:
         return []
     found: dict[int, dict[str, Any]] = {}
     for key, value in span.attributes.items():
-        match = _FLAT.fullmatch(key)
+        match = _FLAT.fullmatch(key) if key.startswith(_FLAT_STARTS) else None
         if match is not None and match[4] != _FLAT_RESULT:
             field = _content(value)
             if field is None:
@@ -201,7 +226,7 @@ def _content(value: Any) -> Any:
     """Return what a value says; None for what is masked or cut off."""
     if not isinstance(value, str):
         return value
-    if any(mask in value for mask in _MASKS):
+    if _MASK in value or _MASKED_OBJECT in value:
         return None
     text = value.strip()
     if text[:1] in {"{", "["}:
