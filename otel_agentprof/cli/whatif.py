@@ -63,6 +63,11 @@ class WhatIfVerb:
             metavar="A=B",
             help="ask model B instead of A (an estimate)",
         )
+        add(
+            "--speed-from",
+            metavar="FILE",
+            help="traces that tell how fast a model is that this one did not ask",
+        )
         add("--concurrency", type=int, metavar="N", help="run at most N calls at a time")
         output.add_arguments(parser, formats=("text", "json"))
 
@@ -70,6 +75,7 @@ class WhatIfVerb:
         """Write the table."""
         from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
         from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
+        from otel_agentprof.report import changes_text  # noqa: PLC0415 - likewise
         from otel_agentprof.report.changes import outcomes  # noqa: PLC0415 - likewise
 
         scales = [_scale(asked) for asked in args.scale]
@@ -91,16 +97,22 @@ class WhatIfVerb:
         except ValueError as error:
             raise AgentProfError(str(error)) from error
         before = _usd(trace)
-        place.write(
-            _as_json(trace, found, before) if place.format == "json" else _as_text(trace, found, before)
-        )
+        if place.format == "json":
+            place.write(_as_json(trace, found, before))
+        else:
+            place.write(
+                changes_text.render(
+                    trace, found, before, width=place.width, color=place.color, ascii=place.is_ascii
+                )
+            )
         return 0
 
 
 def _structural(trace: Trace, args: argparse.Namespace, models: list[tuple[str, str]]) -> list[Planned]:
     from otel_agentprof.report import changes  # noqa: PLC0415 - loads the whole analysis
 
-    planned = [changes.replaced_model(trace, before, after) for before, after in models]
+    speeds = _speeds(args.speed_from) if args.speed_from else {}
+    planned = [changes.replaced_model(trace, before, after, speeds) for before, after in models]
     if args.parallel:
         planned.append(changes.side_by_side(trace))
     if args.dedupe:
@@ -109,6 +121,15 @@ def _structural(trace: Trace, args: argparse.Namespace, models: list[tuple[str, 
         label = f"at most {text.plural(args.concurrency, 'call')} at a time"
         planned.append(changes.Planned(label, {"concurrency": args.concurrency}))
     return planned
+
+
+def _speeds(source: str) -> dict[str, float]:
+    from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
+    from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
+    from otel_agentprof.report.changes import tokens_per_second  # noqa: PLC0415 - likewise
+
+    groups, _ = traces.grouped(source)
+    return tokens_per_second(measure(SpanTree.from_spans(spans), pricing.price) for spans in groups.values())
 
 
 def _scale(asked: str) -> Planned:
@@ -139,43 +160,6 @@ def _usd(trace: Trace) -> Decimal | None:
     from otel_agentprof.report.changes import cost_now  # noqa: PLC0415 - loads the whole analysis
 
     return cost_now(trace)
-
-
-def _as_text(trace: Trace, found: Sequence[Outcome], before: Decimal | None) -> str:
-    now = trace.tree.duration_ns
-    rows = [("change", "time", "saved", "", "cost", "saved", "")]
-    rows.append(("as it is", text.duration(now), "", "", text.money(before), "", ""))
-    rows += [
-        (
-            text.clean(outcome.label),
-            text.duration(outcome.time.makespan_ns),
-            text.duration(outcome.time.saved_ns),
-            f"{outcome.time.saved_ns / now:.0%}" if now else "",
-            text.money(outcome.cost_usd),
-            "" if before is None or outcome.cost_usd is None else text.money(before - outcome.cost_usd),
-            text.clean(outcome.note),
-        )
-        for outcome in found
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if at in (0, len(row) - 1) else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    names = {span.span_id: text.name(span.name) for span in trace.tree.spans}
-    last = found[-1].time
-    waits = (
-        f"{names.get(span_id or '', '(outside all spans)')} {text.duration(ns)}"
-        for span_id, ns in last.top_spans
-    )
-    lines += ["", f"Then the time is in: {', '.join(waits) or 'nothing'}"]
-    if last.curve:
-        steps = (f"{percent} % faster: {text.duration(ns)}" for percent, ns in last.curve)
-        lines.append(f"What is scaled, made faster: {', '.join(steps)}")
-    return "\n".join(lines) + "\n"
 
 
 def _as_json(trace: Trace, found: Sequence[Outcome], before: Decimal | None) -> str:

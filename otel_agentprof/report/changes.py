@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +17,7 @@ from otel_agentprof.analysis.whatif import what_if
 from otel_agentprof.report import text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.analysis.whatif import WhatIf
@@ -92,37 +93,51 @@ def without_repeats(trace: Trace) -> Planned:
     """Return the change that makes every call with the same input only once."""
     spans = trace.tree.spans
     repeats = [spans[index].span_id for repetition in trace.repetitions for index in repetition.again]
-    note = (
-        text.plural(len(repeats), "call")
-        if trace.fingerprints
-        else "no call tells its input: nothing is known to be repeated"
-    )
+    note = text.plural(len(repeats), "call") if repeats else "no call was made twice with the same input"
+    if not trace.fingerprints:
+        note = "no call tells its input: nothing is known to be repeated"
     return Planned("make each call once", {"remove": repeats}, note=note)
 
 
-def replaced_model(trace: Trace, before: str, after: str) -> Planned:
-    """Return the change that asks another model; how fast it is, this trace tells or nobody."""
-    old, new = (_tokens_per_second(trace, model) for model in (before, after))
+def replaced_model(
+    trace: Trace, before: str, after: str, speeds: Mapping[str, float] | None = None
+) -> Planned:
+    """Return the change that asks another model.
+
+    Args:
+        trace: The trace; how fast the models are it tells, or nobody.
+        before: The model that was asked.
+        after: The model to ask.
+        speeds: Output tokens per second of models elsewhere, for those that are not in this trace.
+    """
+    here = tokens_per_second([trace])
+    known = {**(speeds or {}), **here}
     label = f"model {before} -> {after}"
-    if old is None or new is None:
+    if before not in here or after not in known:
         return Planned(
             label, models={before: after}, note="estimate: price only, its speed is not known here"
         )
+    old, new = here[before], known[after]
+    where = "this trace" if after in here else "the trace given"
     return Planned(
         label,
         {"by_model": {before: old / new}},
         {before: after},
-        f"estimate: {new:.0f} instead of {old:.0f} output tokens/s in this trace, same tokens",
+        f"estimate: {new:.0f} instead of {old:.0f} output tokens/s, as in {where}, same tokens",
     )
 
 
-def _tokens_per_second(trace: Trace, model: str) -> float | None:
-    tokens = seconds = 0.0
-    for index, usage in enumerate(trace.ledger.usage):
-        if usage is not None and trace.ledger.models[index] == model:
-            tokens += usage.output
-            seconds += trace.times.total[index] / 1e9
-    return tokens / seconds if tokens and seconds else None
+def tokens_per_second(traces: Iterable[Trace]) -> dict[str, float]:
+    """Return how many output tokens per second each model wrote, over whole calls."""
+    tokens: Counter[str] = Counter()
+    time_ns: Counter[str] = Counter()
+    for trace in traces:
+        for index, usage in enumerate(trace.ledger.usage):
+            model = trace.ledger.models[index]
+            if usage is not None and model is not None and usage.output:
+                tokens[model] += usage.output
+                time_ns[model] += trace.times.total[index]
+    return {model: count * 1e9 / time_ns[model] for model, count in tokens.items() if time_ns[model]}
 
 
 def _together(planned: Sequence[Planned]) -> Planned:

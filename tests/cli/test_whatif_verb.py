@@ -90,6 +90,22 @@ def test_a_model_of_unknown_speed_and_price_changes_neither(
     assert (data["changes"][0]["saved_ns"], data["changes"][0]["cost_usd"]) == (0, None)
 
 
+def test_the_speed_of_a_model_may_come_from_another_trace(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--model", "gpt-4o=gpt-4.1-nano")
+    faster = tmp_path / "faster.jsonl"
+    call = "chat  |--|  role=llm op=chat model=gpt-4.1-nano in=9 out=100"
+    faster.write_text("".join(render(draw_spans(call, unit=_UNIT))))
+
+    (alone,) = _data(source, capsys, *asked)["changes"]
+    (timed,) = _data(source, capsys, *asked, "--speed-from", str(faster))["changes"]
+
+    assert (alone["saved_ns"], timed["saved_ns"]) == (0, 6 * _UNIT)
+    assert timed["note"].endswith("333 instead of 111 output tokens/s, as in the trace given, same tokens")
+    assert timed["saved_usd"] == alone["saved_usd"]
+
+
 def test_the_table_shows_before_and_after(source: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["whatif", source, "--scale", "tool:search=0.5", "--dedupe"]) == 0
 
@@ -97,7 +113,7 @@ def test_the_table_shows_before_and_after(source: str, capsys: pytest.CaptureFix
     assert err == ""
     rows = {row.split("  ")[0] for row in out.splitlines()}
     assert {"as it is", "tool search x 0.5", "make each call once", "all together"} <= rows
-    assert "100 % faster" in out
+    assert "100% faster" in out
 
 
 @pytest.mark.parametrize(
