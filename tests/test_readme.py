@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from loopback import serve
 
+from otel_agentprof.analysis import RULES
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
@@ -25,6 +27,10 @@ def test_readme_opens_with_its_two_commands() -> None:
     assert COMMANDS[0] == f'{set_up} -q ".[demo]" && .venv/bin/agentprof demo'
     assert COMMANDS[1] == f'{set_up} -q -e ".[test]" && .venv/bin/python -m pytest -q'
     assert not any(line.startswith("python3 -m venv") for line in COMMANDS[2:])
+
+
+def test_every_finding_stands_in_readme() -> None:
+    assert [rule.__name__ for rule in RULES if f"`{rule.__name__}`" not in README] == []
 
 
 @pytest.mark.parametrize("block", [text for kind, text in BLOCKS if kind == "python"])
