@@ -92,8 +92,8 @@ def _ours(kind: str, name: str, place: int, chance: random.Random) -> Attributes
             "agentprof.tool_call.ids": (f"call_{place + 1}", f"call_{place + 2}"),
             "agentprof.tool_result.ids": (f"call_{place - 3}", f"call_{place - 2}"),
             "agentprof.request.fingerprint": f"{place:032x}",
-            "agentprof.prompt.chain": json.dumps([f"{part:016x}" for part in range(2 + place // 4)]),
-            "agentprof.prompt.sizes": json.dumps([2_000 * (part + 1) for part in range(2 + place // 4)]),
+            "agentprof.prompt.chain": json.dumps([f"{part:016x}" for part in _parts(place)]),
+            "agentprof.prompt.sizes": json.dumps([2_000 * (part + 1) for part in _parts(place)]),
             "agentprof.cost.total": (taken * 2.5 + made * 10) / 1e6,
             "agentprof.cost.currency": "USD",
             "agentprof.cost.source": "local",
@@ -125,6 +125,12 @@ def _ours(kind: str, name: str, place: int, chance: random.Random) -> Attributes
         "http.response.status_code": 200,
         "network.protocol.version": "1.1",
     }
+
+
+def _parts(place: int) -> list[int]:
+    """Return which parts of a prompt that grows turn by turn are written: the first 8 and the last 24."""
+    parts = range(2 + place // 4)
+    return [*parts] if len(parts) <= 32 else [*parts[:8], *parts[-24:]]
 
 
 def _openinference(kind: str, name: str, place: int, chance: random.Random) -> Attributes:
