@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from otel_agentprof.analysis.costs import charges
+from otel_agentprof.analysis.costs import charges, costs_by_tokens
 from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
@@ -84,6 +84,11 @@ class Trace:
     def cost_usd(self) -> Decimal | None:
         """What all calls cost whose price is known; None where none is."""
         return total_usd(self.costs)
+
+    @cached_property
+    def costs_by_tokens(self) -> tuple[Decimal | None, ...]:
+        """What the tokens of each call cost by the price table, whatever its span says."""
+        return costs_by_tokens(self.tree, self.ledger, self.price, self.costs)
 
     @cached_property
     def forward(self) -> Forward:
