@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.model.dialects.calls import tool_of
-from otel_agentprof.model.dialects.reading import read
-from otel_agentprof.model.dialects.values import parsed
+from otel_agentprof.model.dialects.table import KEYS
+from otel_agentprof.model.dialects.values import first_text, parsed
 
 if TYPE_CHECKING:
     from otel_agentprof.model.span import Span
@@ -82,6 +82,7 @@ _OUTLINE: Final = frozenset({"role", "type", "id", "name", "finish_reason", "too
 _MASK, _MASKED_OBJECT = "REDACTED", "<not serializable>"
 _CUT: Final = ("...", "\u2026")
 _ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr)
 _MOST_NODES: Final = 1_000  # that are looked at for something said
 _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
@@ -124,14 +125,15 @@ def request_of(span: Span, role: Role) -> Request:
     if role not in semconv.LEAF_ROLES:
         return Request(fingerprint)
     written = attributes.get(semconv.PROMPT_CHAIN)
-    parts = _prompt(span) if fingerprint is None or written is None else []
-    if fingerprint is None and parts:
+    chain = _chain(_prompt(span)) if fingerprint is None or written is None else ()
+    if fingerprint is None and chain:
         settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
         if settings is not None:
-            fingerprint = _hash(role, read(span).model or "", settings, *parts)
+            model = first_text(attributes, KEYS["model"]) or ""
+            fingerprint = _hash(role, model, settings, chain[-1][0])  # which tells the whole prompt
     if written is not None:
-        return Request(fingerprint, _written_chain(written, attributes.get(semconv.PROMPT_SIZES)))
-    return Request(fingerprint, _chain(parts))
+        chain = _written_chain(written, attributes.get(semconv.PROMPT_SIZES))
+    return Request(fingerprint, chain)
 
 
 def _tool_fingerprint(span: Span) -> str | None:
@@ -242,7 +244,7 @@ def _is_told(message: Any) -> bool:
         blocks = message.get(name)
         if blocks and isinstance(blocks, list | tuple):
             return all(map(_says_something, blocks))
-    return _says_something(message)
+    return isinstance(message.get("content"), str) or _says_something(message)
 
 
 def _says_something(node: Any) -> bool:
@@ -266,7 +268,7 @@ def _is_content(name: Any) -> bool:
 
 def _canonical(value: Any) -> str | None:
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
         return None
 
@@ -276,4 +278,4 @@ def _hash(*parts: str) -> str:
 
 
 def _bytes(*parts: str) -> bytes:
-    return "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
+    return "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass")
