@@ -10,9 +10,8 @@ Sizes are known in characters, so tokens are an estimate: the share of the chara
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.model.tokens import TokenUsage
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     _Chain = tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
+class Reuse(NamedTuple):
     """The prefix that a prompt has in common with an earlier one of the same model.
 
     Attributes:

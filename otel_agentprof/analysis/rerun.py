@@ -93,7 +93,7 @@ def _scaled(model: Forward, factors: Mapping[int, float], kept_gaps: AbstractSet
     second_gaps = {span: gap for span, (_, gap) in model.second_reads.items()}
     if factors:
         for span, starter in enumerate(model.starters):
-            if starter in factors and span not in kept_gaps:
+            if starter in factors and gaps[span] and span not in kept_gaps:
                 gaps[span] = round(gaps[span] * factors[starter])
         for span, gap in second_gaps.items():
             second_gaps[span] = round(gap * factors.get(model.parents[span], 1))
@@ -132,6 +132,9 @@ def _run(model: Forward, run: Run, follows: Mapping[int, int]) -> None:
         end = ends[span] = values[span] + tails[span]
         if span == top:
             continue
-        for slot in (parents[span], *lane_writes.get(span, ())):
+        slot = parents[span]
+        if end > values[slot] or causes[slot] is None:
+            values[slot], causes[slot] = end, event
+        for slot in lane_writes[span] if span in lane_writes else ():
             if end > values[slot] or causes[slot] is None:
                 values[slot], causes[slot] = end, event

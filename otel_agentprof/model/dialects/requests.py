@@ -130,7 +130,8 @@ def request_of(span: Span, role: Role) -> Request:
         settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
         if settings is not None:
             model = first_text(attributes, KEYS["model"]) or ""
-            fingerprint = _hash(role, model, settings, chain[-1][0])  # which tells the whole prompt
+            # The last part of the chain tells the whole prompt.
+            fingerprint = f"{chain[-1][0]} {role} {settings} {model}"
     if written is not None:
         chain = _written_chain(written, attributes.get(semconv.PROMPT_SIZES))
     return Request(fingerprint, chain)
@@ -138,7 +139,10 @@ def request_of(span: Span, role: Role) -> Request:
 
 def _tool_fingerprint(span: Span) -> str | None:
     arguments = _arguments(span.attributes)
-    return None if arguments is None else _hash("tool", tool_of(span)[0], arguments)
+    if arguments is None:
+        return None
+    asked = f"{arguments} {tool_of(span)[0]}"  # no name goes on where a document ends
+    return f"content:{blake2b(_bytes(asked), digest_size=16).hexdigest()}"
 
 
 def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
@@ -146,7 +150,7 @@ def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
     size = 0
     prefix = blake2b(digest_size=8)
     for part in parts:
-        prefix.update(_bytes(part))
+        prefix.update(_bytes(f"{len(part)}:{part}"))
         size += len(part)
         chain.append((f"content:{prefix.hexdigest()}", size))
     return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
@@ -273,9 +277,5 @@ def _canonical(value: Any) -> str | None:
         return None
 
 
-def _hash(*parts: str) -> str:
-    return f"content:{blake2b(_bytes(*parts), digest_size=16).hexdigest()}"
-
-
-def _bytes(*parts: str) -> bytes:
-    return "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass")
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
