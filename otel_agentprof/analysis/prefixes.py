@@ -10,8 +10,9 @@ Sizes are known in characters, so tokens are an estimate: the share of the chara
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from otel_agentprof.model.tokens import TokenUsage
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     _Chain = tuple[tuple[str, int], ...]
 
 
-class Reuse(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reuse:
     """The prefix that a prompt has in common with an earlier one of the same model.
 
     Attributes:

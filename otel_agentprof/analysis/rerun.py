@@ -132,9 +132,6 @@ def _run(model: Forward, run: Run, follows: Mapping[int, int]) -> None:
         end = ends[span] = values[span] + tails[span]
         if span == top:
             continue
-        slot = parents[span]
-        if end > values[slot] or causes[slot] is None:
-            values[slot], causes[slot] = end, event
-        for slot in lane_writes[span] if span in lane_writes else ():
+        for slot in (parents[span], *lane_writes.get(span, ())):
             if end > values[slot] or causes[slot] is None:
                 values[slot], causes[slot] = end, event
