@@ -102,12 +102,19 @@ class RateCard:
             or (audio_in and written) or (audio_out and reasoning)
         ):  # fmt: skip
             return _cost_of_overlap(self, usage, rates)
-        times, plus = EXACT.multiply, EXACT.fma  # a third of the price of entering the context
+        times, plus = EXACT.multiply, EXACT.fma  # to enter the context would take longer than these
+        for_input = plus(fresh, rates.input, rates.request)
+        for_read = times(cached, rates.cache_read)
+        for_output = times(said, rates.output)
+        if self.has_audio:
+            for_input = plus(fresh_audio, rates.audio_input, for_input)
+            for_read = plus(audio_read, rates.audio_cache_read, for_read)
+            for_output = plus(audio_out, rates.audio_output, for_output)
         return Cost(
-            plus(fresh, rates.input, plus(fresh_audio, rates.audio_input, rates.request)),
-            plus(cached, rates.cache_read, times(audio_read, rates.audio_cache_read)),
+            for_input,
+            for_read,
             plus(written_5m, rates.cache_write, times(written_1h, rates.cache_write_1h)),
-            plus(said, rates.output, times(audio_out, rates.audio_output)),
+            for_output,
             times(reasoning, rates.reasoning),
             "local",
             self.table,
