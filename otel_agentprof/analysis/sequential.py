@@ -88,12 +88,11 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
     claimed: set[int] = set()
     for asked in asked_together(trace):
         claimed.update(asked)
-        if len(asked) >= at_least:
-            yield from _group(trace, asked, "proven", partly=partly)
+        yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
-            if len(members) >= at_least:
-                yield from _group(trace, dict.fromkeys(members), confidence, partly=partly)
+            alone = dict.fromkeys(members)
+            yield from _group(trace, alone, confidence, at_least=at_least, partly=partly)
 
 
 def is_transport(trace: Trace, index: int) -> bool:
@@ -205,12 +204,14 @@ def _runs(trace: Trace, siblings: Sequence[int], *, partly: bool) -> Iterator[tu
 
 
 def _group(
-    trace: Trace, members: dict[int, int | None], confidence: Confidence, *, partly: bool
+    trace: Trace, members: dict[int, int | None], confidence: Confidence, *, at_least: int, partly: bool
 ) -> Iterator[SequentialGroup]:
-    """Yield a group of siblings, unless they run side by side already.
+    """Yield a group of siblings, unless they are too few or run side by side already.
 
     The value of each member is the call that it stands for, None for itself.
     """
+    if len(members) < at_least:
+        return
     starts, ends, total = trace.tree.starts, trace.tree.ends, trace.times.total
     indices = tuple(sorted(members, key=starts.__getitem__))
     steps = list(clusters(trace, indices))
