@@ -18,7 +18,7 @@ from otel_agentprof.model import dialects
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from otel_agentprof.analysis.trace import Trace
 
@@ -47,16 +47,17 @@ def _calls_by_asker(trace: Trace) -> Mapping[int, Mapping[str, int]]:
     for index in trace.tree.top_down:
         if not counted[index] or roles[index] in ("llm", "embedding") or index in background:
             continue
-        _, call_id = dialects.tool_of(spans[index])
+        call_id = dialects.tool_call_id_of(spans[index])
         if call_id is not None and call_id in askers:
             found[askers[call_id]].setdefault(call_id, index)
     return found
 
 
-def _siblings(trace: Trace, asker: int, calls: Iterable[int]) -> dict[int, int | None]:
+def _siblings(trace: Trace, asker: int, calls: Collection[int]) -> dict[int, int | None]:
+    parents = trace.view.parents
+    if len({parents[call] for call in calls}) == 1:  # nothing is wrapped around them
+        return dict.fromkeys(calls)
     chains = [_chain(trace, call) for call in calls]
-    if len({chain[1] for chain in chains}) == 1:
-        return {chain[0]: None for chain in chains}
     common = set(chains[0][1:]).intersection(*(chain[1:] for chain in chains[1:]))
     if not common:
         return {}

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 def findings(trace: Trace, config: Config) -> tuple[Finding, ...]:
     """Return everything that the rules find: by impact, then by saving, then by value."""
     found = merged([finding for rule in RULES for finding in rule(trace, config)])
-    return tuple(sorted((replace(one, impact=_impact(trace, one, config)) for one in found), key=_rank))
+    return tuple(sorted((_weighed(trace, one, config) for one in found), key=_rank))
+
+
+def _weighed(trace: Trace, finding: Finding, config: Config) -> Finding:
+    impact = _impact(trace, finding, config)
+    return finding if impact == finding.impact else replace(finding, impact=impact)
 
 
 def _impact(trace: Trace, finding: Finding, config: Config) -> Impact:

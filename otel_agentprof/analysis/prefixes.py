@@ -82,8 +82,10 @@ def _reuses(
                 sent[identity] = (source if starts[done] - used <= life_ns else done, end)
         heappush(running, (ends[index], index))
         for identity, size in reversed(chains[index]):
-            source, used = sent.get(identity, (-1, 0))
-            if source >= 0 and starts[index] - used <= life_ns:
+            if identity not in sent:
+                continue
+            source, used = sent[identity]
+            if starts[index] - used <= life_ns:
                 yield Reuse(
                     index,
                     source,

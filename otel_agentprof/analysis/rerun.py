@@ -93,7 +93,7 @@ def _scaled(model: Forward, factors: Mapping[int, float], kept_gaps: AbstractSet
     second_gaps = {span: gap for span, (_, gap) in model.second_reads.items()}
     if factors:
         for span, starter in enumerate(model.starters):
-            if starter in factors and span not in kept_gaps:
+            if starter in factors and gaps[span] and span not in kept_gaps:
                 gaps[span] = round(gaps[span] * factors[starter])
         for span, gap in second_gaps.items():
             second_gaps[span] = round(gap * factors.get(model.parents[span], 1))

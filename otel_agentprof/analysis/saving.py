@@ -104,20 +104,11 @@ def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
     return total_usd(trace.costs[index] for index in with_descendants(trace, indices))
 
 
-def usd_by_tokens(trace: Trace, index: int) -> Decimal | None:
-    """Return what the tokens of a call cost by the price table, whatever its span says; None where unknown.
-
-    Only that can be compared with what other tokens would cost.
-    """
-    ledger = trace.ledger
-    if ledger.costs_reported[index] is None and not ledger.run_costs:
-        return trace.costs[index]  # computed before
-    usage = ledger.usage[index]
-    return None if usage is None else usd_with(trace, index, usage)
-
-
 def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = None) -> Decimal | None:
-    """Return what a call would have cost with other tokens, or of another model; None for no known price."""
+    """Return what a call would have cost with other tokens, or of another model; None for no known price.
+
+    Only what its own tokens cost by the price table can be held against it: ``Trace.costs_by_tokens``.
+    """
     return priced(trace.tree, trace.ledger, index, usage, trace.price, model)
 
 

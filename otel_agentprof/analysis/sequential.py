@@ -88,15 +88,11 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
     claimed: set[int] = set()
     for asked in asked_together(trace):
         claimed.update(asked)
-        group = _group(trace, asked, "proven")
-        if len(asked) >= at_least and _is_sequential(group, partly=partly):
-            yield group
+        yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
-            if len(members) >= at_least:
-                group = _group(trace, dict.fromkeys(members), confidence)
-                if _is_sequential(group, partly=partly):
-                    yield group
+            alone = dict.fromkeys(members)
+            yield from _group(trace, alone, confidence, at_least=at_least, partly=partly)
 
 
 def is_transport(trace: Trace, index: int) -> bool:
@@ -207,17 +203,22 @@ def _runs(trace: Trace, siblings: Sequence[int], *, partly: bool) -> Iterator[tu
     yield tuple(run)
 
 
-def _is_sequential(group: SequentialGroup, *, partly: bool) -> bool:
-    return group.steps > 1 and (partly or group.steps == len(group.indices))
+def _group(
+    trace: Trace, members: dict[int, int | None], confidence: Confidence, *, at_least: int, partly: bool
+) -> Iterator[SequentialGroup]:
+    """Yield a group of siblings, unless they are too few or run side by side already.
 
-
-def _group(trace: Trace, members: dict[int, int | None], confidence: Confidence) -> SequentialGroup:
-    """Return a group of siblings; the value of each is the call that it stands for, None for itself."""
+    The value of each member is the call that it stands for, None for itself.
+    """
+    if len(members) < at_least:
+        return
     starts, ends, total = trace.tree.starts, trace.tree.ends, trace.times.total
     indices = tuple(sorted(members, key=starts.__getitem__))
-    calls = tuple(index if (call := members[index]) is None else call for index in indices)
     steps = list(clusters(trace, indices))
-    return SequentialGroup(
+    if len(steps) == 1 or (len(steps) < len(indices) and not partly):
+        return
+    calls = tuple(index if (call := members[index]) is None else call for index in indices)
+    yield SequentialGroup(
         indices=indices,
         calls=calls,
         kind=_kind(trace, calls[0]),

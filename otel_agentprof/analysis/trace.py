@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from otel_agentprof.analysis.costs import charges
+from otel_agentprof.analysis.costs import charges, costs_by_tokens
 from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
@@ -58,6 +58,7 @@ class Trace:
         times: Total, own and critical time of each span.
         operations: Calls of the same kind added up.
         disputes: Sums of money that a run names beside the cost of its calls.
+        barriers: What ``forward`` is, where the path has needed it already.
     """
 
     tree: SpanTree
@@ -69,6 +70,7 @@ class Trace:
     times: Times
     operations: tuple[Operation, ...]
     disputes: tuple[Dispute, ...] = ()
+    barriers: Forward | None = None
 
     @cached_property
     def background(self) -> AbstractSet[int]:
@@ -86,9 +88,14 @@ class Trace:
         return total_usd(self.costs)
 
     @cached_property
+    def costs_by_tokens(self) -> tuple[Decimal | None, ...]:
+        """What the tokens of each call cost by the price table, whatever its span says."""
+        return costs_by_tokens(self.tree, self.ledger, self.price, self.costs)
+
+    @cached_property
     def forward(self) -> Forward:
         """The barriers of the trace, for what-if."""
-        return forward(self.tree, self.view)
+        return forward(self.tree, self.view) if self.barriers is None else self.barriers
 
     @cached_property
     def turns(self) -> Turns:
@@ -151,7 +158,8 @@ def measure(tree: SpanTree, price: Price) -> Trace:
     ledger = count(tree)
     paid, disputes = charges(tree, ledger, price)
     waiting = windows(tree)
-    owners, cuts = path_owners(tree, waiting)
+    barriers = None if waiting.lanes is None else forward(tree, waiting)
+    owners, cuts = path_owners(tree, waiting, barriers)
     path = tuple(map(Stretch, owners, cuts, cuts[1:]))
     return Trace(
         tree=tree,
@@ -163,4 +171,5 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         times=times(tree, path),
         operations=operations(tree, ledger, paid),
         disputes=disputes,
+        barriers=barriers,
     )

@@ -48,5 +48,5 @@ class Turns:
 
     def asked_by(self, span: Span) -> int | None:
         """Return the model call that asked for what a span does; None where that is not known."""
-        _, call_id = dialects.tool_of(span)
+        call_id = dialects.tool_call_id_of(span)
         return None if call_id is None else self.askers.get(call_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import usd_by_tokens, usd_with
+from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.pricing.families import cheaper
@@ -154,7 +154,7 @@ def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
     for index in indices:
         usage, model = trace.ledger.usage[index], trace.ledger.models[index]
         siblings = cheaper(model) if usage is not None and model is not None else ()
-        before = usd_by_tokens(trace, index) if siblings else None
+        before = trace.costs_by_tokens[index] if siblings else None
         if usage is None or before is None:
             continue
         for sibling in siblings:

@@ -10,7 +10,7 @@ from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.prefixes import reuses
-from otel_agentprof.analysis.saving import usd_by_tokens, usd_with
+from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 
@@ -126,7 +126,7 @@ def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | Non
     """Return what other tokens would save; None where the price of some call is not known."""
     savings = []
     for index, usage in changed.items():
-        before = usd_by_tokens(trace, index)
+        before = trace.costs_by_tokens[index]
         after = usd_with(trace, index, usage)
         if before is None or after is None:
             return None

@@ -23,6 +23,7 @@ from otel_agentprof.model.dialects.calls import (
     first_token_s_of,
     is_streamed,
     operation_of,
+    tool_call_id_of,
     tool_of,
 )
 from otel_agentprof.model.dialects.dialect import Dialect
@@ -53,6 +54,7 @@ __all__ = [
     "request_of",
     "response_id_of",
     "role_of",
+    "tool_call_id_of",
     "tool_call_ids_of",
     "tool_of",
     "tool_result_ids_of",

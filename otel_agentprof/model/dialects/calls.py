@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 _NS_PER_S: Final = 1e9
+_FIRST_TOKEN: Final = frozenset({*KEYS["first_token_s"], *KEYS["first_token_ms"], *KEYS["first_token_at"]})
 _WITHOUT_UNIT: Final = "gen_ai.server.time_to_first_token"
 
 
 def tool_of(span: Span) -> tuple[str, str | None]:
     """Return the name of the tool that a tool span ran, and the id of the call where it is known."""
-    attributes = span.attributes
-    return first_text(attributes, KEYS["tool"]) or span.name, first_text(attributes, KEYS["call"])
+    return first_text(span.attributes, KEYS["tool"]) or span.name, tool_call_id_of(span)
+
+
+def tool_call_id_of(span: Span) -> str | None:
+    """Return the id of the tool call that a span makes, None where it is not known."""
+    return first_text(span.attributes, KEYS["call"])
 
 
 def operation_of(span: Span, role: Role) -> str:
@@ -75,6 +80,8 @@ def first_token_s_of(span: Span) -> float | None:
 
     A value that cannot be true, being longer than the call, is taken for milliseconds, else left out.
     """
+    if not span.events and _FIRST_TOKEN.isdisjoint(span.attributes):
+        return None  # as nearly always
     found = _written_first_token(span) or _marked_first_token(span)
     if not found or span.end_ns is None:
         return found or None

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.model.dialects.calls import tool_of
-from otel_agentprof.model.dialects.reading import read
-from otel_agentprof.model.dialects.values import parsed
+from otel_agentprof.model.dialects.table import KEYS
+from otel_agentprof.model.dialects.values import first_text, parsed
 
 if TYPE_CHECKING:
     from otel_agentprof.model.span import Span
@@ -82,6 +82,7 @@ _OUTLINE: Final = frozenset({"role", "type", "id", "name", "finish_reason", "too
 _MASK, _MASKED_OBJECT = "REDACTED", "<not serializable>"
 _CUT: Final = ("...", "\u2026")
 _ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr)
 _MOST_NODES: Final = 1_000  # that are looked at for something said
 _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
@@ -124,19 +125,24 @@ def request_of(span: Span, role: Role) -> Request:
     if role not in semconv.LEAF_ROLES:
         return Request(fingerprint)
     written = attributes.get(semconv.PROMPT_CHAIN)
-    parts = _prompt(span) if fingerprint is None or written is None else []
-    if fingerprint is None and parts:
+    chain = _chain(_prompt(span)) if fingerprint is None or written is None else ()
+    if fingerprint is None and chain:
         settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
         if settings is not None:
-            fingerprint = _hash(role, read(span).model or "", settings, *parts)
+            model = first_text(attributes, KEYS["model"]) or ""
+            # The last part of the chain tells the whole prompt.
+            fingerprint = f"{chain[-1][0]} {role} {settings} {model}"
     if written is not None:
-        return Request(fingerprint, _written_chain(written, attributes.get(semconv.PROMPT_SIZES)))
-    return Request(fingerprint, _chain(parts))
+        chain = _written_chain(written, attributes.get(semconv.PROMPT_SIZES))
+    return Request(fingerprint, chain)
 
 
 def _tool_fingerprint(span: Span) -> str | None:
     arguments = _arguments(span.attributes)
-    return None if arguments is None else _hash("tool", tool_of(span)[0], arguments)
+    if arguments is None:
+        return None
+    asked = f"{arguments} {tool_of(span)[0]}"  # no name goes on where a document ends
+    return f"content:{blake2b(_bytes(asked), digest_size=16).hexdigest()}"
 
 
 def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
@@ -144,7 +150,7 @@ def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
     size = 0
     prefix = blake2b(digest_size=8)
     for part in parts:
-        prefix.update(_bytes(part))
+        prefix.update(_bytes(f"{len(part)}:{part}"))
         size += len(part)
         chain.append((f"content:{prefix.hexdigest()}", size))
     return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
@@ -242,7 +248,7 @@ def _is_told(message: Any) -> bool:
         blocks = message.get(name)
         if blocks and isinstance(blocks, list | tuple):
             return all(map(_says_something, blocks))
-    return _says_something(message)
+    return isinstance(message.get("content"), str) or _says_something(message)
 
 
 def _says_something(node: Any) -> bool:
@@ -266,14 +272,10 @@ def _is_content(name: Any) -> bool:
 
 def _canonical(value: Any) -> str | None:
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
         return None
 
 
-def _hash(*parts: str) -> str:
-    return f"content:{blake2b(_bytes(*parts), digest_size=16).hexdigest()}"
-
-
-def _bytes(*parts: str) -> bytes:
-    return "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -64,7 +64,7 @@ def tool_call_ids_of(span: Span) -> tuple[str, ...]:
     ids = texts(attributes.get(semconv.TOOL_CALL_IDS))
     if not ids:
         ids = tuple(
-            str(attributes[key]) for key in attributes if key.endswith("id") and _FLAT_CALL.fullmatch(key)
+            [str(attributes[key]) for key in attributes if key.endswith("id") and _FLAT_CALL.fullmatch(key)]
         )
     for key in () if ids else filter(attributes.__contains__, _ANSWERS):
         ids = tuple(_ids(_content(attributes.get(key)), _call_id))

@@ -97,7 +97,7 @@ def usage_of(attributes: Mapping[str, Any], plan: Plan) -> TokenUsage | None:
         return None
     if not plan.details:
         return TokenUsage(taken or 0, made or 0)
-    *parts, total = (first_count(attributes, keys) if keys else None for keys in plan.details)
+    *parts, total = [first_count(attributes, keys) if keys else None for keys in plan.details]
     return _usage(taken or 0, made or 0, parts, total, is_exclusive=False)
 
 
@@ -163,9 +163,9 @@ def _figures(found: Mapping[Any, Any]) -> tuple[dict[str, int], bool]:
 def _usage(
     taken: int, made: int, parts: list[int | None], total: int | None, *, is_exclusive: bool
 ) -> TokenUsage:
-    cache_read, cache_write, reasoning, hour, audio_input, audio_output, audio_cache_read = (
+    cache_read, cache_write, reasoning, hour, audio_input, audio_output, audio_cache_read = [
         part or 0 for part in parts
-    )
+    ]
     cached = cache_read + cache_write
     if cached and _is_without_cached(taken, made, cached, total, by_default=is_exclusive):
         taken += cached
