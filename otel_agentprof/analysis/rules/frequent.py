@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
@@ -12,35 +12,41 @@ from otel_agentprof.analysis.sequential import is_transport
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
+
+_MOST: Final = 4  # operations for which a saving of time is computed: each is a run of the whole trace
 
 
 def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations that are called very often."""
-    for operation in trace.operations:
-        indices = [index for index in operation.indices if not is_transport(trace, index)]
-        if len(indices) <= config.max_calls:
-            continue
+    frequent = [(operation.name, _own_calls(trace, operation)) for operation in trace.operations]
+    frequent = [(name, indices) for name, indices in frequent if len(indices) > config.max_calls]
+    frequent.sort(key=lambda item: -_total_ns(trace, item[1]))
+    for place, (name, indices) in enumerate(frequent):
         beyond = indices[config.max_calls :]
-        total_ns = sum(trace.times.total[index] for index in indices)
+        without = f"without the calls beyond {config.max_calls:,}"
+        is_computed = place < _MOST
         yield Finding(
             rule="too_many_calls",
-            title=f"{operation.name} is called {len(indices):,} times",
-            component=operation.name,
+            title=f"{name} is called {len(indices):,} times",
+            component=name,
             metric="call_count",
             value=float(len(indices)),
             threshold=float(config.max_calls),
             suggestion=(
-                f"The calls add up to {wording.duration(total_ns)}. "
+                f"The calls add up to {wording.duration(_total_ns(trace, indices))}. "
                 "Batch them, cache answers that repeat, or stop the loop earlier."
             ),
             span_ids=trace.ids(indices),
-            saving_ns=if_removed(trace, beyond),
+            saving_ns=if_removed(trace, beyond) if is_computed else None,
             saving_usd=usd_of(trace, beyond),
-            derivation=f"this run again without the calls beyond {config.max_calls:,}",
+            derivation=f"this run again {without}"
+            if is_computed
+            else f"cost {without}; time only computed for the {_MOST} operations that take longest",
         )
 
 
@@ -77,3 +83,11 @@ def _after_round(trace: Trace, agent: int, number: int) -> list[int]:
     starts, calls = trace.tree.starts, trace.iterations[agent]
     since, before = starts[calls[number]], calls[:number]
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
+
+
+def _own_calls(trace: Trace, operation: Operation) -> list[int]:
+    return [index for index in operation.indices if not is_transport(trace, index)]
+
+
+def _total_ns(trace: Trace, indices: Iterable[int]) -> int:
+    return sum(map(trace.times.total.__getitem__, indices))

@@ -127,3 +127,17 @@ def test_rounds_beyond_the_limit_save_all_that_was_done_in_them() -> None:
     assert (looping.saving_ns, looping.saving_usd) == (8 * SECOND, Decimal("0.07"))
     assert looping.derivation == "this run again without the rounds beyond 1"
     assert looping.span_ids == ids(1)
+
+
+def test_time_is_computed_for_the_frequent_operations_that_take_longest() -> None:
+    rows = "\n".join(
+        f"  t{number}  |{'-' * number}|  role=tool\n  t{number}  ||  role=tool" for number in range(5)
+    )
+    tree = draw(f"agent |-------|  role=agent\n{rows}")
+
+    found = found_by("too_many_calls", tree, Config(max_calls=1, sequential_group=9))
+
+    assert {one.component for one in found if one.saving_ns is None} == {"t0"}
+    assert [one.derivation for one in found if one.component == "t0"] == [
+        "cost without the calls beyond 1; time only computed for the 4 operations that take longest"
+    ]
