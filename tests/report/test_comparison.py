@@ -259,6 +259,15 @@ def test_runs_that_one_side_lacks_are_told() -> None:
     ]
 
 
+def test_each_kind_of_run_has_a_part_of_its_own() -> None:
+    reports = [*run_reports(1), *(replace(one, root_name="other") for one in run_reports(1))]
+
+    written = comparison_text.render(compare(reports, reports), width=80, color=False)
+
+    assert written.index("other: 1 run in A") < written.index("research task: 1 run in A")
+    assert written.count("No difference") == 2
+
+
 def test_two_sets_without_a_common_run_are_told_apart() -> None:
     first = [*run_reports(1), *(replace(one, root_name="other") for one in run_reports(1))]
     second = [replace(one, root_name="third") for one in run_reports(1)]
