@@ -24,7 +24,7 @@ class Diff:
     A and B are sources as for `agentprof report`. Runs are matched by the name of their
     root, spans by their names from the root on and by occurrence; numbers, run ids and
     uuids in names do not matter. Several runs are compared by their medians, with a word
-    on whether chance would explain the difference (that takes four runs on each side).
+    on whether chance would explain the difference (four runs on each side are enough).
 
         agentprof diff before.jsonl after.jsonl --fail-if 'duration>10%' --fail-if 'cost>$0.01'
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from otel_agentprof.analysis.quantiles import LEVEL
@@ -86,6 +86,15 @@ class Recurring:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteCount:
+    """Something that makes figures less certain, in how many runs, and how one of them says it."""
+
+    code: str
+    runs: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """One trace in one line; ``tokens`` is None where they are unknown."""
 
@@ -114,6 +123,7 @@ class Aggregate:
         by_role: Time on the critical paths; adds up, with ``outside_ns``, to ``total_ns``.
         by_run: Runs by the name of their root.
         findings: By impact, then by saving, then by the number of runs.
+        notes: What makes figures less certain, most runs first.
         slowest: A few traces, the slowest first.
         dearest: Likewise, by what is known of their cost.
         traces: All of them, in order of start, where they are few; else empty.
@@ -138,6 +148,7 @@ class Aggregate:
     by_operation: tuple[Group, ...]
     by_model: tuple[Group, ...]
     findings: tuple[Recurring, ...]
+    notes: tuple[NoteCount, ...]
     slowest: tuple[Brief, ...]
     dearest: tuple[Brief, ...]
     traces: tuple[Brief, ...]
@@ -165,6 +176,7 @@ class Aggregate:
             "by_operation": [_group(group, self.total_ns) for group in self.by_operation],
             "by_model": [_group(group, self.total_ns) for group in self.by_model],
             "findings": [_recurring(found) for found in self.findings],
+            "data_quality": [asdict(note) for note in self.notes],
             "slowest": [_brief(trace) for trace in self.slowest],
             "dearest": [_brief(trace) for trace in self.dearest],
         }

@@ -42,6 +42,8 @@ def render(found: Aggregate) -> str:
     if found.runs:
         blocks.append(tables.INTERVALS)
     blocks += _findings(found)
+    if found.notes:
+        blocks += ["### Notes on the data", "\n".join(f"- {prose(note)}" for note in tables.notes(found))]
     for title, briefs in (
         ("Traces", found.traces),
         ("Slowest traces", () if found.traces else found.slowest),

@@ -180,6 +180,14 @@ def recurrence(found: Recurring, runs: int) -> str:
     return f"in {found.runs:,} of {text.plural(runs, 'run')} ({text.percent(found.runs, runs)}){saves}"
 
 
+def notes(found: Aggregate) -> list[str]:
+    """Return a sentence for each thing that makes figures less certain."""
+    return [
+        f"in {note.runs:,} of {text.plural(found.runs, 'run')}, such as: {note.message}"
+        for note in found.notes
+    ]
+
+
 def money(known: Decimal | None, *, is_whole: bool) -> str:
     """Return a cost; a plus sign says that a part is unknown."""
     return text.UNKNOWN if known is None else text.money(known) + ("" if is_whole else "+")

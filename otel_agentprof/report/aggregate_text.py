@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS: Final = 12
 _MOST_FINDINGS: Final = 10
+_MOST_NOTES: Final = 8
 _ROOMY: Final = 60
 _BRAND: Final = "  agentprof aggregate"
 _FACT_INDENT: Final = " " * 12
@@ -45,6 +46,7 @@ def render(found: Aggregate, *, width: int, color: bool, ascii: bool = False) ->
         sheet.add()
         sheet.add_wrapped(tables.INTERVALS, indent="  ", first=(("  ", ""),), style="dim")
     _add_findings(sheet, found.findings, found.runs)
+    _add_notes(sheet, tables.notes(found))
     if found.traces:
         _add_traces(sheet, "Traces", found.traces)
     else:
@@ -78,6 +80,15 @@ def _add_findings(sheet: Sheet, findings: tuple[Recurring, ...], runs: int) -> N
         sheet.add_wrapped(f"such as: {text.clean(found.title)}", indent=_FINDING_INDENT, style="dim")
     sheet.add_rest(len(findings) - _MOST_FINDINGS)
     sheet.add_wrapped(tables.ADDING, indent="  ", first=(("  ", ""),), style="dim")
+
+
+def _add_notes(sheet: Sheet, notes: list[str]) -> None:
+    if not notes:
+        return
+    sheet.add_title("Notes on the data")
+    for note in notes[:_MOST_NOTES]:
+        sheet.add_wrapped(text.clean(note), indent="    ", first=(("  - ", ""),), style="dim")
+    sheet.add_rest(len(notes) - _MOST_NOTES)
 
 
 def _add_traces(sheet: Sheet, title: str, briefs: tuple[Brief, ...]) -> None:

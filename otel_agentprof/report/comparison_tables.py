@@ -20,7 +20,7 @@ NOISE: Final = (
     "comparisons (rank-sum test; its interval assumes that B is A, shifted)."
 )
 TOO_FEW: Final = (
-    "Whether chance explains a difference cannot be told from so few runs: it takes 4 on each side."
+    "Whether chance explains a difference cannot be told from so few runs; 4 on each side are enough."
 )
 _TOTALS: Final = (
     ("duration", "duration"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.report import headline, text
-from otel_agentprof.report.aggregate import Aggregate, Brief
+from otel_agentprof.report.aggregate import Aggregate, Brief, NoteCount
 from otel_agentprof.report.tallies import Findings, Money, Tally, groups, spread
 from otel_agentprof.semconv import ROLES, Role
 
@@ -59,6 +59,7 @@ class _Gathering:
         self.by_operation: _Tallies = defaultdict(Tally)
         self.by_model: _Tallies = defaultdict(Tally)
         self.findings = Findings()
+        self.notes: dict[str, NoteCount] = {}
 
     def add(self, report: Report) -> None:
         """Take what is needed of one report."""
@@ -78,6 +79,9 @@ class _Gathering:
         for row in report.waterfall:
             self._add_row(number, row, agents)
         self.findings.add(report.findings)
+        for code, message in {note.code: note.message for note in report.data_quality}.items():
+            known = self.notes.get(code, NoteCount(code, 0, message))
+            self.notes[code] = NoteCount(code, known.runs + 1, min(known.message, message))
 
     def frozen(self) -> Aggregate:
         """Return the figures."""
@@ -112,6 +116,7 @@ class _Gathering:
             by_operation=groups(self.by_operation),
             by_model=groups(self.by_model),
             findings=self.findings.frozen(),
+            notes=tuple(sorted(self.notes.values(), key=lambda note: (-note.runs, note.code))),
             slowest=tuple(nsmallest(_NAMED_TRACES, traces, key=_slow_first)),
             dearest=tuple(
                 nsmallest(_NAMED_TRACES, (trace for trace in traces if trace.cost_usd), key=_dear_first)

@@ -7,9 +7,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from report_samples import report, row
+
 from otel_agentprof import semconv
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.model import Span, SpanTree
+from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.report.build import build
 
 if TYPE_CHECKING:
@@ -89,6 +92,11 @@ def run_spans(
 def run_reports(count: int, **changes: Any) -> list[Report]:
     """Return reports whose findings are made by hand, so that no rule decides about these tests."""
     return [_run_report(number, **changes) for number in range(count)]
+
+
+def priced(cost: str | None, tokens: int = 10) -> Report:
+    """Return the report of one call; its cost is unknown if it is None."""
+    return report([row(0, "chat m", "llm", 0, 100, (0, 100), usage=TokenUsage(tokens, 5), cost=cost)])
 
 
 def _run_report(number: int, **changes: Any) -> Report:

@@ -22,7 +22,7 @@ from otel_agentprof.report import aggregate_markdown, aggregate_text, folded, te
 from otel_agentprof.report.aggregate_tables import facts, interval, title
 from otel_agentprof.report.build import build
 from otel_agentprof.report.gathering import aggregate
-from otel_agentprof.report.report import Report
+from otel_agentprof.report.report import DataQuality, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,6 +205,21 @@ def test_failed_runs_are_those_whose_root_failed() -> None:
     ]
 
     assert aggregate(reports).failed_runs == 1
+
+
+def test_what_makes_figures_less_certain_is_told_once_with_the_number_of_runs() -> None:
+    (one,) = run_reports(1)
+    noted = replace(one, data_quality=(DataQuality("lost", "b 2"), DataQuality("late", "c")))
+    other = replace(one, data_quality=(DataQuality("lost", "a 1"),))
+
+    found = aggregate([noted, other, one])
+
+    assert [(note.code, note.runs, note.message) for note in found.notes] == [
+        ("lost", 2, "a 1"),
+        ("late", 1, "c"),
+    ]
+    assert "- in 2 of 3 runs, such as: a 1" in aggregate_text.render(found, width=80, color=False)
+    assert "- in 2 of 3 runs, such as: a 1" in aggregate_markdown.render(found)
 
 
 def test_few_traces_are_listed_and_of_many_the_slowest_and_the_dearest() -> None:
