@@ -102,23 +102,16 @@ class RateCard:
             or (audio_in and written) or (audio_out and reasoning)
         ):  # fmt: skip
             return _cost_of_overlap(self, usage, rates)
-        times, plus = EXACT.multiply, EXACT.fma  # to enter the context would take longer than these
-        for_input = plus(fresh, rates.input, rates.request)
-        for_read = times(cached, rates.cache_read)
-        for_output = times(said, rates.output)
-        if self.has_audio:
-            for_input = plus(fresh_audio, rates.audio_input, for_input)
-            for_read = plus(audio_read, rates.audio_cache_read, for_read)
-            for_output = plus(audio_out, rates.audio_output, for_output)
-        return Cost(
-            for_input,
-            for_read,
-            plus(written_5m, rates.cache_write, times(written_1h, rates.cache_write_1h)),
-            for_output,
-            times(reasoning, rates.reasoning),
-            "local",
-            self.table,
-        )
+        with localcontext(EXACT):
+            return Cost(
+                fresh * rates.input + fresh_audio * rates.audio_input + rates.request,
+                cached * rates.cache_read + audio_read * rates.audio_cache_read,
+                written_5m * rates.cache_write + written_1h * rates.cache_write_1h,
+                said * rates.output + audio_out * rates.audio_output,
+                reasoning * rates.reasoning,
+                "local",
+                self.table,
+            )
 
 
 def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | None:
