@@ -124,6 +124,15 @@ def test_the_report_comes_also_after_an_exception(tmp_path: Path) -> None:
     assert "otel_agentprof" not in ours.stderr.partition("run app.py ")[0]
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """A shell's background job ignores ctrl-C, and so would the programs that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_reaches_the_program_and_the_report_comes(
     tmp_path: Path, number: signal.Signals, code: int
