@@ -93,11 +93,12 @@ def _state(value: Any, name: str, *, keeps_private: bool) -> Any:
         return identity_of(value)
     if isinstance(value, Enum):
         return value.value
-    if hasattr(value, "__pydantic_fields_set__"):
+    kind = value.__class__  # asked instead of the object, whose own __getattr__ might do anything
+    if hasattr(kind, "__pydantic_fields_set__"):
         state = {**value.__dict__, **(value.__pydantic_extra__ or {})}
         private = value.__pydantic_private__ if keeps_private else None
         return {**state, "__private__": private} if private else state
-    if hasattr(value, "__dataclass_fields__"):
+    if hasattr(kind, "__dataclass_fields__"):
         return {field: getattr(value, field) for field in value.__dataclass_fields__}
     if name in _BY_TEXT:
         return str(value)
