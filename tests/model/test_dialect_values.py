@@ -211,6 +211,12 @@ def test_the_total_decides_what_the_input_holds(taken: int, total: int, input_to
     assert usage == TokenUsage(input_tokens, 10, 40)
 
 
+def test_a_text_of_nothing_but_quotes_gives_way_to_the_next() -> None:
+    assert values.first_text({"a": '""', "b": "x"}, ("a", "b")) == "x"
+    assert values.first_text({"a": '""'}, ("a",)) is None
+
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
