@@ -216,7 +216,6 @@ def test_a_text_of_nothing_but_quotes_gives_way_to_the_next() -> None:
     assert values.first_text({"a": '""'}, ("a",)) is None
 
 
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
