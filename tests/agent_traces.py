@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +91,8 @@ def _ours(kind: str, name: str, place: int, chance: random.Random) -> Attributes
             "agentprof.tool_call.ids": (f"call_{place + 1}", f"call_{place + 2}"),
             "agentprof.tool_result.ids": (f"call_{place - 3}", f"call_{place - 2}"),
             "agentprof.request.fingerprint": f"{place:032x}",
-            "agentprof.prompt.chain": json.dumps([f"{part:016x}" for part in _parts(place)]),
-            "agentprof.prompt.sizes": json.dumps([2_000 * (part + 1) for part in _parts(place)]),
+            "agentprof.prompt.chain": " ".join(f"{part:016x}" for part in _parts(place)),
+            "agentprof.prompt.sizes": " ".join(str(2_000 * (part + 1)) for part in _parts(place)),
             "agentprof.cost.total": (taken * 2.5 + made * 10) / 1e6,
             "agentprof.cost.currency": "USD",
             "agentprof.cost.source": "local",

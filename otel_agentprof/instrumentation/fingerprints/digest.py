@@ -90,8 +90,8 @@ def digest(arguments: Mapping[str, Any], reading: Reading, key: bytes, budget: B
     found: dict[str, Any] = {semconv.REQUEST_FINGERPRINT: whole.hexdigest()}
     if chain:
         # As text: the SDK makes 7 calls on the user's thread for each pair of elements of two lists.
-        found[semconv.PROMPT_CHAIN] = str(_ends(chain)).replace("'", '"')
-        found[semconv.PROMPT_SIZES] = str(_ends(sizes))
+        found[semconv.PROMPT_CHAIN] = " ".join(_ends(chain))
+        found[semconv.PROMPT_SIZES] = " ".join(map(str, _ends(sizes)))
     return found
 
 

@@ -157,12 +157,21 @@ def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
 
 
 def _written_chain(chain: Any, sizes: Any) -> tuple[tuple[str, int], ...]:
-    parts = parsed(chain) if isinstance(chain, str) else chain
-    counts = parsed(sizes) if isinstance(sizes, str) else sizes
-    if not isinstance(parts, list | tuple) or not isinstance(counts, list | tuple):
+    """Return what our own spans tell: words in a text, or lists."""
+    if isinstance(chain, str) and isinstance(sizes, str):
+        parts: Any = chain.split()
+        try:
+            counts: Any = list(map(int, sizes.split()))
+        except ValueError:
+            return ()
+    elif isinstance(chain, list | tuple) and isinstance(sizes, list | tuple):
+        parts, counts = chain, sizes
+        if set(map(type, parts)) != {str} or set(map(type, counts)) != {int}:
+            return ()
+    else:
         return ()
-    is_sound = set(map(type, parts)) == {str} and set(map(type, counts)) == {int} and min(counts) >= 0
-    return tuple(zip(parts, counts, strict=True)) if is_sound and len(parts) == len(counts) else ()
+    is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
+    return tuple(zip(parts, counts, strict=True)) if is_sound else ()
 
 
 def _arguments(attributes: Mapping[str, Any]) -> str | None:
