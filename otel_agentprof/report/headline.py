@@ -63,12 +63,6 @@ def known_usd(report: Report) -> Decimal | None:
     return report.cost_usd
 
 
-def short_cost(report: Report) -> str:
-    """Return the cost in one word; a plus sign says that a part is unknown."""
-    known = cost(report).split(" ", maxsplit=1)[0]
-    return f"{known}+" if report.unpriced_models and known != text.UNKNOWN else known
-
-
 def tokens(report: Report) -> str:
     """Return input and output tokens with their parts: cached, cache-written, reasoning."""
     if are_tokens_missing(report):
