@@ -18,9 +18,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_agentprof import __version__, config, pricing
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
-from otel_agentprof.instrumentation import fingerprints, tracing
+from otel_agentprof.instrumentation import fingerprints, libraries, tracing
 from otel_agentprof.instrumentation.engine import Engine
-from otel_agentprof.instrumentation.providers import PROVIDERS
 from otel_agentprof.instrumentation.registry import REGISTRY
 from otel_agentprof.instrumentation.tools import step
 from otel_agentprof.processor import AgentProfSpanProcessor
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-    from otel_agentprof.instrumentation.spec import ProviderSpec
+    from otel_agentprof.instrumentation.libraries import Library
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.processor import Watch
@@ -114,9 +113,9 @@ def instrument(
     capture_content: bool | None = None,
     on_report: Callable[[Report], object] | None = None,
 ) -> Instrumentation:
-    """Patch every LLM client that is installed, so that each call becomes one span with tokens and cost.
+    """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
 
-    A client that is imported later is patched then; objects made before are covered. Nothing is sent
+    A library that is imported later is patched then; objects made before are covered. Nothing is sent
     anywhere unless the ``OTEL_*`` variables, or a provider of yours, say where. A second call changes nothing
     and returns the first one's handle.
 
@@ -126,8 +125,8 @@ def instrument(
     Args:
         tracer_provider: Where the spans go; by default the global provider, or a new one if there is none.
         meter_provider: Where the metrics go; by default the global one. Without one there are no metrics.
-        include: Names of the only clients to patch, such as ``["openai"]``.
-        exclude: Names of clients to leave alone.
+        include: Names of the only libraries to instrument, such as ``["openai", "langchain"]``.
+        exclude: Names of libraries to leave alone.
         capture_content: Put prompts and answers on the spans. None: as
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says; False forbids it.
         on_report: Called with the Report of each finished trace, on a thread of ours.
@@ -136,13 +135,13 @@ def instrument(
         The handle; also a context manager that takes everything back.
 
     Raises:
-        AgentProfError: For a name in ``include`` or ``exclude`` that no client has.
+        AgentProfError: For a name in ``include`` or ``exclude`` that no library has.
     """
     with _lock:
         if _Process.active is not None:
             _Process.borrowed = None  # it stays, whatever becomes of the profile that brought it
             return _Process.active
-        providers = chosen_providers(include, exclude)
+        chosen = chosen_libraries(include, exclude)
         if config.is_sdk_disabled():
             return Instrumentation(None, None)
         settings = Config.from_env(capture_content=capture_content)
@@ -157,7 +156,7 @@ def instrument(
         tracing.use(provider, capture_content=settings.capture_content)
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
-        REGISTRY.patch(engine, providers)
+        REGISTRY.patch(engine, chosen)
         pricing.load_in_background()  # last: its thread competes with this one
         _Process.active = Instrumentation(engine, processor)
         if on_report is not None:  # a processor of the user's own may have a callback already
@@ -316,23 +315,25 @@ def _end_profile() -> None:
         borrowed.uninstrument()
 
 
-def chosen_providers(
-    include: Iterable[str] | None = None, exclude: Iterable[str] = ()
-) -> Sequence[ProviderSpec]:
-    """Return the clients to patch: those asked for, without those that the environment switches off."""
-    known = {provider.name for provider in PROVIDERS}
-    wanted, unwanted = known if include is None else set(include), set(exclude)
-    if unknown := sorted((wanted | unwanted) - known):
+def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Sequence[Library]:
+    """Return the libraries to instrument: those asked for, without those that the environment switches off.
+
+    Raises:
+        AgentProfError: For a name that no library has.
+    """
+    known = libraries.known()
+    wanted, unwanted = set(known) if include is None else set(include), set(exclude)
+    if unknown := sorted((wanted | unwanted) - set(known)):
         raise AgentProfError(
-            f"unknown client {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
+            f"unknown library {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
         )
     disabled = config.disabled_instrumentations()
     if "*" in disabled:
         return ()
     return [
-        provider
-        for provider in PROVIDERS
-        if provider.name in wanted - unwanted and f"agentprof_{provider.name}" not in disabled
+        library
+        for library in known.values()
+        if library.name in wanted - unwanted and f"agentprof_{library.name}" not in disabled
     ]
 
 

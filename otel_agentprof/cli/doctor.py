@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-_LABEL: Final = 12
+_LABEL: Final = 16
+_TITLES: Final = {
+    "provider": "LLM clients",
+    "framework": "Agent frameworks",
+    "toolkit": "Tools and retrieval",
+    "entry point": "Registered by other packages",
+}
 
 
 class Doctor:
     """Show what is installed, what agentprof patches, and where the spans go.
 
-    Imports the clients that are installed and looks at them; calls nobody and sends nothing.
+    Imports the libraries that are installed and looks at them; calls nobody and sends nothing.
     """
 
     name: ClassVar[str] = "doctor"
@@ -44,10 +50,16 @@ class Doctor:
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     for label, text in facts["versions"].items():
         yield f"  {label:{_LABEL}} {text}"
-    yield from _titled("Clients", [])
-    for client in facts["clients"]:
-        yield f"  {client['name']:{_LABEL}} {client['version'] or 'not installed'} ({client['supported']})"
-        yield from (f"    {note}" for note in client["notes"])
+    for kind, title in _TITLES.items():
+        rows = [row for row in facts["libraries"] if row["kind"] == kind]
+        shown = [row for row in rows if row["version"] is not None or row["notes"]]
+        if rows:
+            yield from _titled(title, [])
+        for row in shown:
+            yield f"  {row['name']:{_LABEL}} {row['version'] or '?'} ({row['supported']})"
+            yield from (f"    {note}" for note in row["notes"])
+        if absent := [row["name"] for row in rows if row not in shown]:
+            yield f"  not installed: {', '.join(absent)}"
     others = [f"{other['name']} {other['version']}: {other['advice']}" for other in facts["others"]]
     yield from _titled("Other packages that make spans for the same calls", others or ["none"])
     yield from _titled("Spans go to", facts["destination"])

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import platform
 import sys
-from collections import Counter
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
-from opentelemetry.sdk.trace import TracerProvider
-
-from otel_agentprof import __version__, api, config, pricing
+from otel_agentprof import __version__, config, pricing
+from otel_agentprof.cli import library_check
 from otel_agentprof.errors import UnknownPriceError
-from otel_agentprof.instrumentation.engine import Engine
-from otel_agentprof.instrumentation.providers import PROVIDERS
-from otel_agentprof.instrumentation.registry import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from otel_agentprof.instrumentation.registry import State, Target
-    from otel_agentprof.instrumentation.spec import ProviderSpec
 
 _OTHERS: Final = (  # distributions that trace the calls of these clients; exact names, as pip knows them
     "opentelemetry-instrumentation-openai",
@@ -52,7 +42,7 @@ def facts() -> dict[str, Any]:
             "OTel API": _version("opentelemetry-api") or "missing",
             "OTel SDK": _version("opentelemetry-sdk") or "missing",
         },
-        "clients": [_client(spec, targets) for spec, targets in _patched()],
+        "libraries": list(library_check.rows()),
         "others": [
             {"name": name, "version": version, "advice": _ADVICE}
             for name in _OTHERS
@@ -65,74 +55,6 @@ def facts() -> dict[str, Any]:
             for name, value, problem in config.variables()
         ],
     }
-
-
-def _patched() -> Iterator[tuple[ProviderSpec, list[Target]]]:
-    """Patch as ``instrument()`` would, look, and take it back."""
-    if config.is_sdk_disabled():
-        yield from ((spec, []) for spec in PROVIDERS)
-        return
-    chosen = api.chosen_providers()
-    REGISTRY.patch(Engine(TracerProvider(shutdown_on_exit=False), version=__version__), chosen)
-    try:
-        for spec in chosen:
-            _import_all(spec)
-        targets = REGISTRY.targets()
-    finally:
-        REGISTRY.unpatch()
-    for spec in PROVIDERS:
-        yield spec, [target for target in targets if target.provider == spec.name]
-
-
-def _import_all(spec: ProviderSpec) -> None:
-    for path in dict.fromkeys(path.partition(":")[0] for call in spec.calls for path in call.targets):
-        try:
-            importlib.import_module(path)
-        except Exception:  # noqa: BLE001, S112 - a client that is missing, broken or lacks an extra: its methods stay "waiting"
-            continue
-
-
-def _client(spec: ProviderSpec, targets: list[Target]) -> dict[str, Any]:
-    version = _version(spec.name)
-    states = Counter(target.state for target in targets)
-    return {
-        "name": spec.name,
-        "version": version,
-        "supported": spec.distribution,
-        "methods": dict(states),
-        "notes": list(_notes(spec, version, targets, states)),
-    }
-
-
-def _notes(
-    spec: ProviderSpec, version: str | None, targets: list[Target], states: Counter[State]
-) -> Iterator[str]:
-    if version is None:
-        return
-    if get_dependency_conflicts([spec.distribution]):
-        yield "this version is not known to work"
-    if not targets:
-        yield "left alone: OTEL_SDK_DISABLED or OTEL_PYTHON_DISABLED_INSTRUMENTATIONS says so"
-    if states["patched"]:
-        yield f"patched: {states['patched']} methods"
-    for owner in sorted({target.detail for target in targets if target.state == "foreign"}):
-        methods = [target.path.partition(":")[2] for target in targets if target.detail == owner]
-        yield f"wrapped by {owner} and left to it: {', '.join(methods)}"
-    if states["missing"]:
-        yield f"not in this version: {states['missing']} methods"
-    if states["waiting"]:
-        yield f"not importable here, perhaps an extra is not installed: {states['waiting']} methods"
-    yield from _native(spec)
-
-
-def _native(spec: ProviderSpec) -> Iterator[str]:
-    if spec.native_switch is None:
-        return
-    variable, off = spec.native_switch
-    if (chosen := config.value_of(variable)) is None:
-        yield f"can trace itself: switched off by {variable}={off} while we are on"
-    elif chosen != off:
-        yield f"traces itself, as {variable}={chosen} asks: its own spans are used"
 
 
 def _destination() -> Iterator[str]:

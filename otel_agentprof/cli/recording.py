@@ -52,7 +52,7 @@ def begin(path: str) -> None:
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         pricing.load_in_background()
-        REGISTRY.patch(engine, api.chosen_providers())
+        REGISTRY.patch(engine, api.chosen_libraries())
 
     api.instrument_beneath(patch)
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import Status, StatusCode
 
-from otel_agentprof import pricing, semconv
-from otel_agentprof.instrumentation import content, fingerprints
+from otel_agentprof import semconv
+from otel_agentprof.instrumentation import content, figures, fingerprints
 from otel_agentprof.instrumentation.spec import Reply, StreamedText
-from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,25 +20,9 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.metrics import CallMetrics
     from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
-    from otel_agentprof.model.cost import Cost
+    from otel_agentprof.model.tokens import TokenUsage
 
 _SCALARS: Final = frozenset({str, int, float, bool})
-_USAGE_PARTS: Final = (  # as TokenUsage orders them, after input and output
-    semconv.USAGE_CACHE_READ,
-    semconv.USAGE_CACHE_WRITE,
-    semconv.USAGE_REASONING,
-    semconv.CACHE_WRITE_1H,
-    semconv.USAGE_AUDIO_INPUT,
-    semconv.USAGE_AUDIO_OUTPUT,
-    semconv.USAGE_AUDIO_CACHE_READ,
-)
-_COST_PARTS: Final = (  # as Cost orders them
-    semconv.COST_INPUT,
-    semconv.COST_CACHE_READ,
-    semconv.COST_CACHE_WRITE,
-    semconv.COST_OUTPUT,
-    semconv.COST_REASONING,
-)
 
 
 class Call:
@@ -100,7 +83,7 @@ class Call:
         self.idle_s = 0.0
         self.is_over = False
         self.is_reading = False
-        self.streams = spec.deferred_request is not None
+        self.streams = spec.streams
         self.paused: float | None = None
         self.started = perf_counter()
 
@@ -111,7 +94,9 @@ class Call:
         for argument, attribute in self.spec.request.items():
             if argument in arguments and arguments[argument].__class__ in _SCALARS:
                 facts[attribute] = arguments[argument]
-        if "stream" in arguments:
+        if self.streams:
+            facts[semconv.REQUEST_STREAM] = True
+        elif "stream" in arguments:
             if arguments["stream"]:
                 facts[semconv.REQUEST_STREAM] = self.streams = True
             else:
@@ -179,6 +164,8 @@ class Call:
         ):
             if value and attribute is not None:
                 facts[attribute] = value
+        if reply.more is not None:
+            facts.update(reply.more)
         if self.first_chunk_s is not None:
             facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
         if not is_complete and not reply.is_final:
@@ -187,8 +174,7 @@ class Call:
             facts[semconv.ERROR_TYPE] = reply.error
             self.span.set_status(Status(StatusCode.ERROR, reply.error))
         self._take_usage(is_complete=is_complete)
-        if self.usage is not None:
-            self._take_cost(self.usage, mirrors_cost=mirrors_cost)
+        self._take_cost(mirrors_cost=mirrors_cost)
         if reply.output is not None:
             facts[semconv.OUTPUT_MESSAGES] = content.dump(reply.output.messages())
 
@@ -199,66 +185,49 @@ class Call:
 
     def take_error(self, error: BaseException) -> None:
         """Note how a call failed: the provider's own code, else the class of the exception."""
-        code = getattr(error, self.provider.error_code, None) or _code_in(
-            getattr(error, "body", None), self.provider.error_code
-        )
+        code, status = _code_and_status(error, self.provider)
         kind = type(error)
         is_builtin = kind.__module__ == "builtins"
         name = kind.__qualname__ if is_builtin else f"{kind.__module__}.{kind.__qualname__}"
         self.facts[semconv.ERROR_TYPE] = code if isinstance(code, str) and code else name
-        status = getattr(error, "status_code", None)
-        if isinstance(status, int):
+        if status is not None:
             self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
         self.span.set_status(Status(StatusCode.ERROR, kind.__qualname__))
         if self.captures_content:  # the text of an error often repeats the request; and it may be hard to get
             self.span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {error}"))
 
     def _take_usage(self, *, is_complete: bool) -> None:
-        usage = self.reply.usage
-        if usage is None:
-            return
-        for value in usage:
-            if value.__class__ is not int or value < 0:
-                usage = _sound(usage)
-                break
-        self.usage = usage
-        facts = self.facts
-        facts[semconv.USAGE_INPUT_TOKENS] = usage.input
-        # What a stream had put out when it was left is not known: no figure is better than a wrong one.
-        if self.spec.role == "llm" and (is_complete or usage.output):
-            facts[semconv.USAGE_OUTPUT_TOKENS] = usage.output
-        for attribute, value in zip(_USAGE_PARTS, usage[2:], strict=True):
-            if value:
-                facts[attribute] = value
+        if self.reply.usage is not None:
+            self.usage = usage = figures.sound(self.reply.usage)
+            has_output = self.spec.role == "llm" and (is_complete or usage.output > 0)
+            figures.write_usage(self.facts, usage, has_output=has_output)
 
-    def _take_cost(self, usage: TokenUsage, *, mirrors_cost: bool) -> None:
-        opening, peer = self.opening, self.peer
-        model = self.reply.model or (
-            opening[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in opening else None
-        )
-        if model is None:
+    def _take_cost(self, *, mirrors_cost: bool) -> None:
+        opening, peer, reply, usage = self.opening, self.peer, self.reply, self.usage
+        if reply.cost_usd is not None:
+            figures.write_total(self.facts, reply.cost_usd, "provider", is_mirrored=mirrors_cost)
             return
-        card = pricing.rate_card(
-            model, provider=peer.provider, server_address=peer.address, tier=self.reply.service_tier
+        model = reply.model or (opening[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in opening else None)
+        if model is None or usage is None:
+            return
+        cost = figures.price_of(
+            usage, model, provider=peer.provider, address=peer.address, tier=reply.service_tier
         )
-        cost = None if card is None else card.cost(usage)
         if cost is not None:
-            _write_cost(self.facts, cost, mirrors_cost=mirrors_cost)
+            figures.write_cost(self.facts, cost, is_mirrored=mirrors_cost)
 
 
-def _write_cost(facts: dict[str, Any], cost: Cost, *, mirrors_cost: bool) -> None:
-    total = float(cost.total)
-    facts[semconv.COST_TOTAL] = total
-    for attribute, part in zip(_COST_PARTS, cost[:5], strict=True):
-        if part:
-            facts[attribute] = float(part)
-    facts[semconv.COST_CURRENCY] = "USD"
-    facts[semconv.COST_SOURCE] = cost.source
-    facts[semconv.COST_PRICE_TABLE] = cost.price_table
-    if mirrors_cost:
-        facts[semconv.COST_MIRROR_AMOUNT] = total
-        facts[semconv.COST_MIRROR_CURRENCY] = "USD"
-        facts[semconv.COST_MIRROR_SOURCE] = cost.source
+def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any, int | None]:
+    if provider.read_error is not None:
+        return provider.read_error(error)
+    code = getattr(error, provider.error_code, None) or _code_in(
+        getattr(error, "body", None), provider.error_code
+    )
+    for holder in (error, getattr(error, "response", None)):
+        status = getattr(holder, "status_code", None)
+        if isinstance(status, int):
+            return code, status
+    return code, None
 
 
 def _code_in(body: Any, name: str) -> Any:
@@ -266,10 +235,3 @@ def _code_in(body: Any, name: str) -> Any:
     if body.__class__ is dict and "error" in body:
         body = body["error"]
     return body[name] if body.__class__ is dict and name in body else None
-
-
-def _sound(usage: TokenUsage) -> TokenUsage:
-    """Return counts as non-negative ints: compatible servers send floats, None or worse."""
-    return TokenUsage(
-        *(int(n) if isinstance(n, int | float) and not isinstance(n, bool) and n > 0 else 0 for n in usage)
-    )

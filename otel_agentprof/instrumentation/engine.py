@@ -25,7 +25,9 @@ from opentelemetry.trace import SpanKind
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import body, foreign, metrics, stream
 from otel_agentprof.instrumentation.call import Call
+from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
+from otel_agentprof.instrumentation.witness import WITNESS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,6 +49,7 @@ _SILENCERS: Final = (
     "opentelemetry.genai.client.inference.context",  # an instrumentation on OTel's util-genai is at work
     "opentelemetry.genai.client.embedding.context",
 )
+_REMOTE: Final = frozenset({"llm", "embedding", "retrieval"})
 
 
 class Engine:
@@ -76,24 +79,39 @@ class Engine:
         self._peers = PeerBook()
         self._streams: weakref.WeakSet[Call] = weakref.WeakSet()
 
+    @property
+    def attachment(self) -> Attachment:
+        """What the adapters of frameworks need."""
+        return Attachment(self._tracer_provider, self._tracer, self._captures_content)
+
     def open(
-        self, provider: ProviderSpec, spec: CallSpec, instance: Any, arguments: Mapping[str, Any]
+        self,
+        provider: ProviderSpec,
+        spec: CallSpec,
+        instance: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
     ) -> Call | None:
         """Start the span of a call; None where no span is wanted or none could be made."""
         try:
             outer = context_api.get_current()
+            if WITNESS_KEY in outer and spec.role in semconv.LEAF_ROLES:
+                witness: Any = outer[WITNESS_KEY]
+                witness.calls += 1
             for key in _SILENCERS:
                 if key in outer and outer[key]:
                     return None
-            client = instance._client  # noqa: SLF001 - where resources of these clients keep it
-            request = client.request  # every call goes through it, and some tracers patch it
-            if (
-                type(request) is not MethodType or request.__module__ != provider.transport
-            ) and foreign.traces(request):
+            if spec.route is not None:
+                found = spec.route(instance, args, kwargs)
+                if found is None:
+                    return None
+                spec, kwargs = found
+            elif args:
+                kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
+            client = provider.client_of(instance)
+            if provider.transport is not None and self._is_traced(provider, client):
                 return None
-            if provider.native_tracer is not None and self._traces_itself(client, provider.native_tracer):
-                return None
-            return self._start(provider, spec, client, arguments, outer)
+            return self._start(provider, spec, instance, client, kwargs, outer)
         except Exception:
             self.failed("open")
             return None
@@ -102,6 +120,7 @@ class Engine:
         self,
         provider: ProviderSpec,
         spec: CallSpec,
+        instance: Any,
         client: Any,
         arguments: Mapping[str, Any],
         outer: Context,
@@ -109,12 +128,21 @@ class Engine:
         peer = self._peers.peer(provider, client)
         facts = {semconv.OPERATION_NAME: spec.operation, **peer.attributes, semconv.ROLE: spec.role}
         name = spec.operation
-        if "model" in arguments and arguments["model"].__class__ is str:
-            facts[semconv.REQUEST_MODEL] = arguments["model"]
-            name = f"{name} {arguments['model']}"
-        span = self._tracer.start_span(name, outer, SpanKind.CLIENT, facts)
-        inner = Context({**outer, _SPAN_KEY: span, _INNER_KEY: True, _OPENLLMETRY_KEY: True})
-        call = Call(provider, spec, peer, span, inner, facts)
+        if spec.model_of is not None:
+            model = spec.model_of(instance, arguments)
+        else:
+            model = arguments["model"] if "model" in arguments else None
+        if model.__class__ is str:
+            facts[semconv.REQUEST_MODEL] = model
+            name = f"{name} {model}"
+        if spec.subject is not None and (subject := spec.subject(instance, arguments)):
+            name = f"{spec.operation} {subject}"
+        kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
+        span = self._tracer.start_span(name, outer, kind, facts)
+        inner = {**outer, _SPAN_KEY: span}
+        if spec.role in semconv.LEAF_ROLES:
+            inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
+        call = Call(provider, spec, peer, span, Context(inner), facts)
         if span.is_recording():
             try:
                 call.take_request(arguments, captures_content=self._captures_content)
@@ -123,6 +151,15 @@ class Engine:
         else:
             call.is_over = True
         return call
+
+    def _is_traced(self, provider: ProviderSpec, client: Any) -> bool:
+        """Return whether the client itself, or somebody beneath it, makes a span of each call."""
+        request = client.request  # every call goes through it, and some tracers patch it
+        if (type(request) is not MethodType or request.__module__ != provider.transport) and foreign.traces(
+            request
+        ):
+            return True
+        return provider.native_tracer is not None and self._traces_itself(client, provider.native_tracer)
 
     def _traces_itself(self, client: Any, native_tracer: str) -> bool:
         """Return whether a client makes spans of its own that reach the same provider as ours."""
@@ -143,15 +180,39 @@ class Engine:
                     self._streams.add(call)
                     body.watch(self, call, result.http_response)
                     return result
-            elif call.streams and (proxy := stream.proxy(self, call, result)) is not None:
+            elif call.streams and (proxied := self._with_proxy(call, result)) is not None:
                 self._streams.add(call)
-                return proxy
+                return proxied
             else:
                 call.take_answer(result)
         except Exception:
             self.failed("settle")
         self.end(call)
         return result
+
+    def _with_proxy(self, call: Call, result: Any) -> Any | None:
+        """Return a stream behind its proxy, or the result with its stream behind one; None for no stream."""
+        place = call.spec.stream_at
+        if place is None:
+            return stream.proxy(self, call, result)
+        proxy = stream.proxy(self, call, result[place])
+        if proxy is None:
+            return None
+        call.spec.read(call.reply, result)
+        result[place] = proxy
+        return result
+
+    def lazy(self, begin: Callable[[], Call | None], unsent: Any) -> Any:
+        """Return a stream that has sent nothing yet behind a proxy: its call begins with the first item."""
+        try:
+            return stream.lazy_proxy(self, begin, unsent)
+        except Exception:
+            self.failed("settle")
+            return unsent
+
+    def watch(self, call: Call) -> None:
+        """End a call's span at the latest when the program ends."""
+        self._streams.add(call)
 
     async def settle_parsed(self, call: Call, result: Any) -> Any:
         """Settle a raw response whose ``parse`` may be a coroutine; its body is in memory already."""

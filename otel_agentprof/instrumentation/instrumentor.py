@@ -10,25 +10,29 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_agentprof import __version__, pricing
+from otel_agentprof import __version__, config, pricing
 from otel_agentprof.config import Config
-from otel_agentprof.instrumentation import fingerprints
+from otel_agentprof.instrumentation import fingerprints, libraries
 from otel_agentprof.instrumentation.engine import Engine
-from otel_agentprof.instrumentation.providers import ANTHROPIC, OPENAI
 from otel_agentprof.instrumentation.registry import REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from otel_agentprof.instrumentation.spec import ProviderSpec
+    from otel_agentprof.instrumentation.libraries import Library
+
+_OF_THEIR_OWN = ("openai", "anthropic")
 
 
 class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class carries no types
-    spec: ProviderSpec
+    name: str
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the client that is patched, with the oldest version that is known to work."""
-        return (self.spec.distribution,)
+        return (libraries.known()[self.name].load().distribution,)
+
+    def _libraries(self) -> tuple[Library, ...]:
+        return (libraries.known()[self.name],)
 
     def _instrument(self, **kwargs: Any) -> None:
         settings = Config.from_env()
@@ -42,23 +46,39 @@ class _Instrumentor(BaseInstrumentor):  # type: ignore[misc]  # the base class c
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         pricing.load_in_background()
-        REGISTRY.patch(engine, (self.spec,))
+        REGISTRY.patch(engine, self._libraries())
         # Streams that nobody read to their end must leave their spans before the provider shuts down.
         self._at_exit = engine.abandon_streams
         atexit.register(self._at_exit)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
-        REGISTRY.unpatch((self.spec.name,))
+        REGISTRY.unpatch([library.name for library in self._libraries()])
         atexit.unregister(self._at_exit)
 
 
 class OpenAIInstrumentor(_Instrumentor):
     """Spans for the ``openai`` client."""
 
-    spec = OPENAI
+    name = "openai"
 
 
 class AnthropicInstrumentor(_Instrumentor):
     """Spans for the ``anthropic`` client."""
 
-    spec = ANTHROPIC
+    name = "anthropic"
+
+
+class AgentProfInstrumentor(_Instrumentor):
+    """Spans for every other library that we know."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return nothing: each library is looked at when it is imported."""
+        return ()
+
+    def _libraries(self) -> tuple[Library, ...]:
+        disabled = config.disabled_instrumentations()
+        return tuple(
+            library
+            for library in libraries.known().values()
+            if library.name not in _OF_THEIR_OWN and f"agentprof_{library.name}" not in disabled
+        )

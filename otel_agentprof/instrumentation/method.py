@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import sys
-from contextvars import Token
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import wrapt
 from opentelemetry import context as context_api
 
-from otel_agentprof.instrumentation import body
+from otel_agentprof.instrumentation import body, current
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -80,7 +79,10 @@ def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., A
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         engine = slot.engine
-        opened = None if engine is None else engine.open(provider, spec, instance, kwargs)
+        if engine is not None and spec.is_lazy and (spec.streams or kwargs.get("stream")):
+            begin = partial(engine.open, provider, spec, instance, args, kwargs)
+            return engine.lazy(begin, _unsent(engine, begin, wrapped, args, kwargs))
+        opened = None if engine is None else engine.open(provider, spec, instance, args, kwargs)
         if engine is None or opened is None:
             return wrapped(*args, **kwargs)
         return _send(engine, opened, wrapped, args, kwargs)
@@ -95,10 +97,10 @@ def _send(
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        _leave(token)
+        current.leave(token)
         engine.fail(call, error)
         raise
-    _leave(token)
+    current.leave(token)
     return engine.settle(call, result)
 
 
@@ -109,18 +111,31 @@ def _async(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., 
         engine = slot.engine
         if engine is None:
             return wrapped(*args, **kwargs)
-        unsent = _Unsent()
-        try:
-            unsent.request = request = wrapped(*args, **kwargs)
-        except BaseException as error:  # arguments that do not fit are refused here, not when it is awaited
-            if (opened := engine.open(provider, spec, instance, kwargs)) is not None:
-                engine.fail(opened, error)
-            raise
-        awaited: Any = _await(engine, provider, spec, instance, kwargs, unsent)
+        begin = partial(engine.open, provider, spec, instance, args, kwargs)
+        request = _unsent(engine, begin, wrapped, args, kwargs)
+        if spec.is_lazy and (spec.streams or kwargs.get("stream")):
+            return _late_async(engine, begin, request)
+        awaited: Any = _await(engine, begin, _Unsent(request))
         awaited.__qualname__ = getattr(request, "__qualname__", spec.operation)
         return awaited
 
     return call
+
+
+def _unsent(
+    engine: Engine,
+    begin: Callable[[], Call | None],
+    wrapped: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Return a request that is sent later; arguments that do not fit are refused now."""
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException as error:
+        if (opened := begin()) is not None:
+            engine.fail(opened, error)
+        raise
 
 
 class _Unsent:
@@ -128,27 +143,24 @@ class _Unsent:
 
     __slots__ = ("request",)
 
-    def __init__(self) -> None:
-        self.request: Any = None
+    def __init__(self, request: Any) -> None:
+        self.request = request
 
     def __del__(self) -> None:
         if hasattr(self.request, "close"):
             self.request.close()
 
 
-async def _await(
-    engine: Engine,
-    provider: ProviderSpec,
-    spec: CallSpec,
-    instance: Any,
-    kwargs: dict[str, Any],
-    unsent: _Unsent,
-) -> Any:
+async def _await(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
     request, unsent.request = unsent.request, None
-    opened = engine.open(provider, spec, instance, kwargs)
+    opened = begin()
     if opened is None:
         return await request
     return await _send_async(engine, opened, request)
+
+
+async def _late_async(engine: Engine, begin: Callable[[], Call | None], request: Awaitable[Any]) -> Any:
+    return engine.lazy(begin, await request)
 
 
 async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> Any:
@@ -158,23 +170,13 @@ async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> An
     except BaseException as error:
         # A coroutine that is thrown away is closed wherever the collector runs: there is nothing to detach.
         if not isinstance(error, GeneratorExit) or context_api.get_current() is call.context:
-            _leave(token)
+            current.leave(token)
         engine.fail(call, error)
         raise
-    _leave(token)
+    current.leave(token)
     if not call.is_over and body.is_raw(result) and body.is_in_memory(call, result):
         return await engine.settle_parsed(call, result)
     return engine.settle(call, result)
-
-
-def _leave(token: Any) -> None:
-    if not isinstance(token, Token):  # another runtime context than OpenTelemetry's default
-        context_api.detach(token)
-        return
-    try:
-        token.var.reset(token)
-    except ValueError:  # driven from another context by now: OpenTelemetry's own detach would log an error
-        return
 
 
 def _deferred(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
@@ -216,7 +218,7 @@ class _Deferred:
         engine = self._slot.engine
         if engine is None:
             return None, None
-        return engine, engine.open(self._provider, self._spec, self._instance, self._arguments)
+        return engine, engine.open(self._provider, self._spec, self._instance, (), self._arguments)
 
     def __call__(self) -> Any:
         engine, opened = self._open()

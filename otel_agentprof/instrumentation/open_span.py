@@ -8,7 +8,6 @@ The span is current only between ``enter`` and ``leave``; a generator goes throu
 from __future__ import annotations
 
 import logging
-from contextvars import Token
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as context_api
@@ -16,8 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, StatusCode, set_span_in_context
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import tracing
-from otel_agentprof.instrumentation.providers import PROVIDERS
+from otel_agentprof.instrumentation import current, libraries, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,13 +41,23 @@ class OpenSpan:
 
     __slots__ = ("_context", "_is_open", "_token", "fingerprint", "span")
 
-    def __init__(self, name: str, attributes: Mapping[str, Any], tracer: Tracer | None = None) -> None:
-        """Start a span under the current one.
+    def __init__(
+        self,
+        name: str,
+        attributes: Mapping[str, Any],
+        tracer: Tracer | None = None,
+        *,
+        parent: Context | None = None,
+        start_ns: int | None = None,
+    ) -> None:
+        """Start a span.
 
         Args:
             name: Its name.
             attributes: What samplers may see: everything that is known at the start.
             tracer: Where it comes from; None for :func:`tracing.tracer`.
+            parent: The context that it starts in; None for the current one.
+            start_ns: When it started, since the epoch; None for now.
         """
         self.span: Span = INVALID_SPAN
         self._context: Context | None = None
@@ -57,12 +65,13 @@ class OpenSpan:
         self._is_open = True
         self.fingerprint: Job | None = None
         try:
-            context = context_api.get_current()
+            context = context_api.get_current() if parent is None else parent
             if not context.get(_SUPPRESSED):
                 self.span = (tracer or tracing.tracer()).start_span(
                     name,
                     context,
                     attributes=attributes,
+                    start_time=start_ns,
                     record_exception=False,
                     set_status_on_exception=False,
                 )
@@ -71,6 +80,11 @@ class OpenSpan:
             self._context = set_span_in_context(self.span, context) if hides_caller else Context(context)
         except Exception as failure:  # noqa: BLE001 - the user's work must run, traced or not
             _tell("start a span", failure)
+
+    @property
+    def context(self) -> Context | None:
+        """The context of the work; None where none could be made."""
+        return self._context
 
     @property
     def is_recording(self) -> bool:
@@ -104,15 +118,7 @@ class OpenSpan:
             return
         # The body may have opened spans of its own that are still open at its yield.
         self._context = context_api.get_current()
-        if not isinstance(token, Token):  # another runtime context than OpenTelemetry's default
-            context_api.detach(token)  # type: ignore[arg-type]  # its own kind of token
-            return
-        try:
-            token.var.reset(token)
-        except ValueError:
-            # The garbage collector closes a body in a context that is not its own. There is nothing to
-            # restore there, and OpenTelemetry's own detach would log an error about it.
-            return
+        current.leave(token)
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span, once; later calls do nothing.
@@ -170,8 +176,7 @@ def _describe(span: Span, error: BaseException) -> None:
 
 
 def _is_of_a_client(error: BaseException) -> bool:
-    home = type(error).__module__.partition(".")[0]
-    return any(home == provider.name for provider in PROVIDERS)
+    return libraries.is_of_a_client(type(error).__module__)
 
 
 def _text(error: BaseException) -> str:

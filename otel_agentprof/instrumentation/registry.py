@@ -1,6 +1,7 @@
 """What is patched, what is not, and why; and the way back.
 
-A module is patched when it is imported, never before: nothing is imported that the user did not import.
+A library is patched when it is imported, never before: nothing is imported that the user did not import.
+A library that is missing, odd or broken is told by ``doctor`` and stops no other.
 """
 
 from __future__ import annotations
@@ -10,34 +11,35 @@ import logging
 import sys
 import threading
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 import wrapt
 
 from otel_agentprof import config
-from otel_agentprof.instrumentation import foreign
+from otel_agentprof.instrumentation import foreign, versions
+from otel_agentprof.instrumentation.framework import FrameworkSpec
 from otel_agentprof.instrumentation.method import PatchedMethod, Slot, wrapper
-from otel_agentprof.instrumentation.providers import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from otel_agentprof.instrumentation.engine import Engine
+    from otel_agentprof.instrumentation.libraries import Library
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
 _LOGGER = logging.getLogger(__name__)
-State = Literal["patched", "waiting", "foreign", "missing"]
+State = Literal["patched", "attached", "waiting", "foreign", "missing", "unfit", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One method and what became of it.
+    """One method, or one framework's hook, and what became of it.
 
     Attributes:
-        state: ``patched``; ``waiting`` for its module to be imported; ``foreign``: another package had
-            wrapped it, so we stepped back; ``missing``: this version of the client has no such method.
-        detail: Who wrapped it, or what is missing.
+        state: ``patched``; ``attached`` to a framework's hook; ``waiting`` for its module to be imported;
+            ``foreign``: another package had wrapped it, so we stepped back; ``missing``: this version of the
+            library has no such method; ``unfit``: a version that we leave alone; ``broken``: it failed.
+        detail: Who wrapped it, what is missing, what went wrong.
     """
 
     provider: str
@@ -48,7 +50,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class _Patch:
-    owner: type
+    owner: Any
     name: str
     original: Any
     ours: Any
@@ -58,85 +60,133 @@ class Registry:
     """The patches of this process; there is one, :data:`REGISTRY`."""
 
     def __init__(self) -> None:
-        self.slots = {provider.name: Slot() for provider in PROVIDERS}
+        self.slots: dict[str, Slot] = {}
         self._lock = threading.RLock()
         self._patches: dict[str, _Patch] = {}
+        self._attached: dict[str, Callable[[], None]] = {}
         self._targets: dict[str, Target] = {}
         self._hooked: set[str] = set()
         self._switched: dict[str, str] = {}
 
-    def patch(self, engine: Engine, providers: Iterable[ProviderSpec]) -> None:
-        """Send the calls of some providers through ``engine``, as soon as their modules are there."""
+    def patch(self, engine: Engine, chosen: Iterable[Library]) -> None:
+        """Send the calls of some libraries through ``engine``, as soon as their modules are there."""
         with self._lock:
-            for provider in providers:
-                self.slots[provider.name].engine = engine
-                self._switch_native_off(provider)
-                for spec in provider.calls:
-                    for path in spec.targets:
-                        self._hook(provider, spec, path)
+            for library in chosen:
+                self.slots.setdefault(library.name, Slot()).engine = engine
+                if library.module is None:
+                    self.take(library)
+                else:
+                    self._note(library.name, library.module, "waiting")
+                    self._when_imported(library.name, library.module, _Taking(self, library))
 
     def unpatch(self, names: Iterable[str] | None = None) -> None:
-        """Put back the very attributes that were there before; all providers where no names are given."""
+        """Put back the very attributes that were there before; all libraries where no names are given."""
         with self._lock:
             wanted = set(self.slots if names is None else names)
-            for name in wanted:
+            for name in wanted & set(self.slots):
                 self.slots[name].engine = None
+                if (detach := self._attached.pop(name, None)) is not None:
+                    self._try(name, name, detach)
             for path, patch in list(self._patches.items()):
                 if self._targets[path].provider in wanted:
                     # Someone else's wrapper around ours stays: ours inside it now only passes on.
                     if _itself(patch.owner.__dict__.get(patch.name)) is patch.ours:
                         setattr(patch.owner, patch.name, patch.original)
-                    del self._patches[path], self._targets[path]
+                    del self._patches[path]
+            for path in [path for path, target in self._targets.items() if target.provider in wanted]:
+                del self._targets[path]
             for variable in [v for v in self._switched if self._switched[v] in wanted]:
                 del self._switched[variable]
                 config.unset(variable)
 
     def targets(self) -> tuple[Target, ...]:
-        """Return what became of every method that we were asked to patch."""
+        """Return what became of every method and hook that we were asked for."""
         with self._lock:
             return tuple(self._targets.values())
 
-    def is_active(self, provider: str) -> bool:
-        """Return whether calls of a provider go through an engine."""
-        return self.slots[provider].engine is not None
+    def is_active(self, name: str) -> bool:
+        """Return whether calls of a library go through an engine."""
+        return name in self.slots and self.slots[name].engine is not None
 
-    def _hook(self, provider: ProviderSpec, spec: CallSpec, path: str) -> None:
-        module_name = path.partition(":")[0]
-        self._targets.setdefault(path, Target(provider.name, path, "waiting"))
+    def _when_imported(self, name: str, module_name: str, work: Callable[[Any], None]) -> None:
+        """Do some work as soon as a module is there; once per module and library, however often asked."""
 
         def imported(module: Any) -> None:
             with self._lock:
-                if self.is_active(provider.name) and path not in self._patches:
-                    self._apply(provider, spec, path, module)
+                if self.is_active(name):
+                    self._try(name, module_name, work, module)
 
-        if path in self._hooked:
+        key = f"{name} {module_name} {getattr(work, 'path', '')}"
+        if key in self._hooked:
             if module_name in sys.modules:
                 imported(sys.modules[module_name])
             return
-        self._hooked.add(path)
+        self._hooked.add(key)
         wrapt.register_post_import_hook(imported, module_name)
 
-    def _apply(self, provider: ProviderSpec, spec: CallSpec, path: str, module: Any) -> None:
-        class_name, _, name = path.partition(":")[2].partition(".")
-        owner = getattr(module, class_name, None)
-        original = None if owner is None else owner.__dict__.get(name)
-        if owner is None or original is None:
-            _LOGGER.debug("%s has no %s", provider.name, path)
-            self._targets[path] = Target(
-                provider.name, path, "missing", f"not in {provider.name} {_version(provider)}"
+    def _try(self, name: str, path: str, work: Callable[..., None], *args: Any) -> None:
+        try:
+            work(*args)
+        except Exception as error:  # noqa: BLE001 - a library may fail in any way; the others go on
+            self._note(name, path, "broken", f"{type(error).__name__}: {error}")
+            _LOGGER.warning(
+                "%s could not be instrumented: %s: %s; the program goes on", name, type(error).__name__, error
             )
+
+    def _note(self, name: str, path: str, state: State, detail: str = "") -> None:
+        self._targets[path] = Target(name, path, state, detail)
+
+    def take(self, library: Library) -> None:
+        """Patch a library, or attach to it, now that it is there."""
+        spec = library.load()
+        self._targets.pop(library.module or "", None)
+        if problem := versions.problem(spec.distribution):
+            self._note(library.name, library.name, "unfit", problem)
+            _LOGGER.debug("%s is left alone: %s", library.name, problem)
+        elif isinstance(spec, FrameworkSpec):
+            self._attach(spec)
+        else:
+            self._switch_native_off(spec)
+            for call in spec.calls:
+                for path in call.targets:
+                    self._hook(spec, call, path)
+
+    def _attach(self, spec: FrameworkSpec) -> None:
+        engine = self.slots[spec.name].engine
+        if engine is not None and spec.name not in self._attached:
+            self._attached[spec.name] = spec.attach(engine.attachment)
+        self._note(spec.name, spec.name, "attached", spec.note)
+
+    def _hook(self, provider: ProviderSpec, spec: CallSpec, path: str) -> None:
+        if path not in self._patches:
+            self._note(provider.name, path, "waiting")
+        self._when_imported(provider.name, path.partition(":")[0], _Patching(self, provider, spec, path))
+
+    def apply(self, provider: ProviderSpec, spec: CallSpec, path: str, module: Any) -> None:
+        """Patch one method of a module, unless that is done or somebody else did."""
+        if path in self._patches:
+            return
+        owner, _, name = path.partition(":")[2].rpartition(".")
+        place = module
+        for part in filter(None, owner.split(".")):
+            place = getattr(place, part, None)
+        original = None if place is None else vars(place).get(name)
+        if place is None or original is None:
+            _LOGGER.debug("%s has no %s", provider.name, path)
+            installed = versions.installed(provider.distribution)
+            self._note(provider.name, path, "missing", f"not in {provider.name} {installed or '?'}")
             return
         if (copied := self._copied_from(original)) is not None:
             original = copied  # the class took over our wrapper together with the function (Bedrock, Vertex)
         elif (other := foreign.wrapper_of(original, module)) is not None:
             _LOGGER.debug("%s is wrapped by %s already; left alone", path, other)
-            self._targets[path] = Target(provider.name, path, "foreign", other)
+            self._note(provider.name, path, "foreign", other)
             return
         is_async = inspect.iscoroutinefunction(inspect.unwrap(original))
         ours = PatchedMethod(original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async))
-        setattr(owner, name, ours)
-        self._patches[path] = _Patch(owner, name, original, ours)
-        self._targets[path] = Target(provider.name, path, "patched")
+        setattr(place, name, ours)
+        self._patches[path] = _Patch(place, name, original, ours)
+        self._note(provider.name, path, "patched")
 
     def _copied_from(self, attribute: Any) -> Any:
         ours = _itself(attribute)
@@ -153,16 +203,33 @@ class Registry:
             self._switched[variable] = provider.name
 
 
+class _Taking:
+    """The patching of a library, when it is there."""
+
+    __slots__ = ("_library", "_registry")
+
+    def __init__(self, registry: Registry, library: Library) -> None:
+        self._registry, self._library = registry, library
+
+    def __call__(self, _module: Any) -> None:
+        self._registry.take(self._library)
+
+
+class _Patching:
+    """The patching of one method, when its module is there."""
+
+    __slots__ = ("_provider", "_registry", "_spec", "path")
+
+    def __init__(self, registry: Registry, provider: ProviderSpec, spec: CallSpec, path: str) -> None:
+        self._registry, self._provider, self._spec, self.path = registry, provider, spec, path
+
+    def __call__(self, module: Any) -> None:
+        self._registry.apply(self._provider, self._spec, self.path, module)
+
+
 def _itself(attribute: Any) -> Any:
     """Return a wrapper itself: taken from a class as an attribute it comes bound, and remembers of what."""
     return getattr(attribute, "_self_parent", None) or attribute
-
-
-def _version(provider: ProviderSpec) -> str:
-    try:
-        return metadata.version(provider.name)
-    except metadata.PackageNotFoundError:
-        return "?"
 
 
 REGISTRY = Registry()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
+
+    Arguments = Mapping[str, Any]
 
 
 class Reply:
@@ -26,15 +29,19 @@ class Reply:
         service_tier: What the provider billed the call as.
         error: Code of a failure that came as data instead of an exception.
         is_final: Whether the last event of a stream was seen.
+        more: Attributes that only this provider tells, such as times at the server; None for none.
+        cost_usd: What the provider itself says that the call cost; it goes before the price table.
         output: The answer as messages in the conventions' shape; None unless content is captured.
     """
 
     __slots__ = (
+        "cost_usd",
         "error",
         "finish_reasons",
         "id",
         "is_final",
         "model",
+        "more",
         "output",
         "service_tier",
         "tool_call_ids",
@@ -50,6 +57,8 @@ class Reply:
         self.service_tier: str | None = None
         self.error: str | None = None
         self.is_final = False
+        self.more: dict[str, Any] | None = None
+        self.cost_usd: float | None = None
         self.output: StreamedText | None = None
 
 
@@ -96,11 +105,15 @@ class CallSpec:
     """One method of a client library.
 
     Attributes:
-        targets: Where the methods are, as ``module:Class.method``: sync, async, and what shares their shape.
+        targets: Where the methods are, as ``module:Class.method`` or ``module:function``: sync, async, and
+            what shares their shape.
         operation: ``gen_ai.operation.name``.
         role: What kind of work the span stands for.
         read: Fill a Reply from a whole response.
         read_chunk: Add one stream item to a Reply; None for a method that never streams.
+        positional: Names of the arguments that may be given by position, in order.
+        model_of: From the object and the arguments to the model, where no argument ``model`` names it.
+        subject: What the span is named after where that is not the model: a collection, a tool.
         request: Attribute name for each keyword argument that is copied as it is.
         prompt: Arguments that make up the prompt, in the order in which the provider caches them; the last
             one is the list of messages.
@@ -108,8 +121,13 @@ class CallSpec:
         constants: Attributes that every such span has.
         read_content: The messages of a request; only called when content is captured.
         read_output: The answer of a whole response as messages; likewise.
+        streams: Whether the method always streams; else its argument ``stream`` tells.
+        stream_at: Key of the stream in a result that is a dict.
+        is_lazy: Whether a stream sends its request only when its first item is asked for.
         deferred_request: For a helper that only sends its request when entered: name of the private
             attribute that holds the request (``__api_request``); the span covers that request.
+        route: For one method that many calls go through: from the object, the positional and the keyword
+            arguments to the spec of the call and its arguments by name; None for a call that is none of ours.
     """
 
     targets: tuple[str, ...]
@@ -117,28 +135,39 @@ class CallSpec:
     role: Role
     read: Callable[[Reply, Any], None]
     read_chunk: Callable[[Reply, Any], None] | None = None
+    positional: tuple[str, ...] = ()
+    model_of: Callable[[Any, Arguments], str | None] | None = None
+    subject: Callable[[Any, Arguments], str | None] | None = None
     request: Mapping[str, str] = field(default_factory=dict)
     prompt: tuple[str, ...] = ()
-    request_facts: Callable[[Mapping[str, Any], dict[str, Any]], None] | None = None
+    request_facts: Callable[[Arguments, dict[str, Any]], None] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
-    read_content: Callable[[Mapping[str, Any]], Content] | None = None
+    read_content: Callable[[Arguments], Content] | None = None
     read_output: Callable[[Any], list[Any]] | None = None
+    streams: bool = False
+    stream_at: str | None = None
+    is_lazy: bool = False
     deferred_request: str | None = None
+    route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """One client library.
+    """One library: an LLM client, or a tool such as a vector store.
 
     Attributes:
         name: Short name, as in ``instrument(include=["openai"])``.
         provider: ``gen_ai.provider.name`` of the plain client.
         distribution: What to install, with the oldest version that is known to work.
         calls: The methods to patch.
-        transport: Module of the ``request`` method that every call of a client goes through.
+        client_of: From the object whose method is called to the client that knows the server.
+        url_of: From that client to its base URL: a text or an object with ``scheme``, ``host`` and ``port``.
+        transport: Module of the ``request`` method that every call of a client goes through; None where
+            there is no such method.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
         service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
+        read_error: The provider's code and the HTTP status of an exception that keeps them elsewhere.
         not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
         cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
         native_tracer: Attribute of a client that is not None while the client makes spans itself.
@@ -150,10 +179,13 @@ class ProviderSpec:
     provider: str
     distribution: str
     calls: tuple[CallSpec, ...]
-    transport: str
+    client_of: Callable[[Any], Any] = attrgetter("_client")  # where resources of Stainless clients keep it
+    url_of: Callable[[Any], Any] = attrgetter("base_url")
+    transport: str | None = None
     provider_by_client: Mapping[str, str] = field(default_factory=dict)
     service_tier: str | None = None
     error_code: str = "code"
+    read_error: Callable[[BaseException], tuple[str | None, int | None]] | None = None
     not_in_fingerprint: frozenset[str] = frozenset()
     cache_marks: frozenset[str] = frozenset()
     native_tracer: str | None = None

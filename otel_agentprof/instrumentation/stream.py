@@ -7,9 +7,12 @@ closed or left, and at the latest when nobody holds the stream any more.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
+from opentelemetry import context as context_api
+
+from otel_agentprof.instrumentation import current
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,8 +27,8 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
         stream.__class__
     )  # what a proxy of someone else's stands in for; it may have both kinds of ``next``
     if hasattr(kind, "__anext__"):
-        proxy_class: type[_Proxy] = AsyncStreamProxy
-    elif hasattr(kind, "__next__"):
+        proxy_class: type[_Proxy] = AsyncGeneratorProxy if hasattr(kind, "aclose") else AsyncStreamProxy
+    elif hasattr(kind, "__next__") or (call.spec.streams and hasattr(kind, "__iter__")):
         proxy_class = StreamProxy
     else:
         return None
@@ -35,6 +38,16 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
         stream._iterator = proxy_class(stream._iterator, engine, call)  # noqa: SLF001 - the one place it reads
         return stream
     return proxy_class(stream, engine, call)
+
+
+def lazy_proxy(engine: Engine, begin: Callable[[], Call | None], unsent: Any) -> Any:
+    """Return a stream that sends its request with the first item, behind a proxy that begins its call then.
+
+    A stream that is never read sends nothing, so there is no call and no span.
+    """
+    if hasattr(unsent.__class__, "__anext__"):
+        return LazyAsyncStreamProxy(unsent, engine, begin)
+    return LazyStreamProxy(unsent, engine, begin) if hasattr(unsent.__class__, "__next__") else unsent
 
 
 def watch_close(engine: Engine, call: Call, response: Any) -> None:
@@ -96,6 +109,11 @@ class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the ch
     def __del__(self) -> None:
         self._self_engine.end(self._self_call, is_complete=False)
 
+    def _first(self) -> Call:
+        """Return the call, now that its first item is waited for."""
+        self._self_call.resume()
+        return self._self_call
+
 
 class StreamProxy(_Proxy):
     """A sync stream."""
@@ -110,7 +128,7 @@ class StreamProxy(_Proxy):
     def __next__(self) -> Any:
         call = self._self_call
         if call.paused is not None:
-            call.resume()
+            call = self._first()
         call.is_reading = True
         try:
             item = self._self_next()
@@ -156,7 +174,7 @@ class AsyncStreamProxy(_Proxy):
     async def __anext__(self) -> Any:
         call = self._self_call
         if call.paused is not None:
-            call.resume()
+            call = self._first()
         call.is_reading = True
         try:
             item = await self._self_next()
@@ -187,3 +205,88 @@ class AsyncStreamProxy(_Proxy):
             return await self.__wrapped__.close()
         finally:
             self._self_engine.end(self._self_call, is_complete=False)
+
+
+class AsyncGeneratorProxy(AsyncStreamProxy):
+    """An async generator, or a stream that is closed as one."""
+
+    async def aclose(self) -> Any:
+        """Close the stream and end its span."""
+        try:
+            return await self.__wrapped__.aclose()
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+
+class _Nobody:
+    """Stands in for the call of a stream that nobody has begun to read, or that is none of ours."""
+
+    __slots__ = ("is_reading", "paused")
+    is_over = True
+
+    def __init__(self, paused: float | None) -> None:
+        self.paused = paused
+        self.is_reading = False
+
+    def take_chunk(self, _item: Any) -> None:
+        """Do nothing."""
+
+
+_UNSENT: Final = 0.0
+
+
+class LazyStreamProxy(StreamProxy):
+    """A generator that sends its request when its first item is asked for."""
+
+    def __init__(self, stream: Any, engine: Engine, begin: Callable[[], Call | None]) -> None:
+        wrapt.ObjectProxy.__init__(self, stream)
+        self._self_engine = engine
+        self._self_call: Any = _Nobody(_UNSENT)
+        self._self_begin = begin
+        self._self_next = stream.__next__
+
+    def _first(self) -> Any:
+        call, self._self_next = _begun(self, self._send)
+        return call
+
+    def _send(self) -> Any:
+        token = context_api.attach(self._self_call.context)
+        self._self_next = self.__wrapped__.__next__
+        try:
+            return self._self_next()
+        finally:
+            current.leave(token)
+
+
+class LazyAsyncStreamProxy(AsyncGeneratorProxy):
+    """An async generator that sends its request when its first item is asked for."""
+
+    def __init__(self, stream: Any, engine: Engine, begin: Callable[[], Call | None]) -> None:
+        wrapt.ObjectProxy.__init__(self, stream)
+        self._self_engine = engine
+        self._self_call: Any = _Nobody(_UNSENT)
+        self._self_begin = begin
+        self._self_next = stream.__anext__
+
+    def _first(self) -> Any:
+        call, self._self_next = _begun(self, self._send)
+        return call
+
+    async def _send(self) -> Any:
+        token = context_api.attach(self._self_call.context)
+        self._self_next = self.__wrapped__.__anext__
+        try:
+            return await self._self_next()
+        finally:
+            current.leave(token)
+
+
+def _begun(proxy: Any, send: Callable[[], Any]) -> tuple[Any, Callable[[], Any]]:
+    """Begin the call of a lazy stream; return it, and how to get its first item."""
+    begin, proxy._self_begin = proxy._self_begin, None  # noqa: SLF001 - its own class asks
+    call = begin()
+    proxy._self_call = _Nobody(None) if call is None else call  # noqa: SLF001 - likewise
+    if call is not None and not call.is_over:
+        proxy._self_engine.watch(call)  # noqa: SLF001 - likewise
+        return call, send
+    return proxy._self_call, send if call is not None else proxy._self_next  # noqa: SLF001 - likewise

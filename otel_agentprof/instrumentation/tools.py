@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import tracing
+from otel_agentprof.instrumentation import kinds, tracing
 from otel_agentprof.instrumentation.open_span import OpenSpan
 from otel_agentprof.instrumentation.parameters import Parameters
 from otel_agentprof.instrumentation.wrapping import wrap
@@ -23,33 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from otel_agentprof.semconv import Role
-
     CallId = str | Callable[..., str | None] | None
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-
-
-class _Kind(NamedTuple):
-    role: Role
-    operation: str | None
-    name_key: str | None
-    constants: Mapping[str, str]
-
-
-_AGENT: Final = _Kind(
-    "agent",
-    "invoke_agent",
-    semconv.AGENT_NAME,
-    {semconv.OPERATION_NAME: "invoke_agent", semconv.ROLE: "agent"},
-)
-_TOOL: Final = _Kind(
-    "tool",
-    "execute_tool",
-    semconv.TOOL_NAME,
-    {semconv.OPERATION_NAME: "execute_tool", semconv.ROLE: "tool", semconv.TOOL_TYPE: "function"},
-)
-_STEP: Final = _Kind("step", None, None, {semconv.ROLE: "step"})
 
 
 @overload
@@ -68,7 +44,7 @@ def agent(name: _F | str | None = None, *, attributes: Mapping[str, Any] | None 
         name: Name of the agent; None takes the function's.
         attributes: More attributes for each span.
     """
-    return _mark(_AGENT, name, attributes=attributes)
+    return _mark(kinds.AGENT, name, attributes=attributes)
 
 
 @overload
@@ -102,7 +78,7 @@ def tool(
     Raises:
         TypeError: When decorating a function that has no parameter ``call_id_from``.
     """
-    return _mark(_TOOL, name, call_id=call_id, call_id_from=call_id_from, attributes=attributes)
+    return _mark(kinds.TOOL, name, call_id=call_id, call_id_from=call_id_from, attributes=attributes)
 
 
 @overload
@@ -116,7 +92,7 @@ def step(name: _F | str | None = None, *, attributes: Mapping[str, Any] | None =
         name: Name of the step; None takes the function's.
         attributes: More attributes for each span.
     """
-    return _mark(_STEP, name, attributes=attributes)
+    return _mark(kinds.STEP, name, attributes=attributes)
 
 
 class Mark:
@@ -126,7 +102,7 @@ class Mark:
 
     def __init__(
         self,
-        kind: _Kind,
+        kind: kinds.Kind,
         name: str | None,
         *,
         call_id: CallId = None,
@@ -153,7 +129,7 @@ class Mark:
         wanted = self._call_id_from
         call_id = self._call_id if wanted is None else _from_parameter(func, wanted)
         name = self._name or _name_of(func)
-        parameters = Parameters.of(func, without=wanted) if self._kind is _TOOL else None
+        parameters = Parameters.of(func, without=wanted) if self._kind is kinds.TOOL else None
         work = _MarkedFunction(self, func, name, call_id, parameters)
         return wrap(func, work)  # type: ignore[return-value]  # wraps keeps the signature
 
@@ -181,14 +157,12 @@ class Mark:
     def start(self, name: str | None, call_id: str | None) -> OpenSpan:
         """Return a started span of this kind that is not current yet."""
         kind = self._kind
-        attributes: dict[str, Any] = {**kind.constants}
-        if name and kind.name_key:
-            attributes[kind.name_key] = name
+        attributes = kind.facts(name)
         if call_id is not None:
             attributes[semconv.TOOL_CALL_ID] = call_id
         if self._attributes:
             attributes.update(self._attributes)
-        return OpenSpan(" ".join(filter(None, (kind.operation, name))) or kind.role, attributes)
+        return OpenSpan(kind.title(name), attributes)
 
     def _entered(self) -> OpenSpan:
         """Return, and forget, the span that this ``with`` block opened; other tasks may be in theirs."""
@@ -245,7 +219,7 @@ def _record(span: OpenSpan, key: str, value: Any) -> None:
     span.set(key, text)
 
 
-def _mark(kind: _Kind, name: _F | str | None, **options: Any) -> _F | Mark:
+def _mark(kind: kinds.Kind, name: _F | str | None, **options: Any) -> _F | Mark:
     if name is None or isinstance(name, str):
         return Mark(kind, name, **options)
     return Mark(kind, None, **options)(name)

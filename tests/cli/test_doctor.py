@@ -9,8 +9,10 @@ import pytest
 import wrapt
 
 from otel_agentprof import config, pricing
-from otel_agentprof.cli import examination, main
-from otel_agentprof.instrumentation.providers import ANTHROPIC, OPENAI
+from otel_agentprof.cli import examination, library_check, main
+from otel_agentprof.instrumentation import versions
+from otel_agentprof.instrumentation.providers.openai import SPEC as OPENAI
+from otel_agentprof.instrumentation.registry import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,11 @@ def _facts(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return facts
 
 
+def _notes_of(name: str, facts: dict[str, Any]) -> list[str]:
+    notes: list[str] = next(row["notes"] for row in facts["libraries"] if row["name"] == name)
+    return notes
+
+
 def test_it_tells_what_is_installed_and_patched(capsys: pytest.CaptureFixture[str]) -> None:
     before = chat.Completions.create
 
@@ -38,7 +45,7 @@ def test_it_tells_what_is_installed_and_patched(capsys: pytest.CaptureFixture[st
 
     out, err = capsys.readouterr()
     assert err == ""
-    assert f"  openai       {metadata.version('openai')} (openai>=2)\n" in out
+    assert f"  openai           {metadata.version('openai')} (openai>=2)\n" in out
     assert "patched: " in out
     assert "ANTHROPIC_OPEN_TELEMETRY=false" in out
     assert "genai-prices@" in out
@@ -50,7 +57,9 @@ def test_it_tells_what_is_installed_and_patched(capsys: pytest.CaptureFixture[st
 def test_every_method_is_patched_and_none_is_foreign(capsys: pytest.CaptureFixture[str]) -> None:
     facts = _facts(capsys)
 
-    assert [set(client["methods"]) for client in facts["clients"]] == [{"patched"}, {"patched"}]
+    found = {row["name"]: row["methods"] for row in facts["libraries"]}
+    assert set(found["openai"]) == {"patched"}
+    assert set(found["anthropic"]) == {"patched"}
 
 
 def test_a_method_that_somebody_else_wrapped_is_named(
@@ -63,7 +72,7 @@ def test_a_method_that_somebody_else_wrapped_is_named(
         chat.Completions, "create", wrapt.FunctionWrapper(chat.Completions.create, passing_on)
     )
 
-    notes = _facts(capsys)["clients"][0]["notes"]
+    notes = _notes_of("openai", _facts(capsys))
 
     assert any(note.startswith(f"wrapped by {__name__} and left to it: Completions.create") for note in notes)
 
@@ -109,7 +118,7 @@ def test_what_is_switched_off_is_told(
     facts = _facts(capsys)
 
     assert facts["destination"] == ["nowhere: OTEL_SDK_DISABLED is true"]
-    assert "left alone: " in facts["clients"][0]["notes"][0]
+    assert "left alone: " in _notes_of("openai", facts)[0]
 
 
 def test_a_client_that_traces_itself_because_the_user_asked_is_told(
@@ -117,7 +126,7 @@ def test_a_client_that_traces_itself_because_the_user_asked_is_told(
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "true")
 
-    notes = " | ".join(_facts(capsys)["clients"][1]["notes"])
+    notes = " | ".join(_notes_of("anthropic", _facts(capsys)))
 
     assert "traces itself, as ANTHROPIC_OPEN_TELEMETRY=true asks" in notes
 
@@ -127,30 +136,26 @@ def test_what_is_missing_too_old_or_doubled_is_told(
 ) -> None:
     known = {"openai": "1.0", "openlit": "1.45.0", "opentelemetry-api": "1.45.2"}
     monkeypatch.setattr(examination, "_version", known.get)
-    monkeypatch.setattr(examination, "get_dependency_conflicts", lambda _: "conflict")
+    monkeypatch.setattr(versions, "installed", lambda wanted: known.get(wanted.partition(">")[0]))
+    before = chat.Completions.create
 
     assert main(["doctor"]) == 0
 
     out = capsys.readouterr().out
-    assert "anthropic    not installed (anthropic>=0.100)\n" in out
-    assert "this version is not known to work" in out
+    assert "not installed: anthropic" in out
+    assert "left alone: 1.0 is installed, openai>=2 is known to work" in out
     assert "openlit 1.45.0: where it wraps a method first" in out
-    assert "OTel SDK     missing" in out
+    assert "OTel SDK         missing" in out
+    assert chat.Completions.create is before
 
 
 def test_methods_that_a_version_lacks_are_counted() -> None:
-    from collections import Counter  # noqa: PLC0415 - only here
-
-    from otel_agentprof.instrumentation.registry import State, Target  # noqa: PLC0415 - likewise
-
     targets = [Target("openai", "openai:A.b", "missing"), Target("openai", "openai:A.c", "waiting")]
-    states: Counter[State] = Counter(target.state for target in targets)
 
-    notes = list(examination._notes(OPENAI, "3.0", targets, states))
+    notes = list(library_check.notes_of(OPENAI, targets))
 
     assert "not in this version: 1 methods" in notes
     assert "not importable here, perhaps an extra is not installed: 1 methods" in notes
-    assert ANTHROPIC.native_switch is not None
 
 
 def test_prices_of_your_own_are_told_and_so_is_a_missing_table(
@@ -173,7 +178,7 @@ def test_clients_that_are_not_asked_for_stay_unexamined(
 ) -> None:
     monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "agentprof_openai")
 
-    clients = _facts(capsys)["clients"]
+    rows = {row["name"]: row for row in _facts(capsys)["libraries"]}
 
-    assert clients[0]["notes"][0].startswith("left alone")
-    assert clients[1]["methods"]["patched"] > 0
+    assert rows["openai"]["notes"][0].startswith("left alone")
+    assert rows["anthropic"]["methods"]["patched"] > 0

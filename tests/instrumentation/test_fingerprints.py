@@ -34,7 +34,8 @@ from otel_agentprof.instrumentation.fingerprints import job as jobs
 from otel_agentprof.instrumentation.fingerprints.capture import copy_of, restore
 from otel_agentprof.instrumentation.fingerprints.digest import Budget, Reading, TooLargeError, digest
 from otel_agentprof.instrumentation.parameters import Parameters
-from otel_agentprof.instrumentation.providers import ANTHROPIC, OPENAI
+from otel_agentprof.instrumentation.providers.anthropic import SPEC as ANTHROPIC
+from otel_agentprof.instrumentation.providers.openai import SPEC as OPENAI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from test_calls import usage_of
 import otel_agentprof
 from otel_agentprof import pricing
 from otel_agentprof.instrumentation import peer
-from otel_agentprof.instrumentation.providers import OPENAI
+from otel_agentprof.instrumentation.providers.openai import SPEC as OPENAI
 from otel_agentprof.instrumentation.registry import REGISTRY
 
 if TYPE_CHECKING:

@@ -1,15 +1,11 @@
-"""The client libraries we know, one file of data each."""
+"""The LLM clients that we know, one file of data each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Final
 
-from otel_agentprof.instrumentation.providers.anthropic import ANTHROPIC
-from otel_agentprof.instrumentation.providers.openai import OPENAI
-
-if TYPE_CHECKING:
-    from otel_agentprof.instrumentation.spec import ProviderSpec
-
-__all__ = ["ANTHROPIC", "OPENAI", "PROVIDERS"]
-
-PROVIDERS: tuple[ProviderSpec, ...] = (OPENAI, ANTHROPIC)
+# The short name of a library, which is also its file here, and the module whose import makes it needed.
+MODULES: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+}

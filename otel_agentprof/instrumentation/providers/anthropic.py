@@ -164,13 +164,13 @@ _STREAM_HELPERS = CallSpec(
     request=_REQUEST,
     prompt=("tools", "system", "messages"),
     request_facts=_request_facts,
-    constants={semconv.REQUEST_STREAM: True},
+    streams=True,
     read_content=content.read_messages,
     read_output=content.message_output,
     deferred_request="__api_request",
 )
 
-ANTHROPIC = ProviderSpec(
+SPEC = ProviderSpec(
     name="anthropic",
     provider="anthropic",
     distribution="anthropic>=0.100",

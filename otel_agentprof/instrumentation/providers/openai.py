@@ -265,7 +265,7 @@ _EMBEDDINGS = CallSpec(
     request_facts=_embeddings_request,
 )
 
-OPENAI = ProviderSpec(
+SPEC = ProviderSpec(
     name="openai",
     provider="openai",
     distribution="openai>=2",

@@ -1,0 +1,7 @@
+"""Agent frameworks, each through its own official hook: one small adapter per file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MODULES: Final[dict[str, str]] = {}

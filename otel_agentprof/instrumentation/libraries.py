@@ -1,0 +1,92 @@
+"""All libraries that we know, by name. A library's file is loaded when the library itself is imported.
+
+providers/     LLM clients         ProviderSpec    patched methods
+toolkits/      tools               ProviderSpec    patched methods
+frameworks/    agent frameworks    FrameworkSpec   the framework's own hook
+entry points   of other packages   ProviderSpec    group ``otel_agentprof.providers``
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from otel_agentprof.instrumentation import frameworks, providers, toolkits
+from otel_agentprof.instrumentation.spec import ProviderSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from otel_agentprof.instrumentation.framework import FrameworkSpec
+
+_LOGGER = logging.getLogger(__name__)
+_GROUP: Final = "otel_agentprof.providers"
+Kind = Literal["provider", "toolkit", "framework", "entry point"]
+
+
+class Library(NamedTuple):
+    """A library that can be instrumented.
+
+    Attributes:
+        name: As in ``instrument(include=["openai"])``.
+        kind: Which room its file is in.
+        module: Its import makes the file needed; None: at once.
+        entry: Where somebody else's spec comes from.
+    """
+
+    name: str
+    kind: Kind
+    module: str | None
+    entry: metadata.EntryPoint | None = None
+
+    def load(self) -> ProviderSpec | FrameworkSpec:
+        """Return what we know of the library.
+
+        Raises:
+            Exception: Of any kind, for somebody else's entry point that cannot be loaded.
+            TypeError: For one that is no ProviderSpec.
+        """
+        if self.entry is not None:
+            spec: Any = self.entry.load()
+            if not isinstance(spec, ProviderSpec):
+                raise TypeError(f"{self.entry.value} is a {type(spec).__name__}, expected a ProviderSpec")
+            return spec
+        found: ProviderSpec | FrameworkSpec = import_module(f"{_ROOMS[self.kind]}.{self.name}").SPEC
+        return found
+
+
+_ROOMS: Final = {
+    "provider": providers.__name__,
+    "toolkit": toolkits.__name__,
+    "framework": frameworks.__name__,
+}
+
+
+@functools.cache
+def known() -> Mapping[str, Library]:
+    """Return every library by name; what others registered cannot take the name of one of ours."""
+    found = {name: Library(name, "provider", module) for name, module in providers.MODULES.items()}
+    found |= {name: Library(name, "toolkit", module) for name, module in toolkits.MODULES.items()}
+    found |= {name: Library(name, "framework", module) for name, module in frameworks.MODULES.items()}
+    for entry in metadata.entry_points(group=_GROUP):
+        if entry.name in found:
+            _LOGGER.warning(
+                "%s is ours already: the entry point %s is not used; give it another name",
+                entry.name,
+                entry.value,
+            )
+        else:
+            found[entry.name] = Library(entry.name, "entry point", None, entry)
+    return found
+
+
+@functools.cache
+def _client_packages() -> frozenset[str]:
+    return frozenset(module.partition(".")[0] for module in providers.MODULES.values())
+
+
+def is_of_a_client(module: str) -> bool:
+    """Return whether a module belongs to an LLM client."""
+    return module.partition(".")[0] in _client_packages()
