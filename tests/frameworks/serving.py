@@ -1,7 +1,7 @@
 """A model that does what the agents of ``agents/`` need, and keeps the books: its books are the truth.
 
 asked with the tools weather and population   ->  calls both at once
-both results are there, and a tool "expert"   ->  asks the expert
+both results are there, and a tool "expert"   ->  asks the expert, and for the tool that fails, if there
 nothing left to do, and a tool "final_answer" ->  answers by calling it
 asked to be brief, or anything else           ->  answers in words
 """
@@ -20,6 +20,7 @@ ANSWER = "Paris is mild and two million people live there."
 BRIEF = "In brief"  # begins a question that wants no tools
 _PARALLEL = ("weather", "population")
 _RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"')  # else the texts of the two tools
+_FAILING = "lottery"
 _LAST_WORD = "final_answer"  # smolagents has its answers brought as a tool call, which runs nothing
 _TURN_OF_EXPERT = 2  # results that are there by then
 
@@ -89,7 +90,7 @@ def _wishes(body: Any) -> tuple[Wish, ...]:
     tools = _tools(body)
     chosen = [name for name in tools if name in _PARALLEL] if not results else []
     if results == _TURN_OF_EXPERT:
-        chosen = [name for name in tools if "expert" in name]
+        chosen = [name for name in tools if "expert" in name or name == _FAILING]
     if not chosen and _LAST_WORD in tools:
         chosen = [_LAST_WORD]
     stem = len(turns)

@@ -73,6 +73,15 @@ def population(city: str) -> str:
     return f"two million in {city}"
 
 
+def lottery(city: str) -> str:
+    """Return the lucky number of a city.
+
+    Args:
+        city: Its name.
+    """
+    raise ValueError(f"no luck in {city} today")
+
+
 def run(program: Coroutine[Any, Any, object]) -> None:
     """Run an agent that is asynchronous."""
     asyncio.run(program)
