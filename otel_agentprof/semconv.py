@@ -79,6 +79,10 @@ CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthrop
 REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # keyed hash; of tool calls too
 PROMPT_CHAIN: Final = "agentprof.prompt.chain"  # keyed hashes of the prompt's first parts, as words
 PROMPT_SIZES: Final = "agentprof.prompt.sizes"  # characters up to each of them, likewise
+SERVER_QUEUE_TIME: Final = "agentprof.server.queue_time"  # seconds, as the provider's server tells them
+SERVER_LOAD_TIME: Final = "agentprof.server.load_time"
+SERVER_PROMPT_TIME: Final = "agentprof.server.prompt_time"
+SERVER_COMPLETION_TIME: Final = "agentprof.server.completion_time"
 RETRY_COUNT: Final = "agentprof.retry.count"
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 

@@ -79,6 +79,9 @@ def spans(pipeline: Spans) -> Iterator[Spans]:
         yield pipeline
         gc.collect()
         assert engine.failures == {}
+        last = REGISTRY.slots["openai"].engine  # a test may instrument anew
+        assert last is None or last.failures == {}
+    otel_agentprof.uninstrument()
 
 
 class Connect(Protocol):

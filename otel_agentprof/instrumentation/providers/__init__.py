@@ -8,4 +8,5 @@ from typing import Final
 MODULES: Final = {
     "openai": "openai",
     "anthropic": "anthropic",
+    "groq": "groq",
 }
