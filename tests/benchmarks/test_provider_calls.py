@@ -41,7 +41,7 @@ def _instrumented() -> Iterator[None]:
 
 
 def _added(case: Case, kind: Kind, server: Loopback, action: Callable[[Any], Any], answer: Answer) -> int:
-    """Return what instrumentation adds to an action: the least of some runs, for sockets wait as they like."""
+    """Return what instrumentation adds to an action: the least of some runs, as sockets may wait."""
     loop = asyncio.new_event_loop()
     client = case.connect(server.url, kind)
 

@@ -23,7 +23,7 @@ def _read(reply: Reply, completion: Any) -> None:
 
 def _read_chunk(reply: Reply, chunk: Any) -> None:
     chat.read_chunk(reply, chunk)
-    told = content.record(getattr(chunk, "x_groq", None))
+    told = chunk.x_groq
     if told and told.usage:
         usage = content.record(told.usage)
         reply.usage = chat.usage_of(usage)
