@@ -94,8 +94,8 @@ def test_include_and_exclude_choose_clients(
     assert [dict(span.attributes or {})["gen_ai.provider.name"] for span in pipeline.all()] == ["anthropic"]
 
 
-def test_an_unknown_client_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(otel_agentprof.AgentProfError, match=r"'opneai'.*anthropic, openai"):
+def test_an_unknown_library_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(otel_agentprof.AgentProfError, match=r"'opneai'.*anthropic.*openai"):
         otel_agentprof.instrument(include=["opneai"])
 
 
