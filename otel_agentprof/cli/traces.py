@@ -1,9 +1,10 @@
-"""The traces of a file, and the one among them that is meant."""
+"""The traces of some files, and the one among them that is meant."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.cli.output import say
 from otel_agentprof.errors import AgentProfError
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ _NAMED_TRACES: Final = 5
 _SHORT_ID: Final = 8
 
 
-def grouped(source: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], ...]]:
-    """Return the spans of each trace of a source, and what its reader has to say, as (code, message)."""
+def grouped(*sources: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], ...]]:
+    """Return the spans of each trace of some sources, and what their reader has to say, as (code, message).
+
+    That is told on stderr too.
+    """
     from otel_agentprof.readers import read_spans  # noqa: PLC0415 - after the arguments are known to be good
 
-    loaded = read_spans(source)
+    loaded = read_spans(*sources)
+    for _, message in loaded.notes:
+        say(f"{sources[0]}: {message}" if len(sources) == 1 else message)
     groups: dict[str, list[Span]] = {}
     for span in loaded.spans:
         groups.setdefault(span.trace_id, []).append(span)

@@ -52,6 +52,21 @@ def test_several_traces_give_their_aggregate_and_a_table_that_says_how_to_go_on(
     assert "--trace ID" in out
 
 
+def test_a_trace_may_be_spread_over_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    here.write_text(line(span(1), span(2, parent=1)))
+    there.write_text("{torn\n" + line(span(3, parent=2)))
+
+    assert main(["report", str(here), str(there), "--format", "json"]) == 0
+
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["span_count"] == 3
+    assert [note["code"] for note in report["data_quality"]] == ["bad_line"]
+    assert f"{str(there)!r}: 1 line left out" in err
+    assert str(here) not in err
+
+
 @pytest.mark.parametrize(("asked", "root"), [("cd", "span 3"), (TRACE.upper(), "span 1")])
 def test_trace_picks_one_by_its_first_digits(
     two: str, capsys: pytest.CaptureFixture[str], asked: str, root: str
