@@ -55,15 +55,13 @@ class ReportVerb:
         pricing.configure(settings.prices, is_strict=True)
         place = output.output_for(args, path=args.file)
         groups, notes = traces.grouped(*args.sources)
-        if args.trace is not None:
-            chosen = traces.chosen(list(groups), args.trace)
-            groups = {chosen: groups[chosen]}
-        is_many = args.aggregate or len(groups) > 1
+        only = None if args.trace is None else traces.chosen(list(groups), args.trace)
+        is_many = args.aggregate or (only is None and len(groups) > 1)
         if is_many and place.format == "html":
             raise AgentProfError(
                 f"one page shows one trace; choose one with --trace ID: {traces.ids(list(groups))}"
             )
-        reports = traces.built(groups, settings, notes)
+        reports = traces.built(groups, settings, notes, only=only)
         place.write(
             _several(reports, place, is_summary=args.aggregate) if is_many else place.rendered(next(reports))
         )

@@ -36,14 +36,28 @@ def grouped(*sources: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str]
 
 
 def built(
-    groups: dict[str, list[Span]], settings: Config, notes: tuple[tuple[str, str], ...]
+    groups: dict[str, list[Span]],
+    settings: Config,
+    notes: tuple[tuple[str, str], ...],
+    *,
+    only: str | None = None,
 ) -> Iterator[Report]:
-    """Yield the report of each trace and forget its spans, so that many traces take the room of one."""
+    """Yield the report of each trace and forget its spans, so that many traces take the room of one.
+
+    Args:
+        groups: The spans of each trace.
+        settings: Thresholds.
+        notes: What goes for all of them, as (code, message).
+        only: The one trace to report, beside the others.
+    """
     from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - as above
     from otel_agentprof.report.build import build  # noqa: PLC0415 - loads the whole analysis
+    from otel_agentprof.report.two_traces import notes_across  # noqa: PLC0415 - likewise
 
-    for trace_id in list(groups):
-        yield build(SpanTree.from_spans(groups.pop(trace_id)), settings, notes)
+    of_one = notes_across(groups)
+    for trace_id in list(groups) if only is None else [only]:
+        more = [of_one[trace_id]] if trace_id in of_one else []
+        yield build(SpanTree.from_spans(groups.pop(trace_id)), settings, (*notes, *more))
 
 
 def chosen(trace_ids: Sequence[str], asked: str) -> str:
