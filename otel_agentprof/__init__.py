@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.finding import Finding as Finding
     from otel_agentprof.api import analyze as analyze
     from otel_agentprof.api import instrument as instrument
-    from otel_agentprof.api import profile as profile
     from otel_agentprof.api import uninstrument as uninstrument
     from otel_agentprof.config import Config as Config
     from otel_agentprof.errors import AgentProfError as AgentProfError
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
     from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
     from otel_agentprof.profilers import TokenProfiler as TokenProfiler
+    from otel_agentprof.profiling import profile as profile
     from otel_agentprof.readers import read as read
     from otel_agentprof.report.report import Report as Report
 
@@ -47,7 +47,7 @@ _HOMES = {
     "agent": "instrumentation.tools",
     "analyze": "api",
     "instrument": "api",
-    "profile": "api",
+    "profile": "profiling",
     "propagate": "instrumentation.propagation",
     "read": "readers",
     "step": "instrumentation.tools",

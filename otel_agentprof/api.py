@@ -1,48 +1,34 @@
-"""The verbs that users call: instrument, profile, analyze, read."""
+"""The verbs that users call: instrument, uninstrument, analyze; see ``profiling.py`` for profile."""
 
 from __future__ import annotations
 
 import atexit
-import functools
-import inspect
-import logging
 import threading
-import weakref
-from importlib import metadata
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from otel_agentprof import __version__, config, pricing
+from otel_agentprof import __version__, config, pipeline, pricing
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.instrumentation import fingerprints, libraries, tracing
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
-from otel_agentprof.instrumentation.tools import step
-from otel_agentprof.processor import AgentProfSpanProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
-    from opentelemetry import trace as trace_api
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
     from otel_agentprof.instrumentation.libraries import Library
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
-    from otel_agentprof.processor import Watch
+    from otel_agentprof.processor import AgentProfSpanProcessor
     from otel_agentprof.report.report import Report
 
-_LOGGER = logging.getLogger(__name__)
-_F = TypeVar("_F", bound="Callable[..., Any]")
-_REPORT_TIMEOUT_S = 30.0
 _lock = threading.RLock()
-_processors: weakref.WeakKeyDictionary[Any, AgentProfSpanProcessor] = weakref.WeakKeyDictionary()
 
 
 class _Process:
@@ -145,7 +131,7 @@ def instrument(
         if config.is_sdk_disabled():
             return Instrumentation(None, None)
         settings = Config.from_env(capture_content=capture_content)
-        provider, processor = _pipeline(tracer_provider, settings)
+        provider, processor = pipeline.provider_for(tracer_provider, settings)
         engine = Engine(
             provider,
             version=__version__,
@@ -183,12 +169,34 @@ def instrument_beneath(patch: Callable[[], None]) -> None:
             patch()
 
 
+def begin_profile() -> AgentProfSpanProcessor | None:
+    """Instrument while profiles run, unless somebody did; return what sees the spans, if anything."""
+    with _lock:
+        _Process.profiles_running += 1
+        if _Process.active is None:
+            borrowed = instrument()
+            _Process.borrowed = borrowed
+            return borrowed.processor
+        return _Process.active.processor
+
+
+def end_profile() -> None:
+    """Take back what :func:`begin_profile` did, when the last profile has ended."""
+    with _lock:
+        _Process.profiles_running -= 1
+        if _Process.profiles_running:
+            return
+        borrowed, _Process.borrowed = _Process.borrowed, None
+    if borrowed is not None:
+        borrowed.uninstrument()
+
+
 def attach_processor() -> None:
     """Attach our processor to the global provider: the ``opentelemetry_post_instrument`` entry point."""
     provider = trace.get_tracer_provider()
     if hasattr(provider, "add_span_processor") and not config.is_sdk_disabled():
         with _lock:
-            _attached(provider, Config.from_env())
+            pipeline.attached(provider, Config.from_env())
 
 
 def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
@@ -206,113 +214,6 @@ def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
 
     tree = spans if isinstance(spans, SpanTree) else SpanTree.from_spans(spans_of(spans))
     return build(tree, Config.from_env())
-
-
-class profile:  # noqa: N801 - reads as a verb where it is used: `with ap.profile(...) as run`
-    """Profile a stretch of your program: a context manager or a decorator, sync or async.
-
-        with otel_agentprof.profile("research task") as run:
-            ...
-        print(run.report.duration_ns)
-
-    Clients are instrumented for as long as it runs if they are not already. Needs no provider, no exporter
-    and no server.
-    """
-
-    def __init__(self, name: str | None = None) -> None:
-        self._name = name
-        self._watch: Watch | None = None
-        self._step: Any = None
-        self._report: Report | None = None
-
-    @property
-    def report(self) -> Report | None:
-        """The report of the last run; None while it runs, and where it was disabled or not sampled."""
-        if self._report is None and self._watch is not None and self._step is None:
-            self._report = self._watch.report(_REPORT_TIMEOUT_S)
-            self._watch = None
-        return self._report
-
-    def __enter__(self) -> profile:
-        if self._step is not None:
-            raise AgentProfError("this profile is already running; make one for each run")
-        self._report = self._watch = None
-        processor = _begin_profile()
-        self._step = step(self._name or "profile")
-        span = self._step.__enter__().span
-        if processor is not None and span.is_recording():
-            self._watch = processor.watch(span.get_span_context())
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        running, self._step = self._step, None
-        try:
-            running.__exit__(kind, error, traceback)
-        finally:
-            _end_profile()
-
-    async def __aenter__(self) -> profile:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
-    def __call__(self, func: _F) -> _F:
-        """Return the function, profiled at each call; :attr:`report` is that of the last call that ended."""
-        name = self._name or func.__qualname__
-
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def profiled(*args: Any, **kwargs: Any) -> Any:
-                with profile(name) as run:
-                    result = await func(*args, **kwargs)
-                self._take(run)
-                return result
-
-        else:
-
-            @functools.wraps(func)
-            def profiled(*args: Any, **kwargs: Any) -> Any:
-                with profile(name) as run:
-                    result = func(*args, **kwargs)
-                self._take(run)
-                return result
-
-        return profiled  # type: ignore[return-value]  # the same signature, by functools.wraps
-
-    def _take(self, run: profile) -> None:
-        self._watch, self._report = run._watch, None
-
-
-def _begin_profile() -> AgentProfSpanProcessor | None:
-    with _lock:
-        _Process.profiles_running += 1
-        if _Process.active is None:
-            borrowed = instrument()
-            _Process.borrowed = borrowed
-            return borrowed.processor
-        return _Process.active.processor
-
-
-def _end_profile() -> None:
-    with _lock:
-        _Process.profiles_running -= 1
-        if _Process.profiles_running:
-            return
-        borrowed, _Process.borrowed = _Process.borrowed, None
-    if borrowed is not None:
-        borrowed.uninstrument()
 
 
 def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Sequence[Library]:
@@ -335,58 +236,3 @@ def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str
         for library in known.values()
         if library.name in wanted - unwanted and f"agentprof_{library.name}" not in disabled
     ]
-
-
-def _pipeline(
-    given: TracerProvider | None, settings: Config
-) -> tuple[trace_api.TracerProvider, AgentProfSpanProcessor]:
-    """Return the provider to use, with our processor on it; one that exists is never replaced."""
-    provider: Any = given if given is not None else trace.get_tracer_provider()
-    if hasattr(provider, "add_span_processor"):
-        return provider, _attached(provider, settings)
-    made = TracerProvider()
-    processor = AgentProfSpanProcessor(exporting(), config=settings)
-    made.add_span_processor(processor)
-    _processors[made] = processor
-    trace.set_tracer_provider(made)
-    return made, processor
-
-
-def _attached(provider: Any, settings: Config) -> AgentProfSpanProcessor:
-    processor = _processors.get(provider) or _found_on(provider)
-    if processor is None:
-        processor = AgentProfSpanProcessor(config=settings)
-        provider.add_span_processor(processor)
-    _processors[provider] = processor
-    return processor
-
-
-def _found_on(provider: Any) -> AgentProfSpanProcessor | None:
-    """Return a processor of ours that the user has put on a provider: two would analyse everything twice."""
-    active = getattr(provider, "_active_span_processor", None)
-    for processor in getattr(active, "_span_processors", ()):
-        if isinstance(processor, AgentProfSpanProcessor):
-            return processor
-    return None
-
-
-def exporting() -> SpanProcessor | None:
-    """Return a processor that exports as the ``OTEL_*`` variables ask; None where they ask for nothing."""
-    batches = []
-    for name in config.exporters("TRACES"):
-        entry = "otlp_proto_http" if name == "otlp" and _speaks_http() else name
-        found = list(metadata.entry_points(group="opentelemetry_traces_exporter", name=entry))
-        if not found:
-            _LOGGER.warning("no exporter %r is installed; OTEL_TRACES_EXPORTER is not followed there", name)
-            continue
-        batches.append(BatchSpanProcessor(found[0].load()()))
-    if len(batches) <= 1:
-        return batches[0] if batches else None
-    several = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # the SDK's own class
-    for batch in batches:
-        several.add_span_processor(batch)
-    return several
-
-
-def _speaks_http() -> bool:
-    return config.otlp_protocol("TRACES").startswith("http")

@@ -7,6 +7,7 @@ that nobody knows, are told once by a warning and otherwise left alone.
 from __future__ import annotations
 
 import difflib
+import functools
 import logging
 import os
 from dataclasses import dataclass, field, fields, replace
@@ -159,9 +160,15 @@ class Config:
     @classmethod
     def from_env(cls, **overrides: Any) -> Config:
         """Return the settings of this process; keyword arguments win, None among them means "not given"."""
-        values = _from_variables(os.environ)
-        values.update({name: value for name, value in overrides.items() if value is not None})
-        return replace(cls(), **values)
+        found = _from_variables(
+            tuple(
+                (name, os.environ[name])
+                for name in os.environ
+                if name.startswith(_PREFIX) or name == _CONTENT_VARIABLE
+            )
+        )
+        given = {name: value for name, value in overrides.items() if value is not None}
+        return replace(found, **given) if given else found
 
 
 def is_sdk_disabled() -> bool:
@@ -253,14 +260,14 @@ def take_recording(directory: str) -> str | None:
     return os.environ.pop(_RECORDING, None)
 
 
-def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+@functools.lru_cache(maxsize=1)  # every report asks, and variables hardly ever change
+def _from_variables(ours: tuple[tuple[str, str], ...]) -> Config:
     known = {f.metadata["variable"]: f for f in fields(Config)}
     values: dict[str, Any] = {}
-    content = environ.get(_CONTENT_VARIABLE, "").strip().lower()
-    if content in _CONTENT_ON_SPANS:
+    if dict(ours).get(_CONTENT_VARIABLE, "").strip().lower() in _CONTENT_ON_SPANS:
         values["capture_content"] = True
-    for variable, text in environ.items():
-        if not variable.startswith(_PREFIX):
+    for variable, text in ours:
+        if variable == _CONTENT_VARIABLE:
             continue
         setting = known.get(variable)
         if setting is None:
@@ -272,7 +279,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
             _LOGGER.warning(
                 "%s=%r is not a %s; the default %r is used", variable, text, setting.type, setting.default
             )
-    return values
+    return Config(**values)
 
 
 def _parse(text: str, kind: str) -> Any:

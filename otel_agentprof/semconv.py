@@ -126,3 +126,4 @@ TOKEN_TYPE: Final = "gen_ai.token.type"
 SCOPE: Final = "otel_agentprof"
 RUN_SCOPE: Final = "otel_agentprof.run"  # of the one span that stands for a whole `agentprof run`
 DROPPED_SPANS: Final = "agentprof.dropped_spans"
+WITHOUT_FINGERPRINT: Final = "agentprof.without_fingerprint."  # calls, by reason

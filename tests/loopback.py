@@ -6,9 +6,10 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from otel_agentprof.cli import local_http
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,8 +55,8 @@ class Loopback:
         gate: Cleared by a test that wants the next answer to wait.
     """
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.script: list[Answer] = []
         self.requests: list[tuple[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -76,11 +77,6 @@ class Loopback:
 _State = TypeVar("_State", bound=Loopback)
 
 
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """Say nothing of clients that hang up: many tests are about just that."""
-
-
 @contextmanager
 def serve() -> Iterator[Loopback]:
     """Run the server on a free port."""
@@ -89,46 +85,26 @@ def serve() -> Iterator[Loopback]:
 
 
 @contextmanager
-def serve_as(make: Callable[[int], _State]) -> Iterator[_State]:
+def serve_as(make: Callable[[str], _State]) -> Iterator[_State]:
     """Run the server on a free port, with answers of another kind."""
     state: _State
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: local_http.Request) -> None:
+        data = request.body()
+        if request.path == "/v1/traces":
+            state.exports.append(data)
+            return request.send_data(200, b"", {})
+        body = json.loads(data or b"{}")
+        state.requests.append((request.path, body))
+        state.headers.append({name.lower(): value for name, value in request.headers.items()})
+        given = state.answer(request.path, body)
+        state.asked.set()
+        state.gate.wait(20)
+        return request.send_data(given.status, given.data, {"content-type": given.kind, **given.headers})
 
-        def do_POST(self) -> None:
-            data = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.path == "/v1/traces":
-                state.exports.append(data)
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-                return
-            body = json.loads(data or b"{}")
-            state.requests.append((self.path, body))
-            state.headers.append({name.lower(): value for name, value in self.headers.items()})
-            answer = state.answer(self.path, body)
-            state.asked.set()
-            state.gate.wait(20)
-            self.send_response(answer.status)
-            self.send_header("content-type", answer.kind)
-            self.send_header("content-length", str(len(answer.data)))
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _QuietServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        state = make(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with local_http.serving(answer) as url:
+        state = make(url)
         try:
             yield state
         finally:
             state.gate.set()
-            server.shutdown()
-            thread.join()

@@ -11,10 +11,9 @@ import threading
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from otel_agentprof.cli import demo_wire
+from otel_agentprof.cli import demo_wire, local_http
 from otel_agentprof.cli.demo_server import Asked, Reply
 
 if TYPE_CHECKING:
@@ -40,50 +39,24 @@ class Said:
     refusals: int = 0
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-
 @contextmanager
 def serve(manners: Mapping[str, Said]) -> Iterator[str]:
     """Run the model; give the base URL for the ``openai`` client."""
     asked: defaultdict[str, int] = defaultdict(int)
     numbers = iter(range(1, 1_000))
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    def answer(request: local_http.Request) -> None:
+        body = json.loads(request.body())
+        prompt = str(body["messages"][-1]["content"])
+        said = manners[prompt]
+        asked[prompt] += 1
+        threading.Event().wait(said.seconds)
+        if asked[prompt] <= said.refusals:
+            return request.send_json(503, {"error": {"message": "overloaded", "code": "overloaded"}})
+        return request.send_json(200, demo_wire.openai_completion(_reply(body, said, next(numbers))))
 
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            prompt = str(request["messages"][-1]["content"])
-            said = manners[prompt]
-            asked[prompt] += 1
-            threading.Event().wait(said.seconds)
-            if asked[prompt] <= said.refusals:
-                return self._send(503, {"error": {"message": "overloaded", "code": "overloaded"}})
-            return self._send(200, demo_wire.openai_completion(_reply(request, said, next(numbers))))
-
-        def _send(self, status: int, body: dict[str, Any]) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        finally:
-            server.shutdown()
-            thread.join()
+    with local_http.serving(answer) as url:
+        yield f"{url}/v1"
 
 
 def _reply(request: dict[str, Any], said: Said, number: int) -> Reply:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import otel_agentprof
 from otel_agentprof import AgentProfSpanProcessor, model
+from otel_agentprof.cli import local_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,20 +218,12 @@ def receiver() -> Iterator[tuple[str, list[Any]]]:
     """An OTLP receiver over HTTP."""
     received: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            received.append(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
+    def answer(request: local_http.Request) -> None:
+        received.append(ExportTraceServiceRequest.FromString(request.body()))
+        request.send_data(200, b"", {})
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", received
-        server.shutdown()
+    with local_http.serving(answer) as url:
+        yield url, received
 
 
 def test_the_otel_variables_say_where_spans_go_and_they_arrive_enriched(

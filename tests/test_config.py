@@ -80,6 +80,25 @@ def test_an_unknown_variable_is_told_with_the_nearest_name(
     assert "did you mean OTEL_AGENTPROF_MAX_TRACES?" in caplog.text
 
 
+def test_variables_are_read_once_and_again_when_one_of_ours_changes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_AGENTPROF_MAX_TRACES", "three")
+    with caplog.at_level(logging.WARNING):
+        first = Config.from_env()
+        monkeypatch.setenv("SOMETHING_ELSE", "1")
+        again = Config.from_env()
+        monkeypatch.setenv("OTEL_AGENTPROF_MAX_TRACES", "3")
+        changed = Config.from_env()
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
+        with_content = Config.from_env()
+
+    assert again is first
+    assert len(caplog.records) == 1
+    assert (changed.max_traces, changed.capture_content) == (3, False)
+    assert (with_content.max_traces, with_content.capture_content) == (3, True)
+
+
 def test_every_setting_is_documented_with_its_variable() -> None:
     documentation = " ".join((Config.__doc__ or "").split())
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 MOST_RERUNS: Final = 4  # of one rule in one trace: the most promising of what it found
+FEW_RERUNS: Final = 2  # likewise, of rules that seldom find more, and tell nothing that they did not compute
 NOT_RUN: Final = "no saving in time computed: this run has others of its kind that promise more"
 
 

@@ -70,14 +70,14 @@ def _report() -> Report:
 async def _profiled(url: str) -> Report | None:
     import openai  # noqa: PLC0415 - an extra, and slow
 
-    from otel_agentprof import api  # noqa: PLC0415 - slow
-    from otel_agentprof.cli import demo_agent  # noqa: PLC0415 - likewise
+    from otel_agentprof.cli import demo_agent  # noqa: PLC0415 - slow
+    from otel_agentprof.profiling import profile  # noqa: PLC0415 - likewise
 
     # Proxies of the environment do not know this machine's own address.
     http = openai.DefaultAsyncHttpxClient(trust_env=False)
     async with openai.AsyncOpenAI(
         api_key="demo", base_url=url, http_client=http, timeout=_TIMEOUT_S, max_retries=0
     ) as client:
-        with api.profile("research task") as run:
+        with profile("research task") as run:
             await demo_agent.research(client, _QUESTION)
         return await asyncio.to_thread(lambda: run.report)

@@ -8,15 +8,13 @@ follow from the texts that it gets: four characters are a token, and what it has
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import config
-from otel_agentprof.cli import demo_wire
+from otel_agentprof.cli import demo_wire, local_http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,71 +90,40 @@ class Model:
         )
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False  # a client may keep its connection open
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that hung up."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
 @contextmanager
 def serve() -> Iterator[str]:
     """Run the server on a free port; give its address, such as ``http://127.0.0.1:40123``."""
     model = Model()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # a stream's chunks would wait for acknowledgements
+    def answer(request: local_http.Request) -> None:
+        asked = json.loads(request.body() or b"{}")
+        if request.path.endswith("/chat/completions"):
+            reply = model.reply(asked)
+            if asked.get("stream"):
+                return _stream(request, demo_wire.openai_chunks(reply), reply)
+            body = demo_wire.openai_completion(reply)
+        elif request.path.endswith("/messages"):
+            reply = model.reply(asked)
+            body = demo_wire.anthropic_message(reply)
+        else:
+            return request.send_json(404, {"error": {"message": f"the demo server has no {request.path}"}})
+        time.sleep(_TOKEN_S * reply.output_tokens)
+        return request.send_json(200, body)
 
-        def do_POST(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            request = json.loads(self.rfile.read(length) or b"{}")
-            if self.path.endswith("/chat/completions"):
-                reply = model.reply(request)
-                if request.get("stream"):
-                    return self._stream(demo_wire.openai_chunks(reply), reply)
-                body = demo_wire.openai_completion(reply)
-            elif self.path.endswith("/messages"):
-                reply = model.reply(request)
-                body = demo_wire.anthropic_message(reply)
-            else:
-                return self._send(404, {"error": {"message": f"the demo server has no {self.path}"}})
-            time.sleep(_TOKEN_S * reply.output_tokens)
-            return self._send(200, body)
+    with local_http.serving(answer) as url:
+        yield url
 
-        def _send(self, status: int, body: dict[str, Any]) -> None:
-            data = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
 
-        def _stream(self, chunks: list[dict[str, Any]], reply: Reply) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("connection", "close")
-            self.end_headers()
-            for chunk in chunks:
-                time.sleep(_TOKEN_S * reply.output_tokens / len(chunks))
-                self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            self.wfile.write(b"data: [DONE]\n\n")
-            self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+def _stream(request: local_http.Request, chunks: list[dict[str, Any]], reply: Reply) -> None:
+    request.send_response(200)
+    request.send_header("content-type", "text/event-stream")
+    request.send_header("connection", "close")
+    request.end_headers()
+    for chunk in chunks:
+        time.sleep(_TOKEN_S * reply.output_tokens / len(chunks))
+        request.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+    request.wfile.write(b"data: [DONE]\n\n")
+    request.close_connection = True
 
 
 @contextmanager

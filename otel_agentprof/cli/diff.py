@@ -71,8 +71,6 @@ class Diff:
 def _reports(source: str, settings: Config) -> Iterator[Report]:
     """Read a source when its first report is asked for: so B is not in memory beside A."""
     groups, notes = traces.grouped(source)
-    for _, message in notes:
-        say(f"{source}: {message}")
     yield from traces.built(groups, settings, notes)
 
 

@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from otel_agentprof.instrumentation.fingerprints import Reason
     from otel_agentprof.report.report import Report
 
 _MOST_LINKS: Final = 128  # to the traces that were put together; OpenTelemetry's own limit
+_WHY_NOT: Final[dict[Reason, str]] = {
+    "not_by_value": "with arguments that cannot be told by their value",
+    "too_large": "too large",
+    "late": "over before it was found",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,22 @@ def load(path: str, *, name: str) -> Recorded | None:
                 f"{dropped:,} spans left out: over OTEL_AGENTPROF_MAX_SPANS_PER_TRACE, or the disk full",
             )
         )
+    if without := _without_fingerprint(marks[-1]):
+        notes.append(("no_fingerprint", without))
     return Recorded(_as_one_trace(replace(marks[-1], name=name), own, ended_ns), tuple(notes))
+
+
+def _without_fingerprint(run: Span) -> str:
+    """Return for how many calls nobody can say whether they repeat others, and why; "" for none."""
+    counts = {
+        why: run.attributes.get(f"{semconv.WITHOUT_FINGERPRINT}{reason}") for reason, why in _WHY_NOT.items()
+    }
+    total = sum(filter(None, counts.values()))
+    if not total:
+        return ""
+    calls = "1 call has" if total == 1 else f"{total:,} calls have"
+    reasons = "; ".join(f"{count:,} {why}" for why, count in counts.items() if count)
+    return f"{calls} no fingerprint, so repeated work may be missed: {reasons}"
 
 
 def _as_one_trace(run: Span, spans: Sequence[Span], ended_ns: int) -> tuple[Span, ...]:

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.trace import SpanProcessor
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.model.span import Span
 from otel_agentprof.processor.spans import is_analysis_span
 from otel_agentprof.readers.sdk import spans_of
 from otel_agentprof.report import otlp_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk import trace as sdk
@@ -51,7 +52,7 @@ class Recorder(SpanProcessor):
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._run = _run_span(end_ns=None)
+        self._run = _run_span({}, end_ns=None)
         self._write([self._run])
 
     def on_start(self, span: sdk.Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - not needed
@@ -93,7 +94,13 @@ class Recorder(SpanProcessor):
             self._thread.join(_STOP_TIMEOUT_S)
         self._drain()
         self._write([span for span in tuple(self._open.values()) if not is_analysis_span(span)])
-        self._write([_run_span(end_ns=ended_ns, begun=self._run, dropped=self._dropped)])
+        losses = {
+            f"{semconv.WITHOUT_FINGERPRINT}{reason}": count
+            for reason, count in fingerprints.without().items()
+        }
+        if self._dropped:
+            losses[semconv.DROPPED_SPANS] = self._dropped
+        self._write([_run_span(losses, end_ns=ended_ns, begun=self._run)])
 
     def _start(self) -> None:
         with self._lock:
@@ -135,10 +142,7 @@ class Recorder(SpanProcessor):
             self._dropped += len(spans)
 
 
-def _run_span(*, end_ns: int | None, begun: Span | None = None, dropped: int = 0) -> Span:
-    attributes: dict[str, object] = {semconv.ROLE: "step"}
-    if dropped:
-        attributes[semconv.DROPPED_SPANS] = dropped
+def _run_span(losses: Mapping[str, int], *, end_ns: int | None, begun: Span | None = None) -> Span:
     return Span(
         trace_id=begun.trace_id if begun else secrets.token_hex(16),
         span_id=begun.span_id if begun else secrets.token_hex(8),
@@ -146,6 +150,6 @@ def _run_span(*, end_ns: int | None, begun: Span | None = None, dropped: int = 0
         name="run",
         start_ns=begun.start_ns if begun else time_ns(),
         end_ns=end_ns,
-        attributes=attributes,
+        attributes={semconv.ROLE: "step", **losses},
         scope=semconv.RUN_SCOPE,
     )

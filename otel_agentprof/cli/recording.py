@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_agentprof import __version__, api, config, pricing
+from otel_agentprof import __version__, api, config, pipeline, pricing
 from otel_agentprof.cli.recorder import Recorder
 from otel_agentprof.cli.stand_in import StandIn
 from otel_agentprof.config import Config
@@ -77,6 +77,6 @@ def _fallback() -> TracerProvider:
         # The program's main thread has ended and this is the first span: the SDK finds out about its resource
         # on a thread pool, and none starts work any more.
         provider = TracerProvider(resource=Resource.get_empty())
-    if (exporting := api.exporting()) is not None:
+    if (exporting := pipeline.exporting()) is not None:
         provider.add_span_processor(AgentProfSpanProcessor(exporting))
     return provider

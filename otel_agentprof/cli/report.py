@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from otel_agentprof import pricing
 from otel_agentprof.cli import output, traces
-from otel_agentprof.cli.output import say
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.report.formats import FORMATS
@@ -26,7 +25,8 @@ class ReportVerb:
 
     SOURCE is a file of OTLP JSON or JSON lines (such as `agentprof run -o`, or the
     Collector's file exporter) or of Jaeger's JSON, plain or gzip; `-` is stdin.
-    Several traces in it give their aggregate: percentiles with confidence intervals,
+    Several of them are read as one, so a trace may be spread over files.
+    Several traces give their aggregate: percentiles with confidence intervals,
     shares of the critical path, costs and what recurs; `--trace ID` gives the report
     of one of them. `--format json` is then the list of reports, or one object with
     `--aggregate`; `--format folded` adds the critical paths of all traces up.
@@ -37,7 +37,7 @@ class ReportVerb:
 
     def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
         """Add the arguments of this verb."""
-        parser.add_argument("source", metavar="SOURCE", help="a file, or - for stdin")
+        parser.add_argument("sources", metavar="SOURCE", nargs="+", help="a file, or - for stdin")
         parser.add_argument("-o", dest="file", metavar="FILE", help="write there, not to stdout")
         parser.add_argument("--trace", metavar="ID", help="only this trace; the first digits are enough")
         parser.add_argument(
@@ -54,18 +54,14 @@ class ReportVerb:
         settings = Config.from_env()
         pricing.configure(settings.prices, is_strict=True)
         place = output.output_for(args, path=args.file)
-        groups, notes = traces.grouped(args.source)
-        for _, message in notes:
-            say(f"{args.source}: {message}")
-        if args.trace is not None:
-            chosen = traces.chosen(list(groups), args.trace)
-            groups = {chosen: groups[chosen]}
-        is_many = args.aggregate or len(groups) > 1
+        groups, notes = traces.grouped(*args.sources)
+        only = None if args.trace is None else traces.chosen(list(groups), args.trace)
+        is_many = args.aggregate or (only is None and len(groups) > 1)
         if is_many and place.format == "html":
             raise AgentProfError(
                 f"one page shows one trace; choose one with --trace ID: {traces.ids(list(groups))}"
             )
-        reports = traces.built(groups, settings, notes)
+        reports = traces.built(groups, settings, notes, only=only)
         place.write(
             _several(reports, place, is_summary=args.aggregate) if is_many else place.rendered(next(reports))
         )

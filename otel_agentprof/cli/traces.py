@@ -1,9 +1,10 @@
-"""The traces of a file, and the one among them that is meant."""
+"""The traces of some files, and the one among them that is meant."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.cli.output import say
 from otel_agentprof.errors import AgentProfError
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ _NAMED_TRACES: Final = 5
 _SHORT_ID: Final = 8
 
 
-def grouped(source: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], ...]]:
-    """Return the spans of each trace of a source, and what its reader has to say, as (code, message)."""
+def grouped(*sources: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], ...]]:
+    """Return the spans of each trace of some sources, and what their reader has to say, as (code, message).
+
+    That is told on stderr too.
+    """
     from otel_agentprof.readers import read_spans  # noqa: PLC0415 - after the arguments are known to be good
 
-    loaded = read_spans(source)
+    loaded = read_spans(*sources)
+    for _, message in loaded.notes:
+        say(f"{sources[0]}: {message}" if len(sources) == 1 else message)
     groups: dict[str, list[Span]] = {}
     for span in loaded.spans:
         groups.setdefault(span.trace_id, []).append(span)
@@ -30,14 +36,28 @@ def grouped(source: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], 
 
 
 def built(
-    groups: dict[str, list[Span]], settings: Config, notes: tuple[tuple[str, str], ...]
+    groups: dict[str, list[Span]],
+    settings: Config,
+    notes: tuple[tuple[str, str], ...],
+    *,
+    only: str | None = None,
 ) -> Iterator[Report]:
-    """Yield the report of each trace and forget its spans, so that many traces take the room of one."""
+    """Yield the report of each trace and forget its spans, so that many traces take the room of one.
+
+    Args:
+        groups: The spans of each trace.
+        settings: Thresholds.
+        notes: What goes for all of them, as (code, message).
+        only: The one trace to report, beside the others.
+    """
     from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - as above
     from otel_agentprof.report.build import build  # noqa: PLC0415 - loads the whole analysis
+    from otel_agentprof.report.two_traces import notes_across  # noqa: PLC0415 - likewise
 
-    for trace_id in list(groups):
-        yield build(SpanTree.from_spans(groups.pop(trace_id)), settings, notes)
+    of_one = notes_across(groups)
+    for trace_id in list(groups) if only is None else [only]:
+        more = [of_one[trace_id]] if trace_id in of_one else []
+        yield build(SpanTree.from_spans(groups.pop(trace_id)), settings, (*notes, *more))
 
 
 def chosen(trace_ids: Sequence[str], asked: str) -> str:

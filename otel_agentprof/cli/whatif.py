@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from otel_agentprof import pricing
 from otel_agentprof.cli import output, traces
-from otel_agentprof.cli.output import say
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.report import text
@@ -84,9 +83,7 @@ class WhatIfVerb:
             raise AgentProfError("name a change: --scale, --parallel, --dedupe, --model or --concurrency")
         pricing.configure(Config.from_env().prices, is_strict=True)
         place = output.output_for(args, path=args.file)
-        groups, notes = traces.grouped(args.source)
-        for _, message in notes:
-            say(f"{args.source}: {message}")
+        groups, _ = traces.grouped(args.source)
         if args.trace is not None:
             groups = {args.trace: groups[traces.chosen(list(groups), args.trace)]}
         if len(groups) != 1:

@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from otel_agentprof import semconv
 from otel_agentprof.config import Config
+from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.processor.buffer import Buffer
 from otel_agentprof.processor.failures import Failures
 from otel_agentprof.processor.lanes import LANES
@@ -191,6 +192,7 @@ class AgentProfSpanProcessor(SpanProcessor):
             partial=buffer.partial_count,
             reports=self._outlet.report_count,
             failures=self._failures.count,
+            without_fingerprint=fingerprints.without(),
         )
 
     def _reset(self) -> None:

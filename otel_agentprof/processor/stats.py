@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_agentprof.instrumentation import fingerprints
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessorStats:
@@ -22,6 +24,9 @@ class ProcessorStats:
         partial: Traces handed on before their root had ended: silent for too long, or the process ended.
         reports: Reports made.
         failures: Exceptions of the analysis, of callbacks and of the next processor, all contained.
+        without_fingerprint: Calls of this process, seen here or not, that have no fingerprint although they
+            should, by reason: ``not_by_value`` (objects that only their address tells apart), ``too_large``,
+            ``late`` (not ready when the call ended). Whether they repeat others is not known.
     """
 
     seen: int
@@ -31,3 +36,4 @@ class ProcessorStats:
     partial: int
     reports: int
     failures: int
+    without_fingerprint: Mapping[fingerprints.Reason, int]

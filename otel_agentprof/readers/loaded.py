@@ -25,32 +25,49 @@ _OTHER_SIGNALS: Final = ("resourceLogs", "resourceMetrics", "resourceProfiles")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a source held.
+    """What one source held, or several.
 
     Attributes:
         spans: All spans, of all traces, in the order in which they are written; never empty.
-        notes: (code, message) for each kind of thing that was left out or repaired.
+        notes: (code, message) for each kind of thing that was left out or repaired; of several sources the
+            message begins with the name of the one.
     """
 
     spans: tuple[Span, ...]
     notes: tuple[tuple[str, str], ...] = ()
 
 
-def read(source: Source) -> Iterator[SpanTree]:
-    """Return the traces in a source, in order of first appearance.
+def read(source: Source, *more: Source) -> Iterator[SpanTree]:
+    """Return the traces in one source or several, in order of first appearance.
+
+    Spans of one trace are one tree, whatever sources they are in: a service each, or a file that was rotated.
+
+        for tree in otel_agentprof.read("agent.jsonl", "tools.jsonl"):
+            print(otel_agentprof.analyze(tree).duration_ns)
 
     Args:
         source: A path, ``-`` for stdin, or a binary file object. OTLP JSON, JSON lines or Jaeger JSON,
             plain or gzip; the content tells which.
+        more: Further ones.
 
     Raises:
-        UnreadableTraceError: There is no span to be read in it.
+        UnreadableTraceError: There is no span to be read in one of them.
     """
-    return iter(by_trace(read_spans(source).spans))
+    return iter(by_trace(read_spans(source, *more).spans))
 
 
-def read_spans(source: Source) -> Loaded:
-    """Return all spans in a source and what could not be read of it. Arguments and errors as for ``read``."""
+def read_spans(source: Source, *more: Source) -> Loaded:
+    """Return all spans in some sources and what could not be read. Arguments and errors as for ``read``."""
+    if not more:
+        return _loaded(source)
+    parts = [(name_of(one), _loaded(one)) for one in (source, *more)]
+    return Loaded(
+        tuple(span for _, part in parts for span in part.spans),
+        tuple((code, f"{name}: {message}") for name, part in parts for code, message in part.notes),
+    )
+
+
+def _loaded(source: Source) -> Loaded:
     losses = Losses()
     with opened(source) as stream, paused_collector():
         spans = tuple(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from otel_agentprof import semconv
 from otel_agentprof.report.counting_quality import about, counting_quality, spans_text
 from otel_agentprof.report.report import DataQuality
+from otel_agentprof.report.two_traces import quality_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ def data_quality(
         *_clocks(trace),
         *_calls(trace, tuple(unpriced_models)),
         *counting_quality(trace),
+        *quality_of_run(trace),
         *_losses(trace.tree),
     )
 

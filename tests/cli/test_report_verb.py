@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from drawing import draw_spans
 from otlp_text import OTHER, TRACE, line, span
 from programs import AGENTPROF, agentprof, environment
 
 from otel_agentprof.cli import main
+from otel_agentprof.report.otlp_lines import render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,49 @@ def test_several_traces_give_their_aggregate_and_a_table_that_says_how_to_go_on(
     assert TRACE[:8] in out
     assert OTHER[:8] in out
     assert "--trace ID" in out
+
+
+def test_a_trace_may_be_spread_over_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
+    here.write_text(line(span(1), span(2, parent=1)))
+    there.write_text("{torn\n" + line(span(3, parent=2)))
+
+    assert main(["report", str(here), str(there), "--format", "json"]) == 0
+
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["span_count"] == 3
+    assert [note["code"] for note in report["data_quality"]] == ["bad_line"]
+    assert f"{str(there)!r}: 1 line left out" in err
+    assert str(here) not in err
+
+
+def test_a_call_that_two_traces_count_is_told_in_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = "role=llm model=gpt-4o in=100 out=9"
+    spans = draw_spans(f"""
+        agent     |---------|    role=agent scope=framework
+          model     |-----|      scope=framework {call}
+        chat         |---|       trace=2 scope=client {call}
+        other     |---------|    trace=3 scope=client role=agent
+    """)
+    path = tmp_path / "run.jsonl"
+    path.write_text("".join(render(spans)))
+
+    assert main(["report", str(path), "--format", "json"]) == 0
+    agent, chat, other = json.loads(capsys.readouterr().out)
+    assert main(["report", str(path), "--trace", chat["trace_id"], "--format", "json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert main(["report", str(path)]) == 0
+    many = " ".join(capsys.readouterr().out.split())
+
+    assert [note["code"] for note in agent["data_quality"]] == ["counted_in_two_traces"]
+    assert chat["data_quality"] == agent["data_quality"]
+    assert alone == chat
+    assert other["data_quality"] == []
+    assert "in 2 of 3 runs, such as: 1 call is probably counted in two traces: chat (client" in many
+    assert agent["tokens"]["input"] == chat["tokens"]["input"] == 100
 
 
 @pytest.mark.parametrize(("asked", "root"), [("cd", "span 3"), (TRACE.upper(), "span 1")])

@@ -427,6 +427,26 @@ def test_spans_over_the_limit_are_counted(tmp_path: Path, monkeypatch: pytest.Mo
     assert "3 spans left out" in " ".join(note["message"] for note in report["data_quality"])
 
 
+def test_calls_without_fingerprint_are_told(tmp_path: Path) -> None:
+    text = """
+import otel_agentprof as ap
+@ap.tool("ask")
+def ask(connection, question):
+    pass
+ask(object(), "?")
+ask(object(), "?")
+ask(None, "?" * 5_000_000)
+ask(None, "?")
+"""
+
+    report = _report([program(tmp_path, text)], tmp_path)
+
+    assert {note["code"]: note["message"] for note in report["data_quality"]} == {
+        "no_fingerprint": "3 calls have no fingerprint, so repeated work may be missed: "
+        "2 with arguments that cannot be told by their value; 1 too large"
+    }
+
+
 def test_an_exporter_of_the_environment_gets_the_spans(tmp_path: Path) -> None:
     ours = agentprof("run", "--quiet", program(tmp_path, TOOL), OTEL_TRACES_EXPORTER="console")
 

@@ -33,8 +33,8 @@ class Model(Loopback):
         odd: Requests that it could make nothing of.
     """
 
-    def __init__(self, port: int) -> None:
-        super().__init__(port)
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
         self.served: list[Served] = []
         self.odd: list[str] = []
         self._numbers = count(1)

@@ -27,7 +27,7 @@ from pydantic import BaseModel, PrivateAttr
 from surfaces import MESSAGES, STREAMING, SURFACES, Surface
 
 import otel_agentprof
-from otel_agentprof import config, semconv
+from otel_agentprof import AgentProfSpanProcessor, config, semconv
 from otel_agentprof.config import Config
 from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.instrumentation.fingerprints import job as jobs
@@ -353,6 +353,42 @@ def test_where_no_thread_can_start_small_requests_are_told_all_the_same(
     assert asked(MESSAGES) is not None
     with jobs._Process.starting:
         assert asked(MESSAGES) is not None
+
+
+def test_calls_without_fingerprint_are_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs._Process, "without", {})
+    shared: list[Any] = ["x"]
+    for _ in range(30):
+        shared = [shared, shared]
+    large = [{"role": "user", "content": "x" * 10_000}]
+
+    def waited(messages: Any) -> None:
+        job = fingerprints.of_request(OPENAI, OPENAI.calls[0], None, {"messages": messages})
+        assert job is not None
+        job.work()
+        job.take()
+
+    asked(MESSAGES)
+    asked([Opaque()])
+    waited([{("a",): 1}])
+    with pytest.MonkeyPatch.context() as busy:
+        busy.setattr(jobs, "_MOST_WAITING", 0)
+        asked(large)
+        waited(shared)
+    asked("x" * 5_000_000)
+    fingerprints.of_tool("t", 1, {})
+
+    counts = AgentProfSpanProcessor().stats.without_fingerprint
+    assert counts == {"not_by_value": 3, "late": 1, "too_large": 2}
+
+
+def test_a_call_that_shall_have_no_fingerprint_lacks_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs._Process, "without", {})
+
+    fingerprints.configure(Config(fingerprints=False))
+    asked([Opaque()])
+
+    assert fingerprints.without() == {}
 
 
 def test_lists_that_other_threads_change_meanwhile_do_no_harm() -> None:

@@ -367,3 +367,30 @@ def test_a_line_of_60_megabytes_is_read() -> None:
 
     assert len(text) > 60_000_000
     assert (len(names), notes) == (2000, {})
+
+
+def test_spans_of_one_trace_in_several_sources_are_one_tree(tmp_path: Path) -> None:
+    other = "1" * 32
+    path = tmp_path / "b.jsonl"
+    path.write_text(line("c", other) + "\n" + line("b"))
+
+    trees = list(read(io.BytesIO(line("a").encode()), path, io.BytesIO(gzip.compress(line("d").encode()))))
+
+    assert [tree.trace_id for tree in trees] == [TRACE, other]
+    assert [[span.name for span in tree.spans] for tree in trees] == [["a", "b", "d"], ["c"]]
+
+
+def test_what_is_wrong_with_one_of_several_sources_is_told_with_its_name(tmp_path: Path) -> None:
+    good, torn, empty = (tmp_path / name for name in ("good", "torn", "empty"))
+    good.write_text(line("a"))
+    torn.write_text(line("b") + "\n{torn")
+    empty.write_text("")
+
+    loaded = read_spans(good, torn)
+
+    assert [span.name for span in loaded.spans] == ["a", "b"]
+    ((code, message),) = loaded.notes
+    assert code == "bad_line"
+    assert message.startswith(f"{str(torn)!r}: 1 line left out")
+    with pytest.raises(UnreadableTraceError, match="it is empty"):
+        read_spans(good, empty)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis import wording
@@ -16,8 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from otel_agentprof.analysis.failures import Failure
+    from otel_agentprof.analysis.finding import Confidence
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
+
+
+class _Words(NamedTuple):
+    """What sets one kind of failure apart from the other."""
+
+    rule: str
+    title: str
+    metric: str
+    calls: str
+    remedy: str
+    confidence: Confidence | None = None
 
 
 def retry_waste(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -31,21 +43,14 @@ def retry_waste(trace: Trace, config: Config) -> Iterator[Finding]:
     ]
     yield from _hidden_retries(trace)
     for place, (name, group) in enumerate(_by_operation(trace, wasted)):
-        attempts = [failure.index for failure in group]
-        is_run = place < MOST_RERUNS
-        yield Finding(
+        words = _Words(
             rule="retry_waste",
             title=f"{name} failed {_times(group)} and was {_went_on(group)}{_reasons(group)}",
-            component=name,
             metric="failed_calls",
-            value=float(len(group)),
-            threshold=0.0,
-            suggestion=f"{_spent(trace, group)} {_remedy(group)}",
-            span_ids=trace.ids(_evidence(group)),
-            saving_ns=_saved_ns(trace, group) if is_run else None,
-            saving_usd=usd_of(trace, attempts),
-            derivation=_derivation("failed attempts", group) if is_run else NOT_RUN,
+            calls="failed attempts",
+            remedy=_remedy(group),
         )
+        yield _finding(trace, name, group, words, is_run=place < MOST_RERUNS)
 
 
 def timeout(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -53,22 +58,34 @@ def timeout(trace: Trace, config: Config) -> Iterator[Finding]:
     del config  # as above
     abandoned = [failure for failure in trace.failures if _is_at_limit(trace, failure)]
     for place, (name, group) in enumerate(_by_operation(trace, abandoned)):
-        is_run = place < MOST_RERUNS
-        is_named = all(map(is_named_time_limit, group))
-        yield Finding(
+        words = _Words(
             rule="timeout",
             title=f"{name} was given up at a time limit {_times(group)}{_reasons(group)}",
-            component=name,
             metric="abandoned_calls",
-            value=float(len(group)),
-            threshold=0.0,
-            suggestion=f"{_spent(trace, group)} {_shorter_limit(trace, name, group)}",
-            span_ids=trace.ids(_evidence(group)),
-            saving_ns=_saved_ns(trace, group) if is_run else None,
-            saving_usd=usd_of(trace, [failure.index for failure in group]),
-            derivation=_derivation("abandoned calls", group) if is_run else NOT_RUN,
-            confidence="proven" if is_named else "possible",
+            calls="abandoned calls",
+            remedy=_shorter_limit(trace, name, group),
+            confidence="proven" if all(map(is_named_time_limit, group)) else "possible",
         )
+        yield _finding(trace, name, group, words, is_run=place < MOST_RERUNS)
+
+
+def _finding(trace: Trace, name: str, group: Sequence[Failure], words: _Words, *, is_run: bool) -> Finding:
+    attempts = [failure.index for failure in group]
+    waits = " and the waits before the calls made in their place" if (retries := _waited_for(group)) else ""
+    return Finding(
+        rule=words.rule,
+        title=words.title,
+        component=name,
+        metric=words.metric,
+        value=float(len(group)),
+        threshold=0.0,
+        suggestion=f"{_spent(trace, group)} {words.remedy}",
+        span_ids=trace.ids(_evidence(group)),
+        saving_ns=if_not_tried(trace, attempts, retries) if is_run else None,
+        saving_usd=usd_of(trace, attempts),
+        derivation=f"this run again without the {words.calls}{waits}" if is_run else NOT_RUN,
+        confidence=words.confidence,
+    )
 
 
 def _is_at_limit(trace: Trace, failure: Failure) -> bool:
@@ -85,15 +102,6 @@ def _by_operation(trace: Trace, failed: Iterable[Failure]) -> list[tuple[str, li
         groups.items(), key=lambda item: -_attempts_ns(trace, item[1]) - _waits_ns(trace, item[1])
     )
     return [(name, group) for (_, name), group in ranked]
-
-
-def _saved_ns(trace: Trace, group: Sequence[Failure]) -> int:
-    return if_not_tried(trace, [failure.index for failure in group], _waited_for(group))
-
-
-def _derivation(what: str, group: Sequence[Failure]) -> str:
-    waits = " and the waits before the calls made in their place" if _waited_for(group) else ""
-    return f"this run again without the {what}{waits}"
 
 
 def _waited_for(group: Sequence[Failure]) -> list[int]:

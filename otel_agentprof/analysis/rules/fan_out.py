@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.concurrency import in_flight
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_limited, if_together, is_worthwhile
+from otel_agentprof.analysis.saving import FEW_RERUNS, if_limited, if_together, is_worthwhile
 from otel_agentprof.analysis.sequential import clusters, has_to_wait
 from otel_agentprof.model import dialects
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from otel_agentprof.config import Config
     from otel_agentprof.semconv import Role
 
-_MOST: Final = 2  # operations for which savings are computed, the most promising first
 _FAN_OUT: Final = 3  # with fewer there is no telling who is the odd one
 _BATCHES: Final = 3  # two batches may as well be two steps of a plan
 _RETRIED: Final = 0.25
@@ -61,7 +60,7 @@ def head_of_line(trace: Trace, config: Config) -> Iterator[Finding]:
         found.items(),
         key=lambda item: -sum(trace.times.total[one.span] - one.second_ns for one in item[1]),
     )
-    for operation, stragglers in by_excess[:_MOST]:
+    for operation, stragglers in by_excess[:FEW_RERUNS]:
         saving_ns = if_limited(trace, {one.span: one.second_ns for one in stragglers})
         if is_worthwhile(trace, saving_ns, config):
             yield _held_up(trace, config, operation, stragglers, fan_outs[operation], saving_ns)
@@ -75,7 +74,7 @@ def unused_concurrency(trace: Trace, config: Config) -> Iterator[Finding]:
         if pool is not None:
             found[operation].append(pool)
     ranked = sorted(found.items(), key=lambda item: -sum(pool.most_saved_ns for pool in item[1]))
-    for (name, role), pools in ranked[:_MOST]:
+    for (name, role), pools in ranked[:FEW_RERUNS]:
         groups = [pool.indices for pool in pools]
         size = max(pool.size for pool in pools)
         if all(pool.batches for pool in pools):

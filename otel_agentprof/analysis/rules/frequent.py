@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_removed, usd_of
+from otel_agentprof.analysis.saving import MOST_RERUNS, if_removed, usd_of
 from otel_agentprof.analysis.sequential import is_transport
 from otel_agentprof.model import dialects
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
-_MOST: Final = 4  # operations for which a saving of time is computed: each is a run of the whole trace
-
 
 def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations that are called very often."""
@@ -29,7 +27,7 @@ def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
     for place, (name, indices) in enumerate(frequent):
         beyond = indices[config.max_calls :]
         without = f"without the calls beyond {config.max_calls:,}"
-        is_computed = place < _MOST
+        is_computed = place < MOST_RERUNS
         yield Finding(
             rule="too_many_calls",
             title=f"{name} is called {len(indices):,} times",
@@ -46,7 +44,7 @@ def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
             saving_usd=usd_of(trace, beyond),
             derivation=f"this run again {without}"
             if is_computed
-            else f"cost {without}; time only computed for the {_MOST} operations that take longest",
+            else f"cost {without}; time only computed for the {MOST_RERUNS} operations that take longest",
         )
 
 

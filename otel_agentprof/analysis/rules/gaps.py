@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_faster, is_worthwhile
+from otel_agentprof.analysis.saving import FEW_RERUNS, if_faster, is_worthwhile
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _OWN: Final = frozenset({"agent", "step", "other"})
 _REMOTE: Final = frozenset({"CLIENT", "PRODUCER"})
-_MOST: Final = 2  # operations for which a saving is computed, the longest gaps first
 _SHOWN: Final = 3
 
 
@@ -41,7 +40,7 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     for gap in _gaps(trace, least_ns):
         by_name[trace.tree.spans[gap.owner].name].append(gap)
     ranked = sorted(by_name.items(), key=lambda item: -_total_ns(item[1]))
-    for name, found in ranked[:_MOST]:
+    for name, found in ranked[:FEW_RERUNS]:
         retried = _retried(trace, found) if _total_ns(found) >= least_ns else {}
         gaps = sorted((gap for gap in found if gap not in retried), key=lambda gap: -gap.length_ns)
         if _total_ns(gaps) < least_ns:

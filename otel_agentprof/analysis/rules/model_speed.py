@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_limited, is_worthwhile
+from otel_agentprof.analysis.saving import FEW_RERUNS, if_limited, is_worthwhile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,6 @@ _COMPARED: Final = 3  # calls of a model from which one can stand out
 _LEAST_OUTPUT: Final = 50  # tokens; fewer say little of a rate
 _LEAST_UNTIMED_OUTPUT: Final = 100  # where the start is part of the time it must not weigh much
 _MANY: Final = 2  # times as many tokens as others: that explains it
-_MOST: Final = 2  # models for which a saving is computed
 
 
 class _Slow(NamedTuple):
@@ -102,7 +101,7 @@ def _slow_models(
         if slow:
             found.append((name, calls, sorted(slow, key=lambda one: -one.excess_ns)))
     found.sort(key=lambda item: -sum(one.excess_ns for one in item[2]))
-    for model, among, late in found[:_MOST]:
+    for model, among, late in found[:FEW_RERUNS]:
         saving_ns = if_limited(trace, {one.call.span: one.call.total_ns - one.excess_ns for one in late})
         if is_worthwhile(trace, saving_ns, config):
             yield _Model(model, among, late, saving_ns)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_agentprof import semconv
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_at_most, is_worthwhile
+from otel_agentprof.analysis.saving import MOST_RERUNS, if_at_most, is_worthwhile
 from otel_agentprof.analysis.sequential import is_transport
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ NETWORK: Final = Range(
 PROMPT: Final = Range(
     "prompt construction", ("step",), 1, 50, "Build the prompt from a template that is made once and kept."
 )
-_MOST: Final = 3  # operations for which a saving is computed, the most excessive first
 
 
 def unusual_duration(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -65,7 +64,7 @@ def unusual_duration(trace: Trace, config: Config) -> Iterator[Finding]:
         if kind is not None and (calls := _beyond(trace, operation, kind)):
             found.append((operation, kind, calls))
     found.sort(key=lambda row: -_excess_ns(trace, row[1], row[2]))
-    for operation, kind, calls in found[:_MOST]:
+    for operation, kind, calls in found[:MOST_RERUNS]:
         saving_ns = if_at_most(trace, calls, kind.most_ms * wording.NS_PER_MS)
         if is_worthwhile(trace, saving_ns, config):
             yield _finding(trace, operation, kind, calls, saving_ns)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_at_most
+from otel_agentprof.analysis.saving import MOST_RERUNS, if_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
     from otel_agentprof.semconv import Role
-
-_MOST: Final = 4  # operations for which a saving is computed: each is a run of the whole trace
 
 
 def slow_llm(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -67,8 +65,8 @@ def _average(operation: Operation, avg_ns: float) -> str:
 
 
 def _at_the_limit(trace: Trace, operation: Operation, limit_ms: float, place: int) -> dict[str, Any]:
-    if place >= _MOST:
-        return {"derivation": f"no saving computed: only for the {_MOST} operations that take longest"}
+    if place >= MOST_RERUNS:
+        return {"derivation": f"no saving computed: only for the {MOST_RERUNS} operations that take longest"}
     limit_ns = limit_ms * wording.NS_PER_MS
     return {
         "saving_ns": if_at_most(trace, operation.indices, limit_ns),

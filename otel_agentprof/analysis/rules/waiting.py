@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import if_together, is_worthwhile
+from otel_agentprof.analysis.saving import MOST_RERUNS, if_together, is_worthwhile
 from otel_agentprof.analysis.sequential import sequential_groups
 from otel_agentprof.model import dialects
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
-_MOST: Final = 4  # causes for which a saving is computed, the most promising first
 _WHY: Final[Mapping[Confidence, str]] = {
     "proven": "The model asked for all of them in one answer, so none needs the result of another.",
     "likely": "No model call lies between them, so they probably do not need each other's results.",
@@ -46,7 +45,7 @@ def _causes(trace: Trace, config: Config) -> Iterable[Sequence[SequentialGroup]]
         if group.confidence != "possible" or len(group.indices) >= config.sequential_group:
             found[group.confidence, group.kind, _place(trace, group)].append(group)
     promising = [groups for groups in found.values() if is_worthwhile(trace, _most_ns(groups), config)]
-    return sorted(promising, key=_most_ns, reverse=True)[:_MOST]
+    return sorted(promising, key=_most_ns, reverse=True)[:MOST_RERUNS]
 
 
 def _place(trace: Trace, group: SequentialGroup) -> str | None:

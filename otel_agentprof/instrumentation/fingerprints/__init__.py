@@ -10,6 +10,13 @@ nobody can find a prompt by trying: not even one of three words.
 
 from __future__ import annotations
 
-from otel_agentprof.instrumentation.fingerprints.job import Job, configure, of_request, of_tool
+from otel_agentprof.instrumentation.fingerprints.job import (
+    Job,
+    Reason,
+    configure,
+    of_request,
+    of_tool,
+    without,
+)
 
-__all__ = ["Job", "configure", "of_request", "of_tool"]
+__all__ = ["Job", "Reason", "configure", "of_request", "of_tool", "without"]

@@ -13,11 +13,11 @@ import secrets
 import threading
 from hashlib import blake2b
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from otel_agentprof.config import Config
 from otel_agentprof.instrumentation.fingerprints.capture import copy_of, identity_of, restore
-from otel_agentprof.instrumentation.fingerprints.digest import Budget, Reading, digest
+from otel_agentprof.instrumentation.fingerprints.digest import Budget, Reading, TooLargeError, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,16 +32,19 @@ _BUDGET: Final = Budget(nodes=200_000, characters=_MOST_BYTES)
 _INLINE: Final = Budget(nodes=50, characters=4096)  # 20 us, where the worker has not come to it
 _ABSENT: Final = frozenset({"NotGiven", "Omit"})  # what the clients have for "not given"
 _NOTHING: Final[Mapping[str, Any]] = {}
+# Why a call has none: objects in it that only their address tells apart; too much of it; not found in time.
+Reason = Literal["not_by_value", "too_large", "late"]
 
 
 class Job:
     """One request on its way to its fingerprint."""
 
-    __slots__ = ("_data", "_found", "_key", "_reading")
+    __slots__ = ("_data", "_found", "_key", "_reading", "_why_not")
 
     def __init__(self, data: bytes, reading: Reading, key: bytes) -> None:
         self._data: bytes | None = data
         self._found: Mapping[str, Any] | None = None
+        self._why_not: Reason = "late"
         self._reading = reading
         self._key = key
 
@@ -52,8 +55,11 @@ class Job:
             return
         try:
             self._found = digest(restore(data), self._reading, self._key, budget)
+        except TooLargeError:
+            if budget is not _INLINE:
+                self._why_not = "too_large"
         except Exception:  # noqa: BLE001 - arguments may be anything; the request has no fingerprint then
-            self._found = _NOTHING
+            self._why_not = "not_by_value"
         self._data = None
 
     def take(self) -> Mapping[str, Any]:
@@ -62,7 +68,10 @@ class Job:
         if self._found is None and data is not None and len(data) <= _INLINE.characters:
             self.work(_INLINE)  # also when the worker is at it right now
         self._data = None
-        return self._found or _NOTHING
+        if self._found is None:
+            _count(self._why_not)
+            return _NOTHING
+        return self._found
 
 
 def of_request(
@@ -96,6 +105,7 @@ def of_tool(name: str, owner: Any, arguments: Mapping[str, Any]) -> Job | None:
     try:
         salt = ("tool", name, "" if owner is None else identity_of(owner))
     except TypeError:
+        _count("not_by_value")
         return None
     return _start(arguments, Reading(salt, tells_classes=True), key)
 
@@ -104,8 +114,10 @@ def _start(arguments: Mapping[str, Any], reading: Reading, key: bytes) -> Job | 
     try:
         data = copy_of(arguments, keeps_private=reading.tells_classes)
     except Exception:  # noqa: BLE001 - objects that cannot be told by value, lists that change meanwhile
+        _count("not_by_value")
         return None
     if len(data) > _MOST_BYTES:
+        _count("too_large")
         return None
     job = Job(data, reading, key)
     limit = _MOST_WAITING if len(data) < _LARGE_BYTES else _MOST_WAITING_LARGE
@@ -115,8 +127,18 @@ def _start(arguments: Mapping[str, Any], reading: Reading, key: bytes) -> Job | 
     return job
 
 
+def without() -> dict[Reason, int]:
+    """Return how many calls of this process have no fingerprint although they should, by reason."""
+    return dict(_Process.without)
+
+
+def _count(reason: Reason) -> None:
+    # Two threads at once may lose one; a lock could hang, for streams are also ended by finalisers.
+    _Process.without[reason] = _Process.without.get(reason, 0) + 1
+
+
 class _Process:
-    """What this process knows: its key (empty: switched off; None: not looked up), its worker."""
+    """What this process knows: its key (empty: switched off; None: not looked up), its worker, its losses."""
 
     key: bytes | None = None
     random_key: bytes | None = None
@@ -124,6 +146,7 @@ class _Process:
     has_worker = False
     starting = threading.Lock()
     watches_forks = False
+    without: ClassVar[dict[Reason, int]] = {}
 
 
 def configure(settings: Config | None) -> None:
@@ -189,3 +212,4 @@ def _after_fork() -> None:
     _Process.waiting = SimpleQueue()
     _Process.has_worker = False
     _Process.starting = threading.Lock()
+    _Process.without = {}

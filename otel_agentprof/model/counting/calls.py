@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _NEVER: Final = float("inf")
 _SEVERAL: Final = -2
 _TRANSPARENT: Final = frozenset({"step", "other"})  # between an agent's tool span and its client's
-_LEAST_OVERLAP: Final = 0.9  # of the shorter of two twins
-_NEIGHBOURS: Final = 32  # twins start at nearly the same time; more would be quadratic
+LEAST_OVERLAP: Final = 0.9  # of the shorter of two twins
+NEIGHBOURS: Final = 32  # twins start at nearly the same time; more would be quadratic
 _VERSION: Final = re.compile(r"[-@](?:\d{4}-\d\d-\d\d|\d{8}|latest)$")
 
 
@@ -79,7 +79,7 @@ def join_twins(draft: Draft, leaves: Sequence[int]) -> None:
     for index in leaves:
         tokens = usage[index]
         if tokens is not None and tokens.total:
-            model = _family(draft.models[index])
+            model = family(draft.models[index])
             key = (tree.parents[index], draft.roles[index], model, tokens.input, tokens.output)
             groups.setdefault(key, []).append(index)
     twins = [members for members in groups.values() if len(members) > 1]
@@ -98,13 +98,14 @@ def join_twins(draft: Draft, leaves: Sequence[int]) -> None:
         _join_pairs(draft, members, shown_by)
 
 
-def _family(model: str | None) -> str | None:
+def family(model: str | None) -> str | None:
+    """Return a model without what only some instrumentations tell: its vendor and its version."""
     return None if model is None else _VERSION.sub("", model.lower().rpartition("/")[2])
 
 
 def _join_pairs(draft: Draft, members: Sequence[int], shown_by: dict[int, set[str]]) -> None:
     for place, later in enumerate(members):
-        for earlier in reversed(members[max(0, place - _NEIGHBOURS) : place]):
+        for earlier in reversed(members[max(0, place - NEIGHBOURS) : place]):
             one, other = draft.stands_for(earlier), draft.stands_for(later)
             if one == other or not shown_by[one].isdisjoint(shown_by[other]):
                 continue
@@ -122,7 +123,7 @@ def _are_at_once(tree: SpanTree, earlier: int, later: int) -> bool:
     starts, ends = tree.starts, tree.ends
     shorter = min(ends[earlier] - starts[earlier], ends[later] - starts[later])
     overlap = min(ends[earlier], ends[later]) - starts[later]
-    return overlap >= 0 and overlap >= _LEAST_OVERLAP * shorter
+    return overlap >= 0 and overlap >= LEAST_OVERLAP * shorter
 
 
 def _yields(draft: Draft, earlier: int, later: int) -> bool:
