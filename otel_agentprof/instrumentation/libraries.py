@@ -47,11 +47,16 @@ class Library(NamedTuple):
         Raises:
             Exception: Of any kind, for somebody else's entry point that cannot be loaded.
             TypeError: For one that is no ProviderSpec.
+            ValueError: For one of another name than its entry point's.
         """
         if self.entry is not None:
             spec: Any = self.entry.load()
             if not isinstance(spec, ProviderSpec):
                 raise TypeError(f"{self.entry.value} is a {type(spec).__name__}, expected a ProviderSpec")
+            if spec.name != self.name:
+                raise ValueError(
+                    f"{self.entry.value} calls itself {spec.name!r}, its entry point {self.name!r}"
+                )
             return spec
         found: ProviderSpec | FrameworkSpec = import_module(f"{_ROOMS[self.kind]}.{self.name}").SPEC
         return found

@@ -74,7 +74,7 @@ class Registry:
             for library in chosen:
                 self.slots.setdefault(library.name, Slot()).engine = engine
                 if library.module is None:
-                    self.take(library)
+                    self._try(library.name, library.name, self.take, library)
                 else:
                     self._note(library.name, library.module, "waiting")
                     self._when_imported(library.name, library.module, _Taking(self, library))

@@ -37,6 +37,10 @@ def _respond(client: Any, asked: Any = CANARY, **more: Any) -> Any:
     return client.responses.create(model=_MODEL, input=asked, **more)
 
 
+def _complete(client: Any, **more: Any) -> Any:
+    return client.completions.create(model="gpt-3.5-turbo-instruct", prompt=CANARY, **more)
+
+
 CASES = (
     Case(
         name="openai-chat",
@@ -87,6 +91,21 @@ CASES = (
         ),
         tools_answer=Answer("openai_responses_tool_call.json"),
         tools_facts={"agentprof.tool_result.ids": (TOOL_ID,)},
+    ),
+    Case(
+        name="openai-text",
+        library="openai",
+        operation="text_completion",
+        span_name="text_completion gpt-3.5-turbo-instruct",
+        connect=_connect,
+        call=_complete,
+        answer=Answer("openai_completion.json"),
+        stream=lambda client: _complete(client, stream=True),
+        stream_answer=Answer("openai_completion_stream.sse"),
+        facts={"gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 3},
+        **_ERROR,
+        broken_stream=Answer("openai_completion_stream_error_midway.sse"),
+        bad_call=lambda client: _complete(client, no_such_argument=1),
     ),
     Case(
         name="openai-embeddings",
