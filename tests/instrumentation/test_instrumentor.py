@@ -8,13 +8,20 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+import groq
 import pytest
 from endings import ends_with_open_streams
+from loopback import Answer
 from openai.resources.chat.completions import Completions
 from surfaces import CHAT_USAGE, MESSAGE_USAGE, SURFACES
 from test_calls import usage_of
 
-from otel_agentprof.instrumentation.instrumentor import AnthropicInstrumentor, OpenAIInstrumentor
+from otel_agentprof.instrumentation import libraries
+from otel_agentprof.instrumentation.instrumentor import (
+    AgentProfInstrumentor,
+    AnthropicInstrumentor,
+    OpenAIInstrumentor,
+)
 from otel_agentprof.instrumentation.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -44,6 +51,23 @@ def test_each_patches_its_own_client_and_gives_it_back(
     assert vars(Completions)["create"] is before
 
 
+def test_one_more_patches_every_other_library(
+    pipeline: Spans, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "agentprof_cohere")
+    client = groq.Groq(api_key="none", base_url=server.url)
+    server.script.append(Answer("groq_chat.json"))
+
+    AgentProfInstrumentor().instrument(tracer_provider=pipeline.provider)
+    client.chat.completions.create(model="llama", messages=[{"role": "user", "content": "Hi"}])
+    active = {name for name in REGISTRY.slots if REGISTRY.is_active(name)}
+    AgentProfInstrumentor().uninstrument()
+
+    assert pipeline.facts()["gen_ai.provider.name"] == "groq"
+    assert active == set(libraries.known()) - {"openai", "anthropic", "cohere"}
+    assert not any(REGISTRY.is_active(name) for name in REGISTRY.slots)
+
+
 def test_the_entry_points_lead_to_them() -> None:
     found = {entry.name: entry for entry in metadata.entry_points(group="opentelemetry_instrumentor")}
     ours = {name: entry for name, entry in found.items() if name.startswith("agentprof_")}
@@ -52,6 +76,7 @@ def test_the_entry_points_lead_to_them() -> None:
 
     assert ours["agentprof_openai"].load() is OpenAIInstrumentor
     assert ours["agentprof_anthropic"].load() is AnthropicInstrumentor
+    assert found["agentprof"].load() is AgentProfInstrumentor
 
 
 @ends_with_open_streams
