@@ -10,12 +10,14 @@ span knows more, and two would be one too many.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
+from opentelemetry.trace import StatusCode
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, figures
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
 
 _MOST_OPEN: Final = 10_000
+_INSIDE_KEY: Final = "otel_agentprof.runs"  # in a context: the runs whose bodies it belongs to
 
 
 class ModelAnswer(NamedTuple):
@@ -55,11 +58,31 @@ class ModelAnswer(NamedTuple):
     first_chunk_ns: int | None = None
 
 
-class _ModelCall(NamedTuple):
-    witness: Witness
+class _Scope:
+    """The context that a call of a model runs in, or a batch of them that all begin before any ends."""
+
+    __slots__ = ("_token", "context", "outer", "witness")
+
+    def __init__(self, around: Context) -> None:
+        self.outer: Any = around.get(WITNESS_KEY)
+        self.witness = Witness()
+        self.context = Context({**around, WITNESS_KEY: self.witness})
+        self._token: object = context_api.attach(self.context)
+
+    def leave(self) -> None:
+        """Make the context current again that was before, once."""
+        token, self._token = self._token, None
+        if token is not None:
+            current.leave(token)
+
+
+@dataclass(slots=True)
+class _ModelCall:
+    scope: _Scope
     parent: Context
-    token: object
+    asked: ModelAnswer
     start_ns: int
+    first_chunk_ns: int | None = None
 
 
 class RunBook:
@@ -68,6 +91,7 @@ class RunBook:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._runs: dict[Hashable, OpenSpan] = {}
+        self._hidden: dict[Hashable, Hashable] = {}
         self._model_calls: dict[Hashable, _ModelCall] = {}
 
     def start(
@@ -86,13 +110,15 @@ class RunBook:
             key: The framework's id of the run.
             kind: What kind of work it is.
             name: What works: an agent, a tool.
-            parent: Id of the run that it is a part of; the current span's context where that is not open.
+            parent: Id of the run that it is a part of. The current span where that is not open, and where
+                it is inside that run already: the user's own spans come between.
             facts: More attributes.
             is_current: Whether it becomes the current span here, until its end: only where start and end
                 happen in the same thread and task, with nothing of the user's between them but the run.
         """
-        outer = self._runs.get(parent) if parent is not None else None
-        context = None if outer is None else outer.context
+        context = self._context_in(parent)
+        inside: Any = context.get(_INSIDE_KEY, ())
+        context = Context({**context, _INSIDE_KEY: (*inside, key)})
         span = OpenSpan(kind.title(name), {**kind.facts(name), **(facts or {})}, self._tracer, parent=context)
         self._make_room()
         self._runs[key] = span
@@ -100,9 +126,31 @@ class RunBook:
             span.enter()
         return span
 
+    def hide(self, key: Hashable, *, parent: Hashable = None) -> None:
+        """Start a run that nobody wants to see: what is in it counts as its parent's."""
+        self._make_room()
+        self._hidden[key] = self._hidden.get(parent, parent)
+
     def get(self, key: Hashable) -> OpenSpan | None:
-        """Return the span of a run that is open."""
-        return self._runs.get(key)
+        """Return the span of a run that is open; its parent's where the run is hidden."""
+        return self._runs.get(self._hidden.get(key, key))
+
+    def enter(self, key: Hashable) -> None:
+        """Make the span of an open run current, in a context that will be thrown away: nothing leaves it."""
+        here = context_api.get_current()
+        context = self._context_in(key)
+        if context is not here:
+            context_api.attach(context)
+
+    def _context_in(self, key: Hashable) -> Context:
+        """Return the current context where it is inside a run's body, else the run's own."""
+        here = context_api.get_current()
+        key = self._hidden.get(key, key)
+        span = None if key is None else self._runs.get(key)
+        inside: Any = here.get(_INSIDE_KEY, ())
+        if span is None or span.context is None or key in inside:
+            return here
+        return span.context
 
     def end(
         self, key: Hashable, error: BaseException | None = None, *, facts: Mapping[str, Any] | None = None
@@ -114,6 +162,7 @@ class RunBook:
             error: What ended it, as :meth:`OpenSpan.end` takes it.
             facts: Attributes that are only known now.
         """
+        self._hidden.pop(key, None)
         span = self._runs.pop(key, None)
         if span is None:
             return
@@ -122,34 +171,84 @@ class RunBook:
         span.leave()
         span.end(error)
 
-    def start_model(self, key: Hashable, *, parent: Hashable = None) -> None:
-        """Note that the framework calls a model now, in this thread and task."""
-        outer = self._runs.get(parent) if parent is not None else None
-        context = (None if outer is None else outer.context) or context_api.get_current()
-        witness = Witness()
-        token = context_api.attach(Context({**context_api.get_current(), WITNESS_KEY: witness}))
-        self._model_calls[key] = _ModelCall(witness, context, token, time_ns())
+    def fail(self, key: Hashable, error_type: str) -> None:
+        """Say that an open run went wrong, where the framework tells of no exception."""
+        if (span := self._runs.get(key)) is not None:
+            span.set_attribute(semconv.ERROR_TYPE, error_type)
+            span.guarded(span.span.set_status, StatusCode.ERROR)
+
+    def start_model(
+        self,
+        key: Hashable,
+        *,
+        parent: Hashable = None,
+        asked: ModelAnswer | None = None,
+        is_in_batch: bool = False,
+    ) -> None:
+        """Note that the framework calls a model now, in this thread and task.
+
+        Args:
+            key: The framework's id of the call.
+            parent: Id of the run that it is a part of, as in ``start``.
+            asked: What is known already: the model, the provider.
+            is_in_batch: Whether others may have begun right before it that end only later.
+        """
+        first = self._batch_begun_here() if is_in_batch else None
+        context = self._context_in(parent) if first is None else first.parent
+        scope = _Scope(context) if first is None else first.scope
+        self._make_room()
+        self._model_calls[key] = _ModelCall(scope, context, asked or ModelAnswer(), time_ns())
+
+    def _batch_begun_here(self) -> _ModelCall | None:
+        here = context_api.get_current()
+        return next((call for call in self._model_calls.values() if call.scope.context is here), None)
+
+    def first_chunk(self, key: Hashable) -> None:
+        """Note a chunk of a model's stream: its consumer may get control now, so the context is put back."""
+        call = self._model_calls.get(key)
+        if call is not None and call.first_chunk_ns is None:
+            call.first_chunk_ns = time_ns()
+            call.scope.leave()
 
     def end_model(
-        self, key: Hashable, answer: ModelAnswer | None = None, error: BaseException | None = None
+        self,
+        key: Hashable,
+        answer: ModelAnswer | None = None,
+        error: BaseException | None = None,
+        *,
+        end_ns: int | None = None,
     ) -> None:
-        """End a call of a model: a span of its own, unless an instrumented client was seen in it."""
+        """End a call of a model: a span of its own, unless an instrumented client was seen in it.
+
+        Args:
+            key: As in ``start_model``.
+            answer: What the framework knows of it.
+            error: What ended it.
+            end_ns: When it was over, since the epoch; None for now.
+        """
         call = self._model_calls.pop(key, None)
         if call is None:
             return
-        current.leave(call.token)
-        if call.witness.calls:
+        scope = call.scope
+        scope.leave()
+        if scope.outer is not None:
+            scope.outer.calls += 1  # a call within a call: one of them is enough
+        if scope.witness.calls:
             return
-        told = answer or ModelAnswer()
-        facts = _facts(told, call.start_ns)
-        title = f"chat {told.model}" if told.model else "chat"
+        facts = _facts(call, answer or ModelAnswer())
+        title = " ".join(filter(None, ("chat", facts.get(semconv.REQUEST_MODEL))))
         span = OpenSpan(title, facts, self._tracer, parent=call.parent, start_ns=call.start_ns)
-        span.end(error)
+        span.end(error, end_ns=end_ns)
+
+    def forget_model(self, key: Hashable) -> None:
+        """Drop a call of a model without a span: there was none, or others told of it."""
+        if (call := self._model_calls.pop(key, None)) is not None:
+            call.scope.leave()
 
     def close(self) -> None:
         """End all that is open: nobody will tell of its end any more."""
         for key in list(self._model_calls):
-            self._model_calls.pop(key, None)
+            self.forget_model(key)
         for key in list(self._runs):
             self.end(key, GeneratorExit())
 
@@ -157,30 +256,33 @@ class RunBook:
         if len(self._runs) >= _MOST_OPEN:  # a framework that forgets to tell of ends
             for key in list(islice(self._runs, _MOST_OPEN // 10)):
                 self.end(key, GeneratorExit())
+        for forgotten in (self._hidden, self._model_calls):
+            if len(forgotten) >= _MOST_OPEN:
+                for key in list(islice(forgotten, _MOST_OPEN // 10)):
+                    forgotten.pop(key, None)
 
 
-def _facts(told: ModelAnswer, start_ns: int) -> dict[str, Any]:
+def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
+    model = told.model or call.asked.model
+    provider = told.provider or call.asked.provider
+    first_chunk_ns = told.first_chunk_ns or call.first_chunk_ns
     known: dict[str, Any] = {
         semconv.OPERATION_NAME: "chat",
         semconv.ROLE: "llm",
-        semconv.REQUEST_MODEL: told.model,
+        semconv.REQUEST_MODEL: call.asked.model or told.model,
         semconv.RESPONSE_MODEL: told.model,
-        semconv.PROVIDER_NAME: told.provider,
+        semconv.PROVIDER_NAME: provider,
         semconv.RESPONSE_ID: told.response_id,
         semconv.RESPONSE_FINISH_REASONS: tuple(told.finish_reasons),
         semconv.TOOL_CALL_IDS: tuple(told.tool_call_ids),
     }
     facts = {attribute: value for attribute, value in known.items() if value}
-    if told.first_chunk_ns is not None:
-        facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (told.first_chunk_ns - start_ns) / 1e9
+    if first_chunk_ns is not None:
+        facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (first_chunk_ns - call.start_ns) / 1e9
     if told.usage is not None:
         usage = figures.sound(told.usage)
         figures.write_usage(facts, usage, has_output=True)
-        cost = (
-            figures.price_of(usage, told.model, provider=told.provider, address=None, tier=None)
-            if told.model
-            else None
-        )
+        cost = figures.price_of(usage, model, provider=provider, address=None, tier=None) if model else None
         if cost is not None:
             figures.write_cost(facts, cost, is_mirrored=False)
     return facts
