@@ -20,11 +20,14 @@ from otel_agentprof.instrumentation.frameworks.replacing import replace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from otel_agentprof.instrumentation.frameworks.run_book import RunBook
+    from otel_agentprof.instrumentation.frameworks.run_book import ModelScope, RunBook
 
 _ENTER: Final = "_set_config_context"  # "imported and used in langgraph, so don't break", says LangChain
-_OF_CHAINS: Final = "langchain_core.runnables.config"
-_OF_GRAPHS: Final = "langgraph._internal._runnable"
+_CHAINS: Final = "langchain_core.runnables.config"
+_GRAPHS: Final = "langgraph._internal._runnable"
+_OLD_GRAPHS: Final = "langgraph.utils.runnable"  # before 0.6
+_MODELS: Final = ("langchain_core.language_models.chat_models", "BaseChatModel")
+_TEXT_MODELS: Final = ("langchain_core.language_models.llms", "BaseLLM")
 
 
 class _Always:
@@ -35,7 +38,7 @@ class _Always:
 
     def get(self) -> Any:
         """Return the handler."""
-        self._contexts.look_for_graphs()
+        self._contexts.look()
         return self._handler
 
 
@@ -45,24 +48,32 @@ class _Contexts:
     def __init__(self, book: RunBook) -> None:
         self._book = book
         self._restore: list[Callable[[], None]] = []
-        self._has_graphs = False
-        self._patch(import_module(_OF_CHAINS))
+        self._wanted: list[tuple[str, str, str, Callable[[Any], Any]]] = [
+            (_CHAINS, "", _ENTER, self._entering),
+            (_GRAPHS, "", _ENTER, self._entering),
+            (_OLD_GRAPHS, "", _ENTER, self._entering),
+            *((*model, "generate", self._generating) for model in (_MODELS, _TEXT_MODELS)),
+            *((*model, "agenerate", self._agenerating) for model in (_MODELS, _TEXT_MODELS)),
+        ]
+        self.look()
 
     @guarded
-    def look_for_graphs(self) -> None:
-        """Do so for LangGraph too, once it is there."""
-        if not self._has_graphs and _OF_GRAPHS in sys.modules:
-            self._has_graphs = True
-            self._patch(sys.modules[_OF_GRAPHS])
+    def look(self) -> None:
+        """Replace what is there by now: modules come late, and may still be at their import."""
+        for wanted in list(self._wanted):
+            module, owner, name, make = wanted
+            place = sys.modules.get(module)
+            if owner:
+                place = getattr(place, owner, None)
+            if hasattr(place, name):
+                self._wanted.remove(wanted)
+                self._restore.append(replace(place, name, make))
 
     def restore(self) -> None:
         """Put back what was replaced."""
+        self._wanted.clear()
         while self._restore:
             self._restore.pop()()
-
-    def _patch(self, module: Any) -> None:
-        if hasattr(module, _ENTER):
-            self._restore.append(replace(module, _ENTER, self._entering))
 
     def _entering(self, enter: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(enter)
@@ -73,11 +84,49 @@ class _Contexts:
 
         return entered
 
+    def _generating(self, generate: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(generate)
+        def generated(*args: Any, **kwargs: Any) -> Any:
+            scope = self._models(args, kwargs)
+            try:
+                return generate(*args, **kwargs)
+            finally:
+                self._leave(scope)
+
+        return generated
+
+    def _agenerating(self, agenerate: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(agenerate)
+        async def generated(*args: Any, **kwargs: Any) -> Any:
+            scope = self._models(args, kwargs)
+            try:
+                return await agenerate(*args, **kwargs)
+            finally:
+                self._leave(scope)
+
+        return generated
+
+    @guarded
+    def _models(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ModelScope:
+        # Several calls begin before any ends, and asynchronous ones tell of their ends in tasks of their own.
+        callbacks = kwargs.get("callbacks") or next(iter(args[3:4]), None)
+        return self._book.start_models(parent=getattr(callbacks, "parent_run_id", None))
+
+    @guarded
+    def _leave(self, scope: ModelScope | None) -> None:
+        if scope is not None:
+            self._book.end_models(scope)
+
     @guarded
     def _enter(self, config: Any) -> None:
         run_id = getattr(config.get("callbacks"), "parent_run_id", None)
         if run_id is not None:
             self._book.enter(run_id)
+
+
+def _leave(scope: ModelScope | None) -> None:
+    if scope is not None:
+        scope.leave()
 
 
 def _attach(attachment: Attachment) -> Callable[[], None]:

@@ -105,7 +105,6 @@ class Callbacks:
             run_id,
             parent=told.get("parent_run_id"),
             asked=words.asked(told),
-            is_in_batch=told.get("batch_size", 1) > 1,
         )
 
     on_llm_start = on_chat_model_start

@@ -55,7 +55,7 @@ def chain(told: Mapping[str, Any], parent: Place | None) -> Run:
     metadata = told.get("metadata") or {}
     tags = told.get("tags") or ()
     if any(tag.startswith("graph:step:") for tag in tags):
-        is_part = parent == "agent" and name in _PARTS_OF_AGENT
+        is_part = name.startswith("__") or (parent == "agent" and name in _PARTS_OF_AGENT)
         return Run(None if is_part else STEP, name, "node")
     is_root = told.get("parent_run_id") is None
     is_agent = is_root and metadata.get("ls_integration") == "langchain_create_agent"

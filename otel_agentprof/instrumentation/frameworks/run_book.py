@@ -10,6 +10,7 @@ span knows more, and two would be one too many.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from dataclasses import dataclass
 from itertools import islice
 from time import time_ns
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _MOST_OPEN: Final = 10_000
 _INSIDE_KEY: Final = "otel_agentprof.runs"  # in a context: the runs whose bodies it belongs to
+_SCOPE_KEY: Final = "otel_agentprof.models"  # in a context: the scope of all calls of models that begin in it
 
 
 class ModelAnswer(NamedTuple):
@@ -58,16 +60,19 @@ class ModelAnswer(NamedTuple):
     first_chunk_ns: int | None = None
 
 
-class _Scope:
-    """The context that a call of a model runs in, or a batch of them that all begin before any ends."""
+class ModelScope:
+    """The context that a call of a model runs in, or several that a framework begins and ends together."""
 
-    __slots__ = ("_token", "context", "outer", "witness")
+    __slots__ = ("_token", "around", "is_shared", "keys", "outer", "witness")
 
-    def __init__(self, around: Context) -> None:
+    def __init__(self, around: Context, *, is_shared: bool = False) -> None:
+        self.around = around
         self.outer: Any = around.get(WITNESS_KEY)
         self.witness = Witness()
-        self.context = Context({**around, WITNESS_KEY: self.witness})
-        self._token: object = context_api.attach(self.context)
+        self.is_shared = is_shared
+        self.keys: list[Hashable] = []
+        inner = {**around, WITNESS_KEY: self.witness, _SCOPE_KEY: self if is_shared else None}
+        self._token: object = context_api.attach(Context(inner))
 
     def leave(self) -> None:
         """Make the context current again that was before, once."""
@@ -75,14 +80,22 @@ class _Scope:
         if token is not None:
             current.leave(token)
 
+    def tell_outer(self) -> None:
+        """Count as a call that the model around made: one of them is enough."""
+        if self.outer is not None:
+            self.outer.calls += 1
+
 
 @dataclass(slots=True)
 class _ModelCall:
-    scope: _Scope
-    parent: Context
+    scope: ModelScope
     asked: ModelAnswer
     start_ns: int
     first_chunk_ns: int | None = None
+
+    def leave(self) -> None:
+        if not self.scope.is_shared:
+            self.scope.leave()
 
 
 class RunBook:
@@ -170,20 +183,38 @@ class RunBook:
             span.set_attribute(name, value)
         span.leave()
         span.end(error)
+        if error is not None:
+            self._end_inside(key, error)
+
+    def _end_inside(self, key: Hashable, error: BaseException) -> None:
+        """End what was going on in a run that was stopped: of cancelled work frameworks often tell no end."""
+        reason = error if isinstance(error, GeneratorExit) else CancelledError()
+        for inner, span in list(self._runs.items()):
+            inside: Any = () if span.context is None else span.context.get(_INSIDE_KEY)
+            if key in inside and self._runs.pop(inner, None) is not None:
+                span.end(reason)
 
     def fail(self, key: Hashable, error_type: str) -> None:
         """Say that an open run went wrong, where the framework tells of no exception."""
         if (span := self._runs.get(key)) is not None:
-            span.set_attribute(semconv.ERROR_TYPE, error_type)
-            span.guarded(span.span.set_status, StatusCode.ERROR)
+            _fail(span, error_type)
+
+    def start_models(self, *, parent: Hashable = None) -> ModelScope:
+        """Have all calls of models that begin here, until ``end_models``, seen by one witness.
+
+        For a framework that begins several before any ends, or tells of them in tasks of their own, where
+        nothing can be made current.
+        """
+        return ModelScope(self._context_in(parent), is_shared=True)
+
+    def end_models(self, scope: ModelScope) -> None:
+        """Put the context back, where ``start_models`` was called; calls without an end are forgotten."""
+        scope.leave()
+        for key in scope.keys:
+            self._model_calls.pop(key, None)
 
     def start_model(
-        self,
-        key: Hashable,
-        *,
-        parent: Hashable = None,
-        asked: ModelAnswer | None = None,
-        is_in_batch: bool = False,
+        self, key: Hashable, *, parent: Hashable = None, asked: ModelAnswer | None = None
     ) -> None:
         """Note that the framework calls a model now, in this thread and task.
 
@@ -191,24 +222,19 @@ class RunBook:
             key: The framework's id of the call.
             parent: Id of the run that it is a part of, as in ``start``.
             asked: What is known already: the model, the provider.
-            is_in_batch: Whether others may have begun right before it that end only later.
         """
-        first = self._batch_begun_here() if is_in_batch else None
-        context = self._context_in(parent) if first is None else first.parent
-        scope = _Scope(context) if first is None else first.scope
+        shared: Any = context_api.get_value(_SCOPE_KEY)
         self._make_room()
-        self._model_calls[key] = _ModelCall(scope, context, asked or ModelAnswer(), time_ns())
-
-    def _batch_begun_here(self) -> _ModelCall | None:
-        here = context_api.get_current()
-        return next((call for call in self._model_calls.values() if call.scope.context is here), None)
+        scope = shared or ModelScope(self._context_in(parent))
+        scope.keys.append(key)
+        self._model_calls[key] = _ModelCall(scope, asked or ModelAnswer(), time_ns())
 
     def first_chunk(self, key: Hashable) -> None:
         """Note a chunk of a model's stream: its consumer may get control now, so the context is put back."""
         call = self._model_calls.get(key)
         if call is not None and call.first_chunk_ns is None:
             call.first_chunk_ns = time_ns()
-            call.scope.leave()
+            call.leave()
 
     def end_model(
         self,
@@ -216,6 +242,7 @@ class RunBook:
         answer: ModelAnswer | None = None,
         error: BaseException | None = None,
         *,
+        error_type: str | None = None,
         end_ns: int | None = None,
     ) -> None:
         """End a call of a model: a span of its own, unless an instrumented client was seen in it.
@@ -224,26 +251,27 @@ class RunBook:
             key: As in ``start_model``.
             answer: What the framework knows of it.
             error: What ended it.
+            error_type: Where it went wrong and the framework tells of no exception.
             end_ns: When it was over, since the epoch; None for now.
         """
         call = self._model_calls.pop(key, None)
         if call is None:
             return
-        scope = call.scope
-        scope.leave()
-        if scope.outer is not None:
-            scope.outer.calls += 1  # a call within a call: one of them is enough
-        if scope.witness.calls:
+        call.leave()
+        call.scope.tell_outer()
+        if call.scope.witness.calls:
             return
         facts = _facts(call, answer or ModelAnswer())
         title = " ".join(filter(None, ("chat", facts.get(semconv.REQUEST_MODEL))))
-        span = OpenSpan(title, facts, self._tracer, parent=call.parent, start_ns=call.start_ns)
+        span = OpenSpan(title, facts, self._tracer, parent=call.scope.around, start_ns=call.start_ns)
+        if error_type is not None:
+            _fail(span, error_type)
         span.end(error, end_ns=end_ns)
 
     def forget_model(self, key: Hashable) -> None:
         """Drop a call of a model without a span: there was none, or others told of it."""
         if (call := self._model_calls.pop(key, None)) is not None:
-            call.scope.leave()
+            call.leave()
 
     def close(self) -> None:
         """End all that is open: nobody will tell of its end any more."""
@@ -260,6 +288,11 @@ class RunBook:
             if len(forgotten) >= _MOST_OPEN:
                 for key in list(islice(forgotten, _MOST_OPEN // 10)):
                     forgotten.pop(key, None)
+
+
+def _fail(span: OpenSpan, error_type: str) -> None:
+    span.set_attribute(semconv.ERROR_TYPE, error_type)
+    span.guarded(span.span.set_status, StatusCode.ERROR)
 
 
 def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
