@@ -6,4 +6,5 @@ from typing import Final
 
 MODULES: Final[dict[str, str]] = {
     "langchain": "langchain_core.callbacks",
+    "llama_index": "llama_index_instrumentation",
 }

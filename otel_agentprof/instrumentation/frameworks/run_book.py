@@ -14,7 +14,7 @@ from asyncio import CancelledError
 from dataclasses import dataclass
 from itertools import islice
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.kinds import Kind
     from otel_agentprof.model.tokens import TokenUsage
 
+Operation = Literal["chat", "embeddings"]
 _MOST_OPEN: Final = 10_000
 _INSIDE_KEY: Final = "otel_agentprof.runs"  # in a context: the runs whose bodies it belongs to
 _SCOPE_KEY: Final = "otel_agentprof.models"  # in a context: the scope of all calls of models that begin in it
@@ -63,22 +64,46 @@ class ModelAnswer(NamedTuple):
 class ModelScope:
     """The context that a call of a model runs in, or several that a framework begins and ends together."""
 
-    __slots__ = ("_token", "around", "is_shared", "keys", "outer", "witness")
+    __slots__ = ("_lingers", "_outer_calls", "_token", "around", "is_shared", "keys", "outer", "witness")
 
     def __init__(self, around: Context, *, is_shared: bool = False) -> None:
         self.around = around
-        self.outer: Any = around.get(WITNESS_KEY)
+        outer: Any = around.get(WITNESS_KEY)
+        self.outer: Witness | None = outer
+        self._outer_calls = 0 if outer is None else outer.calls
+        self._lingers = False
         self.witness = Witness()
         self.is_shared = is_shared
         self.keys: list[Hashable] = []
-        inner = {**around, WITNESS_KEY: self.witness, _SCOPE_KEY: self if is_shared else None}
+        inner = {key: value for key, value in around.items() if key != _SCOPE_KEY}
+        inner[WITNESS_KEY] = self.witness
+        if is_shared:
+            inner[_SCOPE_KEY] = self
         self._token: object = context_api.attach(Context(inner))
+
+    @property
+    def has_seen_a_client(self) -> bool:
+        """Whether an instrumented client was called."""
+        if self.witness.calls:
+            return True
+        # A stream within a stream: only the outer witness was still there when both were read.
+        outer = self.outer if self._lingers else None
+        return outer is not None and outer.calls > self._outer_calls
 
     def leave(self) -> None:
         """Make the context current again that was before, once."""
         token, self._token = self._token, None
         if token is not None:
             current.leave(token)
+        elif self._lingers and context_api.get_value(WITNESS_KEY) is self.witness:
+            here = {**context_api.get_current(), WITNESS_KEY: self.outer}
+            context_api.attach(Context({key: value for key, value in here.items() if value is not None}))
+
+    def linger(self) -> None:
+        """Make the context current again that was before, but for the witness, until the next ``leave``."""
+        self.leave()
+        self._lingers = True
+        context_api.attach(context_api.set_value(WITNESS_KEY, self.witness))
 
     def tell_outer(self) -> None:
         """Count as a call that the model around made: one of them is enough."""
@@ -90,6 +115,7 @@ class ModelScope:
 class _ModelCall:
     scope: ModelScope
     asked: ModelAnswer
+    operation: Operation
     start_ns: int
     first_chunk_ns: int | None = None
 
@@ -214,7 +240,12 @@ class RunBook:
             self._model_calls.pop(key, None)
 
     def start_model(
-        self, key: Hashable, *, parent: Hashable = None, asked: ModelAnswer | None = None
+        self,
+        key: Hashable,
+        *,
+        parent: Hashable = None,
+        asked: ModelAnswer | None = None,
+        operation: Operation = "chat",
     ) -> None:
         """Note that the framework calls a model now, in this thread and task.
 
@@ -222,12 +253,22 @@ class RunBook:
             key: The framework's id of the call.
             parent: Id of the run that it is a part of, as in ``start``.
             asked: What is known already: the model, the provider.
+            operation: ``gen_ai.operation.name``.
         """
         shared: Any = context_api.get_value(_SCOPE_KEY)
         self._make_room()
         scope = shared or ModelScope(self._context_in(parent))
         scope.keys.append(key)
-        self._model_calls[key] = _ModelCall(scope, asked or ModelAnswer(), time_ns())
+        self._model_calls[key] = _ModelCall(scope, asked or ModelAnswer(), operation, time_ns())
+
+    def wait_for_reader(self, key: Hashable) -> None:
+        """Put the context back while nobody reads a model's stream: its call may begin only then."""
+        if (call := self._model_calls.get(key)) is not None:
+            call.scope.linger()
+
+    def is_calling(self, key: Hashable) -> bool:
+        """Return whether a call of a model has begun and not ended."""
+        return key in self._model_calls
 
     def first_chunk(self, key: Hashable) -> None:
         """Note a chunk of a model's stream: its consumer may get control now, so the context is put back."""
@@ -259,10 +300,10 @@ class RunBook:
             return
         call.leave()
         call.scope.tell_outer()
-        if call.scope.witness.calls:
+        if call.scope.has_seen_a_client:
             return
         facts = _facts(call, answer or ModelAnswer())
-        title = " ".join(filter(None, ("chat", facts.get(semconv.REQUEST_MODEL))))
+        title = " ".join(filter(None, (call.operation, facts.get(semconv.REQUEST_MODEL))))
         span = OpenSpan(title, facts, self._tracer, parent=call.scope.around, start_ns=call.start_ns)
         if error_type is not None:
             _fail(span, error_type)
@@ -300,8 +341,8 @@ def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
     provider = told.provider or call.asked.provider
     first_chunk_ns = told.first_chunk_ns or call.first_chunk_ns
     known: dict[str, Any] = {
-        semconv.OPERATION_NAME: "chat",
-        semconv.ROLE: "llm",
+        semconv.OPERATION_NAME: call.operation,
+        semconv.ROLE: "llm" if call.operation == "chat" else "embedding",
         semconv.REQUEST_MODEL: call.asked.model or told.model,
         semconv.RESPONSE_MODEL: told.model,
         semconv.PROVIDER_NAME: provider,
@@ -314,7 +355,7 @@ def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
         facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (first_chunk_ns - call.start_ns) / 1e9
     if told.usage is not None:
         usage = figures.sound(told.usage)
-        figures.write_usage(facts, usage, has_output=True)
+        figures.write_usage(facts, usage, has_output=call.operation == "chat")
         cost = figures.price_of(usage, model, provider=provider, address=None, tier=None) if model else None
         if cost is not None:
             figures.write_cost(facts, cost, is_mirrored=False)
