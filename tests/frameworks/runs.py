@@ -103,6 +103,7 @@ RUNS = (
     ),
     Run("langchain_agentprof", "langchain", "langchain_agentprof"),
     Run("langgraph_agentprof", "langchain", "langgraph_agentprof"),
+    Run("llama_index_agentprof", "hooks", "llama_index_agentprof"),
     Run("openai_agents_openinference", "agents", "openai_agents", "openinference"),
     Run("openai_agents_openllmetry", "agents", "openai_agents", "openllmetry"),
     _litellm("litellm", "litellm_calls", {}, *_STREAM_WITHOUT_PARTS),

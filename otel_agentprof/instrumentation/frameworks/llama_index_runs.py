@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import json
 from inspect import isasyncgen, isgenerator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation import wrapping
 from otel_agentprof.instrumentation.frameworks import llama_index_words as words
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.run_book import RunBook
 from otel_agentprof.instrumentation.kinds import RETRIEVAL, TOOL
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping
     from inspect import BoundArguments
 
     from otel_agentprof.instrumentation.framework import Attachment
+    from otel_agentprof.instrumentation.open_span import OpenSpan
 
 _MOST_OPEN: Final = 10_000
 
@@ -77,6 +80,8 @@ class Recorder:
                 facts[semconv.TOOL_CALL_RESULT] = str(result)
             if getattr(result, "is_error", False):
                 self.book.fail(id_, "tool_error")
+        if _is_stream(result) and (span := self.book.hand_over(id_)) is not None:
+            result.response_gen = _read_inside(span, result.response_gen)
         self.book.end(id_, facts=facts)
 
     @guarded
@@ -95,3 +100,34 @@ class Recorder:
             self.book.end_model(event.span_id, words.answer(event.response))
         elif name == "ExceptionEvent":
             self.book.end_model(event.span_id, error=event.exception)
+
+
+class _Reading(NamedTuple):
+    """The reading of a query's answer: all its work is done then."""
+
+    span: OpenSpan
+
+    def begin(self, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> OpenSpan:
+        return self.span
+
+    def finish(self, span: OpenSpan, _result: Any) -> None:
+        span.end()
+
+
+def _is_stream(result: Any) -> bool:
+    pieces = getattr(result, "__dict__", {}).get("response_gen")
+    return isgenerator(pieces) or isasyncgen(pieces)
+
+
+def _read_inside(span: OpenSpan, pieces: Any) -> Any:
+    read = wrapping.wrap(_aread if isasyncgen(pieces) else _read, _Reading(span))
+    return read(pieces, wrapping.LastChance(span))
+
+
+def _read(pieces: Generator[str], _chance: object) -> Generator[str]:
+    yield from pieces
+
+
+async def _aread(pieces: AsyncGenerator[str], _chance: object) -> AsyncGenerator[str]:
+    async for piece in pieces:
+        yield piece

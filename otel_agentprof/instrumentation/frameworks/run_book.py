@@ -212,6 +212,13 @@ class RunBook:
         if error is not None:
             self._end_inside(key, error)
 
+    def hand_over(self, key: Hashable) -> OpenSpan | None:
+        """Leave a run whose work is still to come; whoever takes its span ends it."""
+        span = self._runs.pop(key, None)
+        if span is not None:
+            span.leave()
+        return span
+
     def _end_inside(self, key: Hashable, error: BaseException) -> None:
         """End what was going on in a run that was stopped: of cancelled work frameworks often tell no end."""
         reason = error if isinstance(error, GeneratorExit) else CancelledError()
@@ -299,8 +306,9 @@ class RunBook:
         if call is None:
             return
         call.leave()
+        is_told_by_client = call.scope.has_seen_a_client
         call.scope.tell_outer()
-        if call.scope.has_seen_a_client:
+        if is_told_by_client:
             return
         facts = _facts(call, answer or ModelAnswer())
         title = " ".join(filter(None, (call.operation, facts.get(semconv.REQUEST_MODEL))))
