@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
 from frameworks.running import RECORDED
 
 import otel_agentprof as ap
@@ -121,3 +123,62 @@ def test_langgraph_names_its_threads_and_how_much_was_found() -> None:
     [shelf] = run.called("retrieval Shelf")
     assert threads == {"t-1"}
     assert shelf.attributes[semconv.RETRIEVAL_DOCUMENT_COUNT] == 2
+
+
+def test_llama_index_shows_agents_queries_and_steps_and_none_of_its_glue() -> None:
+    run = recorded("llama_index_agentprof")
+
+    big, small, embedding = leaf("chat gpt-5-mini"), leaf("chat gpt-5-nano"), leaf("embeddings")
+    retrieval = ("retrieval VectorIndexRetriever", (embedding,))
+    asked = ("execute_tool ask_expert", (("invoke_agent expert", (small,)),))
+    tools = (leaf("execute_tool lottery"), leaf("execute_tool population"), leaf("execute_tool weather"))
+    assert run.shapes() == {
+        ("invoke_agent guide", (big, big, big, asked, *tools)),
+        ("invoke_agent guide", (big,)),
+        ("invoke_workflow Trip", (("plan", (small,)),)),
+        ("invoke_workflow RetrieverQueryEngine", (small, retrieval)),  # streamed or not
+        ("invoke_workflow CondensePlusContextChatEngine", (small, retrieval)),
+        small,  # a model alone
+        embedding,  # of the books, for the index
+    }
+
+
+def test_llama_index_names_the_calls_that_its_tools_answer() -> None:
+    run = recorded("llama_index_agentprof")
+
+    assert run.run() == run.asked_for()
+
+
+def test_a_failing_tool_of_llama_index_is_no_failure_of_its_agent() -> None:
+    run = recorded("llama_index_agentprof")
+
+    [lottery] = run.called("execute_tool lottery")
+    assert (lottery.status, lottery.attributes[semconv.ERROR_TYPE]) == ("ERROR", "ValueError")
+    assert {span.status for span in run.spans if span is not lottery} == {"UNSET"}
+
+
+def test_a_streamed_query_of_llama_index_lasts_until_its_answer_is_read() -> None:
+    run = recorded("llama_index_agentprof")
+
+    ends = [
+        (query.end_ns, child.end_ns)
+        for query in run.called("invoke_workflow RetrieverQueryEngine")
+        for child in run.inside[query.span_id]
+    ]
+    assert all(end is not None and last is not None and last <= end for end, last in ends)
+    assert len(ends) == 6  # three queries, each with a retrieval and a call of the model
+
+
+@pytest.mark.parametrize("name", ["langchain_agentprof", "langgraph_agentprof", "llama_index_agentprof"])
+def test_each_call_that_was_served_has_one_span_and_no_span_has_content(name: str) -> None:
+    run = recorded(name)
+
+    served = json.loads((RECORDED / f"{name}.truth.json").read_text(encoding="utf-8"))["served"]
+    assert len([span for span in run.spans if span.name.startswith("chat ")]) == len(served)
+    text = (RECORDED / f"{name}.jsonl").read_text(encoding="utf-8")
+    assert [word for word in ("Paris", "mild", "million") if word in without_errors(text)] == []
+
+
+def without_errors(text: str) -> str:
+    """Leave out what an exception says: it is the program's own, and told with the error."""
+    return text.replace("no luck in Paris today", "")
