@@ -118,6 +118,7 @@ class _ModelCall:
     operation: Operation
     start_ns: int
     first_chunk_ns: int | None = None
+    answered: tuple[int, bool] | None = None  # when it was over, and whether a client had told of it by then
 
     def leave(self) -> None:
         if not self.scope.is_shared:
@@ -284,6 +285,12 @@ class RunBook:
             call.first_chunk_ns = time_ns()
             call.leave()
 
+    def model_answered(self, key: Hashable) -> None:
+        """Note that a call of a model is over, though its end is told later: what follows is not in it."""
+        call = self._model_calls.get(key)
+        if call is not None and call.answered is None:
+            call.answered = (time_ns(), call.scope.has_seen_a_client)
+
     def end_model(
         self,
         key: Hashable,
@@ -306,7 +313,7 @@ class RunBook:
         if call is None:
             return
         call.leave()
-        is_told_by_client = call.scope.has_seen_a_client
+        end_ns, is_told_by_client = call.answered or (end_ns, call.scope.has_seen_a_client)
         call.scope.tell_outer()
         if is_told_by_client:
             return
