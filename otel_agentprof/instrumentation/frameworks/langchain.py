@@ -134,7 +134,7 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
     hooks = import_module("langchain_core.tracers.context")
     initializer = callbacks.BaseCallbackManager.__init__
     if foreign.traces(initializer):
-        raise TracedByOthersError(foreign.wrapper_of(initializer, callbacks))
+        raise TracedByOthersError(getattr(initializer, "_self_wrapper", initializer).__module__)
     handler: Any = type("AgentProfHandler", (Callbacks, callbacks.BaseCallbackHandler), {})(attachment)
     contexts = _Contexts(handler.book)
     registered = hooks._configure_hooks  # noqa: SLF001 - there is no public way to take a hook back
