@@ -124,11 +124,6 @@ class _Contexts:
             self._book.enter(run_id)
 
 
-def _leave(scope: ModelScope | None) -> None:
-    if scope is not None:
-        scope.leave()
-
-
 def _attach(attachment: Attachment) -> Callable[[], None]:
     callbacks = import_module("langchain_core.callbacks")
     hooks = import_module("langchain_core.tracers.context")
