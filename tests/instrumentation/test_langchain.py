@@ -89,6 +89,7 @@ def answered(**about: Any) -> Any:
         ({"name": "tools", "tags": NODE, "parent_run_id": 1}, "other", "tools"),
         ({"name": "__start__", "tags": NODE, "parent_run_id": 1}, "other", None),
         ({"name": "LangGraph", "tags": ["seq:step:1"], "parent_run_id": 1}, "node", None),
+        ({"name": "sub", "metadata": {"langgraph_node": "sub"}, "parent_run_id": 1}, "node", None),
         ({"name": "LangGraph", "parent_run_id": 1}, None, "invoke_workflow LangGraph"),
         ({"name": "route", "tags": ["seq:step:3"], "parent_run_id": 1}, "node", None),
         ({"name": "format_docs", "tags": ["seq:step:2"], "parent_run_id": 1}, "other", "format_docs"),

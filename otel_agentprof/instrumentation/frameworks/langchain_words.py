@@ -63,8 +63,8 @@ def chain(told: Mapping[str, Any], parent: Place | None) -> Run:
         return Run(AGENT, None if name == _GRAPH else name, "agent")
     if told.get("run_type") in {"prompt", "parser"} or (parent == "node" and _is_after_body(tags)):
         return Run(None, name)
-    if name == _GRAPH and parent == "node":
-        return Run(None, name)  # the node has the better name
+    if parent == "node" and name in {_GRAPH, metadata.get("langgraph_node")}:
+        return Run(None, name)  # a graph that is a node: the node has the name, or a better one
     if not name or name.startswith(_PLUMBING):
         return Run(STEP if is_root else None, name)
     return Run(WORKFLOW if is_root or name == _GRAPH else STEP, name)
