@@ -82,6 +82,8 @@ def parents(spans: Spans) -> dict[str, str | None]:
         (AGENT, "run", {}, None, "invoke_agent guide"),
         (AGENTS, "run", {}, None, "invoke_workflow AgentWorkflow"),
         (None, "plan", {}, words.Shown(None, place="workflow"), "plan"),
+        (FLOW, "plan", {}, words.Shown(None, place="workflow"), "plan"),
+        (FLOW, "_done", {}, words.Shown(None, place="workflow"), None),
         (None, "init_run", {}, words.Shown(None, place="agent"), None),
         (
             None,

@@ -22,6 +22,7 @@ _MODEL: Final = "BaseLLM"
 _CHATS: Final = frozenset({"chat", "complete", "stream_chat", "stream_complete"})
 _EMBEDDING: Final = "BaseEmbedding"
 _EMBEDS: Final = frozenset({"get_query_embedding", "get_text_embedding", "get_text_embedding_batch"})
+_FLOWS: Final = frozenset({"BaseWorkflowAgent", "AgentWorkflow", "Workflow"})
 _SHOWN: Final[dict[str, tuple[Kind, frozenset[str], Place]]] = {
     # a class of LlamaIndex: what its methods are, which of them, what they are to the spans in them
     "BaseWorkflowAgent": (AGENT, frozenset({"run"}), "agent"),
@@ -58,16 +59,16 @@ def shown(id_: str, instance: Any, arguments: Mapping[str, Any], parent: Shown |
 
     Args:
         id_: Class, method and a UUID.
-        instance: What the method belongs to; None for the steps of workflows.
+        instance: What the method belongs to; None for the steps of workflows, before 2.0 the workflow.
         arguments: Of the method.
         parent: What the span around it is.
     """
     method = id_[:-_UUID].rpartition(".")[2]
     place = "other" if parent is None else parent.place
-    if instance is None:
+    root = _root(instance.__class__)
+    if instance is None or (root in _FLOWS and method != "run"):
         return _step(method, arguments.get("ev"), place)
     methods = {method, method.removeprefix("a")}  # asynchronous ones begin with it
-    root = _root(instance.__class__)
     if root == _MODEL:
         return Shown("chat" if methods & _CHATS else None)
     if root == _EMBEDDING:
@@ -84,7 +85,7 @@ def shown(id_: str, instance: Any, arguments: Mapping[str, Any], parent: Shown |
 
 
 def _step(method: str, event: Any, place: Place) -> Shown:
-    if place == "workflow":
+    if place == "workflow" and not method.startswith("_"):
         return Shown(STEP, method)
     if place == "agents" and method == "run_agent_step":
         return Shown(AGENT, getattr(event, "current_agent_name", None))
