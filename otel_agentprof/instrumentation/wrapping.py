@@ -129,7 +129,7 @@ def _generator(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
 def _async_generator(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
     async def call(*args: object, **kwargs: object) -> AsyncGenerator[Any, Any]:
         span = work.begin(args, kwargs)
-        last_chance = _LastChance(span)
+        last_chance = LastChance(span)
         thrown: BaseException | None = None
         try:
             items = func(*args, **kwargs)
@@ -169,8 +169,8 @@ def _first_move(items: AsyncGenerator[Any, Any]) -> Any:
         sys.set_asyncgen_hooks(firstiter=known_to)
 
 
-class _LastChance:
-    """Ends the span of an async generator that nobody can close any more: its event loop is gone."""
+class LastChance:
+    """Ends the span of a generator that nobody can close any more, or that nobody ever read."""
 
     __slots__ = ("_span",)
 

@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-MODULES: Final[dict[str, str]] = {}
+MODULES: Final[dict[str, str]] = {
+    "langchain": "langchain_core.callbacks",
+    "llama_index": "llama_index_instrumentation",
+}
