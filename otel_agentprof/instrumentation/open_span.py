@@ -120,7 +120,7 @@ class OpenSpan:
         self._context = context_api.get_current()
         current.leave(token)
 
-    def end(self, error: BaseException | None = None) -> None:
+    def end(self, error: BaseException | None = None, *, end_ns: int | None = None) -> None:
         """End the span, once; later calls do nothing.
 
         Args:
@@ -128,6 +128,7 @@ class OpenSpan:
                 event; cancellation and Ctrl-C are errors without the event. ``GeneratorExit`` means that
                 nobody wanted the rest: status UNSET and ``agentprof.stream.complete`` false.
                 ``SystemExit`` with code 0 is no error.
+            end_ns: When it ended, since the epoch; None for now.
         """
         if not self._is_open:
             return
@@ -136,7 +137,7 @@ class OpenSpan:
             self.guarded(self.span.set_attributes, self.fingerprint.take())
         if error is not None:
             self.guarded(_describe, self.span, error)
-        self.guarded(self.span.end)
+        self.guarded(self.span.end, end_ns)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute."""

@@ -22,6 +22,7 @@ _PARALLEL = ("weather", "population")
 _RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"')  # else the texts of the two tools
 _FAILING = "lottery"
 _LAST_WORD = "final_answer"  # smolagents has its answers brought as a tool call, which runs nothing
+_HANDOFF = "transfer_to_"  # the SDK of OpenAI's agents has another agent called by it, which is no tool
 _TURN_OF_EXPERT = 2  # results that are there by then
 
 
@@ -60,7 +61,7 @@ class Model(Loopback):
             model=model,
             api=api,
             is_streamed=is_streamed,
-            tools=tuple(wish.name for wish in wishes if wish.name != _LAST_WORD),
+            tools=tuple(wish.name for wish in wishes if not wish.name.startswith((_LAST_WORD, _HANDOFF))),
             input=1000 + 211 * number,
             output=40 + 17 * number,
             cache_read=128 * number,

@@ -1,0 +1,207 @@
+"""OpenAI's agents SDK, through its own list of trace processors.
+
+    trace "Agent workflow"        WORKFLOW
+      task                        no span: it repeats the trace, and the usage of all below
+        agent "guide"             AGENT
+          turn 1                  no span: but a call of a model that nobody else saw shows in its usage
+            response, generation  the client's span; ours only where no client was seen
+            function "weather"    TOOL
+            handoff, guardrail    STEP
+
+Nothing here reaches the SDK's exporter to its vendor: a processor only listens.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof import semconv
+from otel_agentprof.instrumentation import foreign, kinds
+from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
+from otel_agentprof.instrumentation.frameworks.guard import guarded
+from otel_agentprof.instrumentation.frameworks.replacing import replace
+from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
+from otel_agentprof.model.tokens import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_agentprof.instrumentation.kinds import Kind
+
+_KINDS: Final[dict[str, Kind]] = {
+    "agent": kinds.AGENT,
+    "function": kinds.TOOL,
+    "handoff": kinds.STEP,
+    "guardrail": kinds.STEP,
+    "custom": kinds.STEP,
+    "mcp_tools": kinds.STEP,
+}
+_MODELS: Final = frozenset({"response", "generation"})
+
+
+class _Listener:
+    """What the SDK tells of traces and spans, as it happens, in the very task where it happens."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        self.book = RunBook(attachment.tracer)
+        self._captures_content = attachment.captures_content
+        self._hidden: dict[str, str] = {}  # ids that have no span here, and what is around them
+        self._in_flight: dict[str, BaseException | None] = {}
+        self._answered: dict[str, int] = {}  # turns, and when their first tool or handoff began
+
+    @guarded
+    def on_trace_start(self, trace: Any) -> None:
+        group = getattr(trace, "group_id", None)
+        facts = {semconv.CONVERSATION_ID: group} if group else None
+        self._in_flight[trace.trace_id] = sys.exc_info()[1]
+        self.book.start(trace.trace_id, kinds.WORKFLOW, trace.name, facts=facts)
+
+    @guarded
+    def on_trace_end(self, trace: Any) -> None:
+        self.book.end(trace.trace_id, self._raised(trace.trace_id))
+
+    @guarded
+    def on_span_start(self, span: Any) -> None:
+        key, kind = span.span_id, span.span_data.type
+        around = span.parent_id or span.trace_id
+        parent = self._hidden.get(around, around)
+        self._in_flight[key] = sys.exc_info()[1]
+        if kind in _KINDS:
+            self._answered.setdefault(around, time_ns())
+            self.book.start(key, _KINDS[kind], _name(span.span_data), parent=parent)
+            return
+        self._hidden[key] = parent
+        if kind in _MODELS or kind == "turn":
+            self.book.start_model(key, parent=parent)
+
+    @guarded
+    def on_span_end(self, span: Any) -> None:
+        key, data = span.span_id, span.span_data
+        error = self._raised(key)
+        self._hidden.pop(key, None)
+        answered_ns = self._answered.pop(key, None)
+        if data.type in _MODELS:
+            self.book.end_model(key, _answer(data), error)
+        elif data.type == "turn":
+            self._end_turn(key, data, answered_ns)
+        else:
+            if span.error and error is None:
+                self.book.fail(key, "tool_error" if data.type == "function" else "_OTHER")
+            if data.type == "handoff" and (step := self.book.get(key)) is not None:
+                step.guarded(step.span.update_name, _name(data))
+            self.book.end(key, error, facts=self._content(data))
+
+    def shutdown(self) -> None:
+        self.book.close()
+
+    def force_flush(self) -> None:
+        """Do nothing: spans are handed on as they end."""
+
+    def _end_turn(self, key: str, data: Any, answered_ns: int | None) -> None:
+        if data.usage:  # of a model of the user's own; else a client or the SDK's model class was seen
+            self.book.end_model(key, ModelAnswer(usage=_usage(data.usage)), end_ns=answered_ns)
+        else:
+            self.book.forget_model(key)
+
+    def _raised(self, key: str) -> BaseException | None:
+        """Return what is being raised through the end of a span, and was not at its start already."""
+        before, now = self._in_flight.pop(key, None), sys.exc_info()[1]
+        return None if now is before else now
+
+    def _content(self, data: Any) -> dict[str, str] | None:
+        if not self._captures_content or data.type != "function":
+            return None
+        both = {semconv.TOOL_CALL_ARGUMENTS: data.input, semconv.TOOL_CALL_RESULT: data.output}
+        return {name: str(value) for name, value in both.items() if value is not None}
+
+
+def _name(data: Any) -> str:
+    if data.type == "handoff":
+        return f"handoff {data.from_agent} -> {data.to_agent}" if data.to_agent else "handoff"
+    if data.type == "mcp_tools":
+        return f"list tools of {data.server}"
+    return f"guardrail {data.name}" if data.type == "guardrail" else str(data.name)
+
+
+def _answer(data: Any) -> ModelAnswer:
+    response = getattr(data, "response", None)
+    output = getattr(response, "output", None) or ()
+    return ModelAnswer(
+        model=getattr(response, "model", None) or getattr(data, "model", None),
+        usage=_usage(data.usage) if data.usage else None,
+        response_id=getattr(response, "id", None),
+        tool_call_ids=[item.call_id for item in output if getattr(item, "type", None) == "function_call"],
+    )
+
+
+def _usage(told: dict[str, Any]) -> TokenUsage:
+    taken, made = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
+    return TokenUsage(
+        input=told.get("input_tokens") or 0,
+        output=told.get("output_tokens") or 0,
+        cache_read=taken.get("cached_tokens") or told.get("cached_input_tokens") or 0,
+        cache_write=taken.get("cache_write_tokens") or 0,
+        reasoning=made.get("reasoning_tokens") or 0,
+    )
+
+
+def _attach(attachment: Attachment) -> Callable[[], None]:
+    tracing = import_module("agents.tracing")
+    contexts, providers = import_module("agents.tool_context"), import_module("agents.tracing.provider")
+    provider = tracing.get_trace_provider()
+    for other in _processors(provider):
+        if foreign.traces(type(other)):
+            raise TracedByOthersError(type(other).__module__)
+    listener = _Listener(attachment)
+
+    def keeping(original: Any) -> Any:
+        def set_processors(self: Any, processors: list[Any]) -> None:
+            # Users replace the exporter to the vendor so; they do not mean us.
+            original(self, [*processors, listener])
+
+        return set_processors
+
+    def telling_call_id(original: Any) -> Any:
+        def from_agent_context(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            context = original.__func__(cls, *args, **kwargs)
+            _take_call_id(listener.book, tracing.get_current_span(), context)
+            return context
+
+        return classmethod(from_agent_context)
+
+    tracing.add_trace_processor(listener)
+    restores = [
+        replace(providers.DefaultTraceProvider, "set_processors", keeping),
+        replace(contexts.ToolContext, "from_agent_context", telling_call_id),
+    ]
+
+    def detach() -> None:
+        for restore in restores:
+            restore()
+        provider.set_processors([one for one in _processors(provider) if one is not listener])
+        listener.book.close()
+
+    return detach
+
+
+@guarded
+def _take_call_id(book: RunBook, span: Any, context: Any) -> None:
+    """Note on the span of a tool which of the model's calls it is: the SDK's own span does not tell."""
+    if span is not None and span.span_data.type == "function" and (run := book.get(span.span_id)) is not None:
+        run.set_call_id(context.tool_call_id)
+
+
+def _processors(provider: Any) -> tuple[Any, ...]:
+    listed: tuple[Any, ...] = getattr(getattr(provider, "_multi_processor", None), "_processors", ())
+    return listed
+
+
+SPEC: Final = FrameworkSpec(
+    name="openai_agents",
+    distribution="openai-agents>=0.4",
+    attach=_attach,
+    note="a trace processor; blind where OPENAI_AGENTS_DISABLE_TRACING is set",
+)
