@@ -5,5 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 MODULES: Final[dict[str, str]] = {
+    "crewai": "crewai",
     "openai_agents": "agents",
 }

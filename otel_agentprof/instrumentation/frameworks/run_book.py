@@ -127,8 +127,7 @@ class RunBook:
     def fail(self, key: Hashable, error_type: str) -> None:
         """Say that an open run went wrong, where the framework tells of no exception."""
         if (span := self._runs.get(key)) is not None:
-            span.set_attribute(semconv.ERROR_TYPE, error_type)
-            span.guarded(span.span.set_status, StatusCode.ERROR)
+            _fail(span, error_type)
 
     def start_model(self, key: Hashable, *, parent: Hashable = None) -> None:
         """Note that the framework calls a model now, in this thread and task."""
@@ -146,6 +145,7 @@ class RunBook:
         answer: ModelAnswer | None = None,
         error: BaseException | None = None,
         *,
+        error_type: str | None = None,
         end_ns: int | None = None,
     ) -> None:
         """End a call of a model: a span of its own, unless an instrumented client was seen in it.
@@ -154,6 +154,7 @@ class RunBook:
             key: As in ``start_model``.
             answer: What the framework knows of it.
             error: What ended it.
+            error_type: Where it went wrong and the framework tells of no exception.
             end_ns: When it was over, since the epoch; None for now.
         """
         call = self._model_calls.pop(key, None)
@@ -168,6 +169,8 @@ class RunBook:
         facts = _facts(told, call.start_ns)
         title = f"chat {told.model}" if told.model else "chat"
         span = OpenSpan(title, facts, self._tracer, parent=call.parent, start_ns=call.start_ns)
+        if error_type is not None:
+            _fail(span, error_type)
         span.end(error, end_ns=end_ns)
 
     def forget_model(self, key: Hashable) -> None:
@@ -186,6 +189,11 @@ class RunBook:
         if len(self._runs) >= _MOST_OPEN:  # a framework that forgets to tell of ends
             for key in list(islice(self._runs, _MOST_OPEN // 10)):
                 self.end(key, GeneratorExit())
+
+
+def _fail(span: OpenSpan, error_type: str) -> None:
+    span.set_attribute(semconv.ERROR_TYPE, error_type)
+    span.guarded(span.span.set_status, StatusCode.ERROR)
 
 
 def _facts(told: ModelAnswer, start_ns: int) -> dict[str, Any]:

@@ -1,0 +1,201 @@
+"""CrewAI, through its event bus, at the one point where an event is emitted.
+
+    crew_kickoff_started          WORKFLOW   flows too, but for the one inside every agent
+      task_started                STEP
+        agent_execution_started   AGENT
+          llm_call_started        the client's span; ours only where no client was seen
+          tool_usage_started      TOOL
+
+Handlers of the bus run on threads of its own, without the context of the work, and so cannot make a span
+current. ``emit`` itself runs where the work is, and it is there that CrewAI keeps its own stack of what is
+inside what: events carry the ids, and our spans are current exactly while theirs are on that stack.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from otel_agentprof import semconv
+from otel_agentprof.instrumentation import foreign, kinds
+from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
+from otel_agentprof.instrumentation.frameworks.guard import guarded
+from otel_agentprof.instrumentation.frameworks.replacing import replace
+from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
+from otel_agentprof.model.tokens import TokenUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_agentprof.instrumentation.kinds import Kind
+
+
+class _Row(NamedTuple):
+    kind: Kind
+    name: Callable[[Any, Any], str | None]  # of the source and the event; never a text that may be a prompt
+
+
+_STARTS: Final = {
+    "crew_kickoff_started": _Row(kinds.WORKFLOW, lambda _, event: event.crew_name),
+    "flow_started": _Row(kinds.WORKFLOW, lambda _, event: event.flow_name),
+    "method_execution_started": _Row(kinds.STEP, lambda _, event: event.method_name),
+    "task_started": _Row(kinds.STEP, lambda source, _: getattr(source, "name", None) or "task"),
+    "agent_execution_started": _Row(kinds.AGENT, lambda _, event: event.agent.role.strip()),
+    "lite_agent_execution_started": _Row(kinds.AGENT, lambda _, event: event.agent_info.get("role")),
+    "agent_reasoning_started": _Row(kinds.STEP, lambda *_: "reasoning"),
+    "llm_guardrail_started": _Row(kinds.STEP, lambda *_: "guardrail"),
+    "tool_usage_started": _Row(kinds.TOOL, lambda _, event: event.tool_name),
+    "memory_query_started": _Row(kinds.RETRIEVAL, lambda *_: "memory"),
+    "knowledge_query_started": _Row(kinds.RETRIEVAL, lambda *_: "knowledge"),
+}
+_FAILURES: Final = ("_failed", "_error")
+_OF_AN_AGENT: Final = "crewai."  # flows that CrewAI runs inside an agent
+
+
+class _Listener:
+    """What the events tell, as they are emitted, in the very thread and task that emits them."""
+
+    def __init__(self, attachment: Attachment) -> None:
+        self.book = RunBook(attachment.tracer)
+        self._captures_content = attachment.captures_content
+        self._hidden: dict[str, str | None] = {}  # events without a span here, and what is around them
+        self._asked: dict[str | None, list[dict[str, Any]]] = {}  # by agent: calls its model asked for last
+        self._asking = Lock()  # tools start on several threads at once
+
+    @guarded
+    def hear(self, source: Any, event: Any) -> None:
+        """Take an event that CrewAI has just given its ids."""
+        if event.type == "llm_call_started":
+            self.book.start_model(event.event_id, parent=self._around(event))
+        elif event.type in ("llm_call_completed", "llm_call_failed"):
+            self._end_model(event)
+        elif event.type in _STARTS:
+            self._start(source, event, _STARTS[event.type])
+        elif event.started_event_id:
+            self._end(event)
+
+    def _around(self, event: Any) -> str | None:
+        parent: str | None = event.parent_event_id
+        return self._hidden.get(parent, parent) if parent else None
+
+    def _start(self, source: Any, event: Any, row: _Row) -> None:
+        if event.type == "flow_started" and type(source).__module__.startswith(_OF_AN_AGENT):
+            self._hidden[event.event_id] = self._around(event)
+            return
+        facts = self._of_tool(event) if row.kind is kinds.TOOL else None
+        self.book.start(
+            event.event_id, row.kind, row.name(source, event), parent=self._around(event), facts=facts
+        )
+
+    def _end(self, event: Any) -> None:
+        key = event.started_event_id
+        self._hidden.pop(key, None)
+        self._asked.pop(key, None)
+        error = _error(event)
+        if error is None and (getattr(event, "failure", None) or event.type.endswith(_FAILURES)):
+            self.book.fail(key, "tool_error" if event.type.startswith("tool_") else "_OTHER")
+        facts = {}
+        if self._captures_content and event.type == "tool_usage_finished":
+            facts[semconv.TOOL_CALL_RESULT] = str(event.output)
+        self.book.end(key, error, facts=facts)
+
+    def _end_model(self, event: Any) -> None:
+        response = getattr(event, "response", None)
+        asked = [call for call in response if _id(call)] if isinstance(response, list) else []
+        self._asked[event.parent_event_id] = asked
+        key = event.started_event_id
+        if event.type.endswith(_FAILURES):
+            error = _error(event)
+            kind = "_OTHER" if error is None else None
+            self.book.end_model(key, ModelAnswer(model=event.model), error, error_type=kind)
+            return
+        self.book.end_model(
+            key,
+            ModelAnswer(
+                model=event.model,
+                usage=_usage(event.usage) if event.usage else None,
+                response_id=getattr(event, "response_id", None),
+                finish_reasons=[event.finish_reason] if getattr(event, "finish_reason", None) else [],
+                tool_call_ids=[str(_id(call)) for call in asked],
+            ),
+        )
+
+    def _of_tool(self, event: Any) -> dict[str, Any]:
+        """Return the id of a tool call, which the event does not tell: by name and arguments."""
+        facts: dict[str, Any] = {}
+        if self._captures_content:
+            facts[semconv.TOOL_CALL_ARGUMENTS] = json.dumps(event.tool_args, default=str)
+        with self._asking:
+            asked = self._asked.get(event.parent_event_id, [])
+            alike = [call for call in asked if call["function"]["name"] == event.tool_name]
+            exact = [call for call in alike if _arguments(call) == event.tool_args]
+            for call in (exact or alike)[:1]:
+                asked.remove(call)
+                facts[semconv.TOOL_CALL_ID] = str(_id(call))
+        return facts
+
+
+def _error(event: Any) -> BaseException | None:
+    """Return what went wrong; most events tell only its text, from within the handler of the exception."""
+    told = getattr(event, "error", None)
+    if told is None or isinstance(told, BaseException):
+        return told
+    raised = sys.exc_info()[1]
+    return raised if raised is not None and str(raised) in str(told) else None
+
+
+def _id(call: Any) -> str | None:
+    return call.get("id") if isinstance(call, dict) and "name" in (call.get("function") or ()) else None
+
+
+def _arguments(call: Mapping[str, Any]) -> Any:
+    told = call["function"].get("arguments")
+    try:
+        return json.loads(told) if isinstance(told, str) else told
+    except ValueError:
+        return told
+
+
+def _usage(told: Mapping[str, Any]) -> TokenUsage:
+    return TokenUsage(
+        input=told.get("prompt_tokens") or 0,
+        output=told.get("completion_tokens") or 0,
+        cache_read=told.get("cached_prompt_tokens") or 0,
+        cache_write=told.get("cache_creation_tokens") or 0,
+        reasoning=told.get("reasoning_tokens") or 0,
+    )
+
+
+def _attach(attachment: Attachment) -> Callable[[], None]:
+    if foreign.traces(import_module("crewai").Crew.kickoff):
+        raise TracedByOthersError("another package's wrapper around Crew.kickoff")
+    listener = _Listener(attachment)
+
+    def heard(original: Any) -> Any:
+        @functools.wraps(original)
+        def emit(self: Any, source: Any, event: Any) -> Any:
+            future = original(self, source, event)
+            listener.hear(source, event)
+            return future
+
+        return emit
+
+    restore = replace(import_module("crewai.events.event_bus").CrewAIEventsBus, "emit", heard)
+
+    def detach() -> None:
+        restore()
+        listener.book.close()
+
+    return detach
+
+
+SPEC: Final = FrameworkSpec(
+    name="crewai",
+    distribution="crewai>=1.15",
+    attach=_attach,
+    note="its events, where they are emitted",
+)
