@@ -7,4 +7,5 @@ from typing import Final
 MODULES: Final[dict[str, str]] = {
     "crewai": "crewai",
     "openai_agents": "agents",
+    "smolagents": "smolagents",
 }

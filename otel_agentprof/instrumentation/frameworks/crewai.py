@@ -17,12 +17,12 @@ import functools
 import json
 import sys
 from importlib import import_module
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import foreign, kinds
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
+from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
@@ -63,8 +63,7 @@ class _Listener:
         self.book = RunBook(attachment.tracer)
         self._captures_content = attachment.captures_content
         self._hidden: dict[str, str | None] = {}  # events without a span here, and what is around them
-        self._asked: dict[str | None, list[dict[str, Any]]] = {}  # by agent: calls its model asked for last
-        self._asking = Lock()  # tools start on several threads at once
+        self._asked = AskedCalls()  # events of tools do not tell the ids
 
     @guarded
     def hear(self, source: Any, event: Any) -> None:
@@ -94,7 +93,7 @@ class _Listener:
     def _end(self, event: Any) -> None:
         key = event.started_event_id
         self._hidden.pop(key, None)
-        self._asked.pop(key, None)
+        self._asked.forget(key)
         error = _error(event)
         if error is None and (getattr(event, "failure", None) or event.type.endswith(_FAILURES)):
             self.book.fail(key, "tool_error" if event.type.startswith("tool_") else "_OTHER")
@@ -105,8 +104,8 @@ class _Listener:
 
     def _end_model(self, event: Any) -> None:
         response = getattr(event, "response", None)
-        asked = [call for call in response if _id(call)] if isinstance(response, list) else []
-        self._asked[event.parent_event_id] = asked
+        asked = [_call(call) for call in response if _is_call(call)] if isinstance(response, list) else []
+        self._asked.note(event.parent_event_id, asked)
         key = event.started_event_id
         if event.type.endswith(_FAILURES):
             error = _error(event)
@@ -120,22 +119,16 @@ class _Listener:
                 usage=_usage(event.usage) if event.usage else None,
                 response_id=getattr(event, "response_id", None),
                 finish_reasons=[event.finish_reason] if getattr(event, "finish_reason", None) else [],
-                tool_call_ids=[str(_id(call)) for call in asked],
+                tool_call_ids=[call.id for call in asked],
             ),
         )
 
     def _of_tool(self, event: Any) -> dict[str, Any]:
-        """Return the id of a tool call, which the event does not tell: by name and arguments."""
         facts: dict[str, Any] = {}
         if self._captures_content:
             facts[semconv.TOOL_CALL_ARGUMENTS] = json.dumps(event.tool_args, default=str)
-        with self._asking:
-            asked = self._asked.get(event.parent_event_id, [])
-            alike = [call for call in asked if call["function"]["name"] == event.tool_name]
-            exact = [call for call in alike if _arguments(call) == event.tool_args]
-            for call in (exact or alike)[:1]:
-                asked.remove(call)
-                facts[semconv.TOOL_CALL_ID] = str(_id(call))
+        if call_id := self._asked.claim(event.parent_event_id, event.tool_name, event.tool_args):
+            facts[semconv.TOOL_CALL_ID] = call_id
         return facts
 
 
@@ -148,16 +141,12 @@ def _error(event: Any) -> BaseException | None:
     return raised if raised is not None and str(raised) in str(told) else None
 
 
-def _id(call: Any) -> str | None:
-    return call.get("id") if isinstance(call, dict) and "name" in (call.get("function") or ()) else None
+def _is_call(told: Any) -> bool:
+    return isinstance(told, dict) and "id" in told and "name" in (told.get("function") or ())
 
 
-def _arguments(call: Mapping[str, Any]) -> Any:
-    told = call["function"].get("arguments")
-    try:
-        return json.loads(told) if isinstance(told, str) else told
-    except ValueError:
-        return told
+def _call(told: Mapping[str, Any]) -> AskedCall:
+    return AskedCall(str(told["id"]), told["function"]["name"], told["function"].get("arguments"))
 
 
 def _usage(told: Mapping[str, Any]) -> TokenUsage:

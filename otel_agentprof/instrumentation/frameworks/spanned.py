@@ -1,0 +1,69 @@
+"""Methods of a framework with a span around each run: where no hook tells of the work."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from otel_agentprof import semconv
+from otel_agentprof.instrumentation import kinds
+from otel_agentprof.instrumentation.frameworks.guard import guarded
+from otel_agentprof.instrumentation.open_span import OpenSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from otel_agentprof.instrumentation.framework import Attachment
+    from otel_agentprof.instrumentation.kinds import Kind
+
+
+class Work(NamedTuple):
+    """What is about to be done.
+
+    Attributes:
+        kind: What kind of work it is.
+        name: What works.
+        facts: More attributes.
+        arguments: Of a tool; only written where content is asked for.
+    """
+
+    kind: Kind
+    name: str | None
+    facts: Mapping[str, Any]
+    arguments: Any = None
+
+
+class Spanned:
+    """What :func:`otel_agentprof.instrumentation.wrapping.wrap` does around each run; nothing here raises."""
+
+    def __init__(self, attachment: Attachment, work_of: Callable[..., Work]) -> None:
+        """Make spans of an attachment.
+
+        Args:
+            attachment: Where spans go.
+            work_of: Takes what the method takes, ``self`` first, and says what it will do.
+        """
+        self._attachment = attachment
+        self._work_of = guarded(work_of)
+
+    def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
+        """Start the span of a run."""
+        work = self._work_of(*args, **kwargs) or Work(kinds.STEP, None, {})
+        facts = {**work.kind.facts(work.name), **work.facts}
+        if self._attachment.captures_content and work.kind is kinds.TOOL:
+            facts[semconv.TOOL_CALL_ARGUMENTS] = as_text(work.arguments)
+        return OpenSpan(work.kind.title(work.name), facts, self._attachment.tracer)
+
+    def finish(self, span: OpenSpan, result: Any) -> None:
+        """End the span of a run that returned."""
+        if self._attachment.captures_content:
+            span.set_attribute(semconv.TOOL_CALL_RESULT, as_text(result))
+        span.end()
+
+
+def as_text(value: Any) -> str | None:
+    """Return content as JSON; None where it cannot be written."""
+    try:
+        return json.dumps(value, default=repr, ensure_ascii=False)
+    except Exception:  # noqa: BLE001 - the repr of a user's object may raise anything
+        return None
