@@ -6,6 +6,7 @@ from typing import Final
 
 MODULES: Final[dict[str, str]] = {
     "crewai": "crewai",
+    "dspy": "dspy",
     "openai_agents": "agents",
     "smolagents": "smolagents",
 }

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
@@ -50,7 +49,6 @@ class _Listener:
         self._captures_content = attachment.captures_content
         self._hidden: dict[str, str] = {}  # ids that have no span here, and what is around them
         self._in_flight: dict[str, BaseException | None] = {}
-        self._answered: dict[str, int] = {}  # turns, and when their first tool or handoff began
 
     @guarded
     def on_trace_start(self, trace: Any) -> None:
@@ -70,7 +68,7 @@ class _Listener:
         parent = self._hidden.get(around, around)
         self._in_flight[key] = sys.exc_info()[1]
         if kind in _KINDS:
-            self._answered.setdefault(around, time_ns())
+            self.book.model_answered(around)  # a tool or a handoff: the model of the turn is done
             self.book.start(key, _KINDS[kind], _name(span.span_data), parent=parent)
             return
         self._hidden[key] = parent
@@ -82,11 +80,10 @@ class _Listener:
         key, data = span.span_id, span.span_data
         error = self._raised(key)
         self._hidden.pop(key, None)
-        answered_ns = self._answered.pop(key, None)
         if data.type in _MODELS:
             self.book.end_model(key, _answer(data), error)
         elif data.type == "turn":
-            self._end_turn(key, data, answered_ns)
+            self._end_turn(key, data)
         else:
             if span.error and error is None:
                 self.book.fail(key, "tool_error" if data.type == "function" else "_OTHER")
@@ -100,9 +97,9 @@ class _Listener:
     def force_flush(self) -> None:
         """Do nothing: spans are handed on as they end."""
 
-    def _end_turn(self, key: str, data: Any, answered_ns: int | None) -> None:
+    def _end_turn(self, key: str, data: Any) -> None:
         if data.usage:  # of a model of the user's own; else a client or the SDK's model class was seen
-            self.book.end_model(key, ModelAnswer(usage=_usage(data.usage)), end_ns=answered_ns)
+            self.book.end_model(key, ModelAnswer(usage=_usage(data.usage)))
         else:
             self.book.forget_model(key)
 

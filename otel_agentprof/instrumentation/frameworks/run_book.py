@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
 
 _MOST_OPEN: Final = 10_000
+_RUN_KEY: Final = "otel_agentprof.run"  # in a context: the innermost run that it is inside of
 
 
 class ModelAnswer(NamedTuple):
@@ -62,6 +63,9 @@ class _ModelCall(NamedTuple):
     parent: Context
     token: object
     start_ns: int
+    answered: tuple[int, int] | None = (
+        None  # when it was over, and how many clients' calls there were by then
+    )
 
 
 class RunBook:
@@ -88,13 +92,13 @@ class RunBook:
             key: The framework's id of the run.
             kind: What kind of work it is.
             name: What works: an agent, a tool.
-            parent: Id of the run that it is a part of; the current span's context where that is not open.
+            parent: Id of the run that it is a part of. Where the current context is inside that run and no
+                other, or the run is not open, the current span is the parent: it may be one of the user's.
             facts: More attributes.
             is_current: Whether it becomes the current span here, until its end: only where start and end
                 happen in the same thread and task, with nothing of the user's between them but the run.
         """
-        outer = self._runs.get(parent) if parent is not None else None
-        context = None if outer is None else outer.context
+        context = Context({**self._context_in(parent), _RUN_KEY: key})
         span = OpenSpan(kind.title(name), {**kind.facts(name), **(facts or {})}, self._tracer, parent=context)
         self._make_room()
         self._runs[key] = span
@@ -131,13 +135,17 @@ class RunBook:
 
     def start_model(self, key: Hashable, *, parent: Hashable = None) -> None:
         """Note that the framework calls a model now, in this thread and task."""
-        outer = self._runs.get(parent) if parent is not None else None
         now = context_api.get_current()
-        context = (None if outer is None else outer.context) or now
         around: Any = now.get(WITNESS_KEY)
         witness = Witness()
         token = context_api.attach(Context({**now, WITNESS_KEY: witness}))
-        self._model_calls[key] = _ModelCall(witness, around, context, token, time_ns())
+        self._model_calls[key] = _ModelCall(witness, around, self._context_in(parent), token, time_ns())
+
+    def model_answered(self, key: Hashable) -> None:
+        """Note that a call of a model is over, though its end is told later: what follows is not in it."""
+        call = self._model_calls.get(key)
+        if call is not None and call.answered is None:
+            self._model_calls[key] = call._replace(answered=(time_ns(), call.witness.calls))
 
     def end_model(
         self,
@@ -146,7 +154,6 @@ class RunBook:
         error: BaseException | None = None,
         *,
         error_type: str | None = None,
-        end_ns: int | None = None,
     ) -> None:
         """End a call of a model: a span of its own, unless an instrumented client was seen in it.
 
@@ -155,7 +162,6 @@ class RunBook:
             answer: What the framework knows of it.
             error: What ended it.
             error_type: Where it went wrong and the framework tells of no exception.
-            end_ns: When it was over, since the epoch; None for now.
         """
         call = self._model_calls.pop(key, None)
         if call is None:
@@ -163,7 +169,8 @@ class RunBook:
         current.leave(call.token)
         if call.outer is not None:
             call.outer.calls += 1  # a call within a call: one of them is enough
-        if call.witness.calls:
+        end_ns, seen = call.answered or (None, call.witness.calls)
+        if seen:
             return
         told = answer or ModelAnswer()
         facts = _facts(told, call.start_ns)
@@ -184,6 +191,13 @@ class RunBook:
             self.forget_model(key)
         for key in list(self._runs):
             self.end(key, GeneratorExit())
+
+    def _context_in(self, parent: Hashable) -> Context:
+        now = context_api.get_current()
+        outer = self._runs.get(parent) if parent is not None else None
+        if outer is None or outer.context is None or now.get(_RUN_KEY) == parent:
+            return now
+        return outer.context
 
     def _make_room(self) -> None:
         if len(self._runs) >= _MOST_OPEN:  # a framework that forgets to tell of ends
