@@ -7,6 +7,7 @@ from typing import Final
 MODULES: Final[dict[str, str]] = {
     "crewai": "crewai",
     "dspy": "dspy",
+    "haystack": "haystack",
     "openai_agents": "agents",
     "smolagents": "smolagents",
 }

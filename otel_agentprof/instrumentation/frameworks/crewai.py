@@ -26,7 +26,7 @@ from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, Ask
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
-from otel_agentprof.model.tokens import TokenUsage
+from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,7 +116,7 @@ class _Listener:
             key,
             ModelAnswer(
                 model=event.model,
-                usage=_usage(event.usage) if event.usage else None,
+                usage=told_usage(event.usage) if event.usage else None,
                 response_id=getattr(event, "response_id", None),
                 finish_reasons=[event.finish_reason] if getattr(event, "finish_reason", None) else [],
                 tool_call_ids=[call.id for call in asked],
@@ -147,16 +147,6 @@ def _is_call(told: Any) -> bool:
 
 def _call(told: Mapping[str, Any]) -> AskedCall:
     return AskedCall(str(told["id"]), told["function"]["name"], told["function"].get("arguments"))
-
-
-def _usage(told: Mapping[str, Any]) -> TokenUsage:
-    return TokenUsage(
-        input=told.get("prompt_tokens") or 0,
-        output=told.get("completion_tokens") or 0,
-        cache_read=told.get("cached_prompt_tokens") or 0,
-        cache_write=told.get("cache_creation_tokens") or 0,
-        reasoning=told.get("reasoning_tokens") or 0,
-    )
 
 
 def _attach(attachment: Attachment) -> Callable[[], None]:

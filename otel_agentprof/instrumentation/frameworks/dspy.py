@@ -25,7 +25,7 @@ from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.spanned import as_text
-from otel_agentprof.model.tokens import TokenUsage
+from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +121,7 @@ class _Callback:
         answer = ModelAnswer(
             model=(entry or {}).get("response_model") or name,
             provider=provider or None,
-            usage=_usage(entry["usage"]) if entry else None,
+            usage=told_usage(entry["usage"]) if entry else None,
             tool_call_ids=[call.id for call in asked],
         )
         self.book.end_model(call_id, answer, exception)
@@ -159,21 +159,6 @@ def _calls(outputs: Any) -> list[AskedCall]:
             told = call if isinstance(call, dict) else call.model_dump()
             found.append(AskedCall(told["id"], told["function"]["name"], told["function"]["arguments"]))
     return found
-
-
-def _usage(told: Mapping[str, Any]) -> TokenUsage:
-    taken, made = told.get("prompt_tokens_details") or {}, told.get("completion_tokens_details") or {}
-    return TokenUsage(
-        input=told.get("prompt_tokens") or told.get("input_tokens") or 0,
-        output=told.get("completion_tokens") or told.get("output_tokens") or 0,
-        cache_read=_part(taken, "cached_tokens"),
-        cache_write=_part(taken, "cache_creation_tokens"),
-        reasoning=_part(made, "reasoning_tokens"),
-    )
-
-
-def _part(details: Any, name: str) -> int:
-    return (details.get(name) if isinstance(details, dict) else getattr(details, name, None)) or 0
 
 
 def _attach(attachment: Attachment) -> Callable[[], None]:

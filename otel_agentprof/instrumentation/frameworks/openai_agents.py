@@ -23,7 +23,7 @@ from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, 
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
-from otel_agentprof.model.tokens import TokenUsage
+from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class _Listener:
 
     def _end_turn(self, key: str, data: Any) -> None:
         if data.usage:  # of a model of the user's own; else a client or the SDK's model class was seen
-            self.book.end_model(key, ModelAnswer(usage=_usage(data.usage)))
+            self.book.end_model(key, ModelAnswer(usage=told_usage(data.usage)))
         else:
             self.book.forget_model(key)
 
@@ -128,20 +128,9 @@ def _answer(data: Any) -> ModelAnswer:
     output = getattr(response, "output", None) or ()
     return ModelAnswer(
         model=getattr(response, "model", None) or getattr(data, "model", None),
-        usage=_usage(data.usage) if data.usage else None,
+        usage=told_usage(data.usage) if data.usage else None,
         response_id=getattr(response, "id", None),
         tool_call_ids=[item.call_id for item in output if getattr(item, "type", None) == "function_call"],
-    )
-
-
-def _usage(told: dict[str, Any]) -> TokenUsage:
-    taken, made = told.get("input_tokens_details") or {}, told.get("output_tokens_details") or {}
-    return TokenUsage(
-        input=told.get("input_tokens") or 0,
-        output=told.get("output_tokens") or 0,
-        cache_read=taken.get("cached_tokens") or told.get("cached_input_tokens") or 0,
-        cache_write=taken.get("cache_write_tokens") or 0,
-        reasoning=made.get("reasoning_tokens") or 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""DSPy, profiled: a program with an agent, a tool that fails and an expert; its cache; two threads at once."""
+"""DSPy, profiled: a program with an agent, a failing tool and an expert; its cache; two threads at once."""
 
 import dspy
 import otel_agentprof
