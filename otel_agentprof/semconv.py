@@ -80,6 +80,7 @@ REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # keyed hash; of t
 PROMPT_CHAIN: Final = "agentprof.prompt.chain"  # keyed hashes of the prompt's first parts, as words
 PROMPT_SIZES: Final = "agentprof.prompt.sizes"  # characters up to each of them, likewise
 RETRY_COUNT: Final = "agentprof.retry.count"
+RETRIEVAL_DOCUMENT_COUNT: Final = "agentprof.retrieval.document_count"
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

@@ -24,7 +24,13 @@ FOLDER = "AGENTPROF_FRAMEWORKS_DIR"
 _SECONDS = 180
 _KEPT_RESOURCE = frozenset({"service.name", "telemetry.sdk.name"})
 _LONG = 1_000  # characters of an attribute; longer ones are prompts, told again elsewhere
-_LEFT_OUT = ("code.filepath", "gen_ai.task.", "gen_ai.tool.definitions", "server.port")
+_LEFT_OUT = (
+    "code.filepath",
+    "exception.stacktrace",
+    "gen_ai.task.",
+    "gen_ai.tool.definitions",
+    "server.port",
+)
 # What a framework would fetch, send or colour if it were let.
 _QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",

@@ -62,14 +62,13 @@ class _Listener:
     def __init__(self, attachment: Attachment) -> None:
         self.book = RunBook(attachment.tracer)
         self._captures_content = attachment.captures_content
-        self._hidden: dict[str, str | None] = {}  # events without a span here, and what is around them
         self._asked = AskedCalls()  # events of tools do not tell the ids
 
     @guarded
     def hear(self, source: Any, event: Any) -> None:
         """Take an event that CrewAI has just given its ids."""
         if event.type == "llm_call_started":
-            self.book.start_model(event.event_id, parent=self._around(event))
+            self.book.start_model(event.event_id, parent=event.parent_event_id)
         elif event.type in ("llm_call_completed", "llm_call_failed"):
             self._end_model(event)
         elif event.type in _STARTS:
@@ -77,22 +76,17 @@ class _Listener:
         elif event.started_event_id:
             self._end(event)
 
-    def _around(self, event: Any) -> str | None:
-        parent: str | None = event.parent_event_id
-        return self._hidden.get(parent, parent) if parent else None
-
     def _start(self, source: Any, event: Any, row: _Row) -> None:
         if event.type == "flow_started" and type(source).__module__.startswith(_OF_AN_AGENT):
-            self._hidden[event.event_id] = self._around(event)
+            self.book.hide(event.event_id, parent=event.parent_event_id)
             return
         facts = self._of_tool(event) if row.kind is kinds.TOOL else None
         self.book.start(
-            event.event_id, row.kind, row.name(source, event), parent=self._around(event), facts=facts
+            event.event_id, row.kind, row.name(source, event), parent=event.parent_event_id, facts=facts
         )
 
     def _end(self, event: Any) -> None:
         key = event.started_event_id
-        self._hidden.pop(key, None)
         self._asked.forget(key)
         error = _error(event)
         if error is None and (getattr(event, "failure", None) or event.type.endswith(_FAILURES)):

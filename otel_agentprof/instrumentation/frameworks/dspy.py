@@ -47,8 +47,7 @@ class _Callback:
         self.book = RunBook(attachment.tracer)
         self._captures_content = attachment.captures_content
         self._active = active  # the id of the call that is around this one; follows work into threads
-        self._hidden: dict[str, str | None] = {}  # calls without a span here, and what is around them
-        self._models: dict[str, tuple[Any, str | None]] = {}
+        self._models: dict[str, tuple[Any, object]] = {}
         self._asked = AskedCalls()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -59,53 +58,53 @@ class _Callback:
 
     @guarded
     def on_module_start(self, call_id: str, instance: Any, **_: Any) -> None:
-        around = self._around()
+        around = self._active.get()
         kind = _kind(type(instance), is_inner=around is not None)
         if kind is None:
-            self._hidden[call_id] = around
+            self.book.hide(call_id, parent=around)
         else:
             self.book.start(call_id, kind, type(instance).__name__, parent=around)
 
     @guarded
     def on_tool_start(self, call_id: str, instance: Any, inputs: Mapping[str, Any], **_: Any) -> None:
-        around = self._around()
+        around = self._active.get()
         if str(getattr(instance.func, "__module__", "")).startswith(_OWN):  # ``finish`` and ``submit``
-            self._hidden[call_id] = around
+            self.book.hide(call_id, parent=around)
             return
         given = inputs.get("kwargs", inputs)
         facts = {semconv.TOOL_CALL_ARGUMENTS: as_text(given)} if self._captures_content else {}
-        if asked := self._asked.claim(around, instance.name, given):
+        if asked := self._asked.claim(self.book.get(around), instance.name, given):
             facts[semconv.TOOL_CALL_ID] = asked
         self.book.start(call_id, kinds.TOOL, instance.name, parent=around, facts=facts)
 
     @guarded
     def on_evaluate_start(self, call_id: str, instance: Any, **_: Any) -> None:
-        self.book.start(call_id, kinds.WORKFLOW, type(instance).__name__, parent=self._around())
+        self.book.start(call_id, kinds.WORKFLOW, type(instance).__name__, parent=self._active.get())
 
     on_compile_start = on_evaluate_start
 
     @guarded
     def on_interpreter_execute_start(self, call_id: str, **_: Any) -> None:
-        self.book.start(call_id, kinds.STEP, "python_interpreter", parent=self._around())
+        self.book.start(call_id, kinds.STEP, "python_interpreter", parent=self._active.get())
 
     @guarded
     def on_module_end(self, call_id: str, exception: BaseException | None = None, **_: Any) -> None:
-        self._hidden.pop(call_id, None)
-        self._asked.forget(call_id)
+        run = self.book.get(call_id)
         self.book.end(call_id, exception)
+        if run is not None and not run.is_open:  # else a hidden one ended, within that run
+            self._asked.forget(run)
 
     on_evaluate_end = on_compile_end = on_interpreter_execute_end = on_module_end
 
     @guarded
     def on_tool_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
-        self._hidden.pop(call_id, None)
         facts = {semconv.TOOL_CALL_RESULT: as_text(outputs)} if self._captures_content else None
         self.book.end(call_id, exception, facts=facts)
 
     @guarded
     def on_lm_start(self, call_id: str, instance: Any, **_: Any) -> None:
-        around = self._around()
-        self._models[call_id] = (instance, around)
+        around = self._active.get()
+        self._models[call_id] = (instance, self.book.get(around))
         self.book.start_model(call_id, parent=around)
 
     @guarded
@@ -125,10 +124,6 @@ class _Callback:
             tool_call_ids=[call.id for call in asked],
         )
         self.book.end_model(call_id, answer, exception)
-
-    def _around(self) -> str | None:
-        active = self._active.get()
-        return self._hidden.get(active, active) if active else None
 
 
 def _ignore(*_: Any, **__: Any) -> None:

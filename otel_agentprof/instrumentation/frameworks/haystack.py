@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import kinds
+from otel_agentprof.instrumentation import current, kinds
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
 from otel_agentprof.instrumentation.frameworks.guard import guarded
@@ -55,7 +55,6 @@ class _Span:
         self.name = _name(operation, tags, parent)
         component = str(tags.get("haystack.component.type"))
         self.is_model = operation in _MODELS or (self.kind is kinds.STEP and component.endswith("Generator"))
-        self.visible: _Span | None = parent and parent.visible if self.kind is None else self
         self.agent: _Span | None = self if self.kind is kinds.AGENT else parent and parent.agent
         self.answer: ModelAnswer | None = None
         self.error: BaseException | None = None
@@ -102,7 +101,7 @@ class _Tracer:
         else:
             self._end(span, span.error)
         finally:
-            _current.reset(token)
+            current.leave(token)
 
     def current_span(self) -> _Span | None:
         return _current.get()
@@ -117,6 +116,8 @@ class _Tracer:
             self._asked.note(span.agent, calls)
             metas = value.get("meta") or [reply.meta for reply in replies]
             span.answer = _answer(metas[0] if metas else {}, calls)
+        elif span.kind is kinds.RETRIEVAL and key in _ANSWERS and (run := self.book.get(span)) is not None:
+            run.set_attribute(semconv.RETRIEVAL_DOCUMENT_COUNT, len(value.get("documents") or ()))
         elif span.kind is kinds.TOOL and (run := self.book.get(span)) is not None:
             if key.endswith(".input"):
                 run.set_call_id(self._asked.claim(span.agent, str(span.name), value))
@@ -128,11 +129,12 @@ class _Tracer:
     @guarded
     def _start(self, operation: str, tags: Mapping[str, Any], parent: _Span | None) -> _Span:
         span = _Span(self, operation, tags, parent)
-        around = parent and parent.visible
-        if span.kind is not None:
-            self.book.start(span, span.kind, span.name, parent=around)
+        if span.kind is None:
+            self.book.hide(span, parent=parent)
+        else:
+            self.book.start(span, span.kind, span.name, parent=parent)
         if span.is_model:
-            self.book.start_model(span, parent=span.visible)
+            self.book.start_model(span, parent=span)
         return span
 
     @guarded

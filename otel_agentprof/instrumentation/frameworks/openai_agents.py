@@ -47,7 +47,6 @@ class _Listener:
     def __init__(self, attachment: Attachment) -> None:
         self.book = RunBook(attachment.tracer)
         self._captures_content = attachment.captures_content
-        self._hidden: dict[str, str] = {}  # ids that have no span here, and what is around them
         self._in_flight: dict[str, BaseException | None] = {}
 
     @guarded
@@ -65,31 +64,29 @@ class _Listener:
     def on_span_start(self, span: Any) -> None:
         key, kind = span.span_id, span.span_data.type
         around = span.parent_id or span.trace_id
-        parent = self._hidden.get(around, around)
         self._in_flight[key] = sys.exc_info()[1]
         if kind in _KINDS:
             self.book.model_answered(around)  # a tool or a handoff: the model of the turn is done
-            self.book.start(key, _KINDS[kind], _name(span.span_data), parent=parent)
+            self.book.start(key, _KINDS[kind], _name(span.span_data), parent=around)
             return
-        self._hidden[key] = parent
+        self.book.hide(key, parent=around)
         if kind in _MODELS or kind == "turn":
-            self.book.start_model(key, parent=parent)
+            self.book.start_model(key, parent=around)
 
     @guarded
     def on_span_end(self, span: Any) -> None:
         key, data = span.span_id, span.span_data
         error = self._raised(key)
-        self._hidden.pop(key, None)
         if data.type in _MODELS:
             self.book.end_model(key, _answer(data), error)
         elif data.type == "turn":
             self._end_turn(key, data)
-        else:
+        elif data.type in _KINDS:
             if span.error and error is None:
                 self.book.fail(key, "tool_error" if data.type == "function" else "_OTHER")
             if data.type == "handoff" and (step := self.book.get(key)) is not None:
                 step.guarded(step.span.update_name, _name(data))
-            self.book.end(key, error, facts=self._content(data))
+        self.book.end(key, error, facts=self._content(data))
 
     def shutdown(self) -> None:
         self.book.close()

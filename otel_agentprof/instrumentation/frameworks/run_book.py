@@ -10,6 +10,8 @@ span knows more, and two would be one too many.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+from dataclasses import dataclass
 from itertools import islice
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
 
 _MOST_OPEN: Final = 10_000
-_RUN_KEY: Final = "otel_agentprof.run"  # in a context: the innermost run that it is inside of
+_INSIDE_KEY: Final = "otel_agentprof.runs"  # in a context: the runs whose bodies it belongs to
+_SCOPE_KEY: Final = "otel_agentprof.models"  # in a context: the scope of all calls of models that begin in it
 
 
 class ModelAnswer(NamedTuple):
@@ -57,15 +60,45 @@ class ModelAnswer(NamedTuple):
     first_chunk_ns: int | None = None
 
 
-class _ModelCall(NamedTuple):
-    witness: Witness
-    outer: Witness | None
-    parent: Context
-    token: object
+class ModelScope:
+    """The context that a call of a model runs in, or several that a framework begins and ends together."""
+
+    __slots__ = ("_token", "around", "is_shared", "keys", "outer", "witness")
+
+    def __init__(self, around: Context, *, is_shared: bool = False) -> None:
+        self.around = around
+        self.outer: Any = around.get(WITNESS_KEY)
+        self.witness = Witness()
+        self.is_shared = is_shared
+        self.keys: list[Hashable] = []
+        inner = {**around, WITNESS_KEY: self.witness, _SCOPE_KEY: self if is_shared else None}
+        self._token: object = context_api.attach(Context(inner))
+
+    def leave(self) -> None:
+        """Make the context current again that was before, once."""
+        token, self._token = self._token, None
+        if token is not None:
+            current.leave(token)
+
+    def tell_outer(self) -> None:
+        """Count as a call that the model around made: one of them is enough."""
+        if self.outer is not None:
+            self.outer.calls += 1
+
+
+@dataclass(slots=True)
+class _ModelCall:
+    scope: ModelScope
+    asked: ModelAnswer
     start_ns: int
+    first_chunk_ns: int | None = None
     answered: tuple[int, int] | None = (
         None  # when it was over, and how many clients' calls there were by then
     )
+
+    def leave(self) -> None:
+        if not self.scope.is_shared:
+            self.scope.leave()
 
 
 class RunBook:
@@ -74,6 +107,7 @@ class RunBook:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._runs: dict[Hashable, OpenSpan] = {}
+        self._hidden: dict[Hashable, Hashable] = {}
         self._model_calls: dict[Hashable, _ModelCall] = {}
 
     def start(
@@ -92,13 +126,15 @@ class RunBook:
             key: The framework's id of the run.
             kind: What kind of work it is.
             name: What works: an agent, a tool.
-            parent: Id of the run that it is a part of. Where the current context is inside that run and no
-                other, or the run is not open, the current span is the parent: it may be one of the user's.
+            parent: Id of the run that it is a part of. The current span where that is not open, and where
+                it is inside that run already: the user's own spans come between.
             facts: More attributes.
             is_current: Whether it becomes the current span here, until its end: only where start and end
                 happen in the same thread and task, with nothing of the user's between them but the run.
         """
-        context = Context({**self._context_in(parent), _RUN_KEY: key})
+        context = self._context_in(parent)
+        inside: Any = context.get(_INSIDE_KEY, ())
+        context = Context({**context, _INSIDE_KEY: (*inside, key)})
         span = OpenSpan(kind.title(name), {**kind.facts(name), **(facts or {})}, self._tracer, parent=context)
         self._make_room()
         self._runs[key] = span
@@ -106,9 +142,31 @@ class RunBook:
             span.enter()
         return span
 
+    def hide(self, key: Hashable, *, parent: Hashable = None) -> None:
+        """Start a run that nobody wants to see: what is in it counts as its parent's."""
+        self._make_room()
+        self._hidden[key] = self._hidden.get(parent, parent)
+
     def get(self, key: Hashable) -> OpenSpan | None:
-        """Return the span of a run that is open."""
-        return self._runs.get(key)
+        """Return the span of a run that is open; its parent's where the run is hidden."""
+        return self._runs.get(self._hidden.get(key, key))
+
+    def enter(self, key: Hashable) -> None:
+        """Make the span of an open run current, in a context that will be thrown away: nothing leaves it."""
+        here = context_api.get_current()
+        context = self._context_in(key)
+        if context is not here:
+            context_api.attach(context)
+
+    def _context_in(self, key: Hashable) -> Context:
+        """Return the current context where it is inside a run's body, else the run's own."""
+        here = context_api.get_current()
+        key = self._hidden.get(key, key)
+        span = None if key is None else self._runs.get(key)
+        inside: Any = here.get(_INSIDE_KEY, ())
+        if span is None or span.context is None or key in inside:
+            return here
+        return span.context
 
     def end(
         self, key: Hashable, error: BaseException | None = None, *, facts: Mapping[str, Any] | None = None
@@ -120,6 +178,7 @@ class RunBook:
             error: What ended it, as :meth:`OpenSpan.end` takes it.
             facts: Attributes that are only known now.
         """
+        self._hidden.pop(key, None)
         span = self._runs.pop(key, None)
         if span is None:
             return
@@ -127,25 +186,64 @@ class RunBook:
             span.set_attribute(name, value)
         span.leave()
         span.end(error)
+        if error is not None:
+            self._end_inside(key, error)
+
+    def _end_inside(self, key: Hashable, error: BaseException) -> None:
+        """End what was going on in a run that was stopped: of cancelled work frameworks often tell no end."""
+        reason = error if isinstance(error, GeneratorExit) else CancelledError()
+        for inner, span in list(self._runs.items()):
+            inside: Any = () if span.context is None else span.context.get(_INSIDE_KEY)
+            if key in inside and self._runs.pop(inner, None) is not None:
+                span.end(reason)
 
     def fail(self, key: Hashable, error_type: str) -> None:
         """Say that an open run went wrong, where the framework tells of no exception."""
         if (span := self._runs.get(key)) is not None:
             _fail(span, error_type)
 
-    def start_model(self, key: Hashable, *, parent: Hashable = None) -> None:
-        """Note that the framework calls a model now, in this thread and task."""
-        now = context_api.get_current()
-        around: Any = now.get(WITNESS_KEY)
-        witness = Witness()
-        token = context_api.attach(Context({**now, WITNESS_KEY: witness}))
-        self._model_calls[key] = _ModelCall(witness, around, self._context_in(parent), token, time_ns())
+    def start_models(self, *, parent: Hashable = None) -> ModelScope:
+        """Have all calls of models that begin here, until ``end_models``, seen by one witness.
+
+        For a framework that begins several before any ends, or tells of them in tasks of their own, where
+        nothing can be made current.
+        """
+        return ModelScope(self._context_in(parent), is_shared=True)
+
+    def end_models(self, scope: ModelScope) -> None:
+        """Put the context back, where ``start_models`` was called; calls without an end are forgotten."""
+        scope.leave()
+        for key in scope.keys:
+            self._model_calls.pop(key, None)
+
+    def start_model(
+        self, key: Hashable, *, parent: Hashable = None, asked: ModelAnswer | None = None
+    ) -> None:
+        """Note that the framework calls a model now, in this thread and task.
+
+        Args:
+            key: The framework's id of the call.
+            parent: Id of the run that it is a part of, as in ``start``.
+            asked: What is known already: the model, the provider.
+        """
+        shared: Any = context_api.get_value(_SCOPE_KEY)
+        self._make_room()
+        scope = shared or ModelScope(self._context_in(parent))
+        scope.keys.append(key)
+        self._model_calls[key] = _ModelCall(scope, asked or ModelAnswer(), time_ns())
+
+    def first_chunk(self, key: Hashable) -> None:
+        """Note a chunk of a model's stream: its consumer may get control now, so the context is put back."""
+        call = self._model_calls.get(key)
+        if call is not None and call.first_chunk_ns is None:
+            call.first_chunk_ns = time_ns()
+            call.leave()
 
     def model_answered(self, key: Hashable) -> None:
         """Note that a call of a model is over, though its end is told later: what follows is not in it."""
         call = self._model_calls.get(key)
         if call is not None and call.answered is None:
-            self._model_calls[key] = call._replace(answered=(time_ns(), call.witness.calls))
+            call.answered = (time_ns(), call.scope.witness.calls)
 
     def end_model(
         self,
@@ -154,6 +252,7 @@ class RunBook:
         error: BaseException | None = None,
         *,
         error_type: str | None = None,
+        end_ns: int | None = None,
     ) -> None:
         """End a call of a model: a span of its own, unless an instrumented client was seen in it.
 
@@ -162,20 +261,19 @@ class RunBook:
             answer: What the framework knows of it.
             error: What ended it.
             error_type: Where it went wrong and the framework tells of no exception.
+            end_ns: When it was over, since the epoch; None for now.
         """
         call = self._model_calls.pop(key, None)
         if call is None:
             return
-        current.leave(call.token)
-        if call.outer is not None:
-            call.outer.calls += 1  # a call within a call: one of them is enough
-        end_ns, seen = call.answered or (None, call.witness.calls)
+        call.leave()
+        call.scope.tell_outer()
+        end_ns, seen = call.answered or (end_ns, call.scope.witness.calls)
         if seen:
             return
-        told = answer or ModelAnswer()
-        facts = _facts(told, call.start_ns)
-        title = f"chat {told.model}" if told.model else "chat"
-        span = OpenSpan(title, facts, self._tracer, parent=call.parent, start_ns=call.start_ns)
+        facts = _facts(call, answer or ModelAnswer())
+        title = " ".join(filter(None, ("chat", facts.get(semconv.REQUEST_MODEL))))
+        span = OpenSpan(title, facts, self._tracer, parent=call.scope.around, start_ns=call.start_ns)
         if error_type is not None:
             _fail(span, error_type)
         span.end(error, end_ns=end_ns)
@@ -183,7 +281,7 @@ class RunBook:
     def forget_model(self, key: Hashable) -> None:
         """Drop a call of a model without a span: there was none, or others told of it."""
         if (call := self._model_calls.pop(key, None)) is not None:
-            current.leave(call.token)
+            call.leave()
 
     def close(self) -> None:
         """End all that is open: nobody will tell of its end any more."""
@@ -192,17 +290,14 @@ class RunBook:
         for key in list(self._runs):
             self.end(key, GeneratorExit())
 
-    def _context_in(self, parent: Hashable) -> Context:
-        now = context_api.get_current()
-        outer = self._runs.get(parent) if parent is not None else None
-        if outer is None or outer.context is None or now.get(_RUN_KEY) == parent:
-            return now
-        return outer.context
-
     def _make_room(self) -> None:
         if len(self._runs) >= _MOST_OPEN:  # a framework that forgets to tell of ends
             for key in list(islice(self._runs, _MOST_OPEN // 10)):
                 self.end(key, GeneratorExit())
+        for forgotten in (self._hidden, self._model_calls):
+            if len(forgotten) >= _MOST_OPEN:
+                for key in list(islice(forgotten, _MOST_OPEN // 10)):
+                    forgotten.pop(key, None)
 
 
 def _fail(span: OpenSpan, error_type: str) -> None:
@@ -210,28 +305,27 @@ def _fail(span: OpenSpan, error_type: str) -> None:
     span.guarded(span.span.set_status, StatusCode.ERROR)
 
 
-def _facts(told: ModelAnswer, start_ns: int) -> dict[str, Any]:
+def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
+    model = told.model or call.asked.model
+    provider = told.provider or call.asked.provider
+    first_chunk_ns = told.first_chunk_ns or call.first_chunk_ns
     known: dict[str, Any] = {
         semconv.OPERATION_NAME: "chat",
         semconv.ROLE: "llm",
-        semconv.REQUEST_MODEL: told.model,
+        semconv.REQUEST_MODEL: call.asked.model or told.model,
         semconv.RESPONSE_MODEL: told.model,
-        semconv.PROVIDER_NAME: told.provider,
+        semconv.PROVIDER_NAME: provider,
         semconv.RESPONSE_ID: told.response_id,
         semconv.RESPONSE_FINISH_REASONS: tuple(told.finish_reasons),
         semconv.TOOL_CALL_IDS: tuple(told.tool_call_ids),
     }
     facts = {attribute: value for attribute, value in known.items() if value}
-    if told.first_chunk_ns is not None:
-        facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (told.first_chunk_ns - start_ns) / 1e9
+    if first_chunk_ns is not None:
+        facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (first_chunk_ns - call.start_ns) / 1e9
     if told.usage is not None:
         usage = figures.sound(told.usage)
         figures.write_usage(facts, usage, has_output=True)
-        cost = (
-            figures.price_of(usage, told.model, provider=told.provider, address=None, tier=None)
-            if told.model
-            else None
-        )
+        cost = figures.price_of(usage, model, provider=provider, address=None, tier=None) if model else None
         if cost is not None:
             figures.write_cost(facts, cost, is_mirrored=False)
     return facts
