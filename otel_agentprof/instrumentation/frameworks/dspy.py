@@ -98,7 +98,8 @@ class _Callback:
 
     @guarded
     def on_tool_end(self, call_id: str, outputs: Any, exception: BaseException | None = None) -> None:
-        facts = {semconv.TOOL_CALL_RESULT: as_text(outputs)} if self._captures_content else None
+        keeps = self._captures_content and exception is None
+        facts = {semconv.TOOL_CALL_RESULT: as_text(outputs)} if keeps else None
         self.book.end(call_id, exception, facts=facts)
 
     @guarded

@@ -103,7 +103,10 @@ class _Listener:
     def _raised(self, key: str) -> BaseException | None:
         """Return what is being raised through the end of a span, and was not at its start already."""
         before, now = self._in_flight.pop(key, None), sys.exc_info()[1]
-        return None if now is before else now
+        if now is None or now is before:
+            return None
+        is_wrapper = type(now).__name__ == "UserError"  # around what a tool raised
+        return now.__cause__ if is_wrapper and now.__cause__ is not None else now
 
     def _content(self, data: Any) -> dict[str, str] | None:
         if not self._captures_content or data.type != "function":

@@ -47,7 +47,7 @@ class _Wrappers:
         self._models: set[type] = set()
         self._lock = Lock()
         self._of_agent = Spanned(attachment, self._agent)
-        self._of_tool = Spanned(attachment, _tool)
+        self._of_tool = Spanned(attachment, _tool, is_of_tools=True)
         self._of_code = Spanned(attachment, lambda *_, **__: Work(kinds.STEP, "python_interpreter", {}))
 
     def run(self, original: Any) -> Any:

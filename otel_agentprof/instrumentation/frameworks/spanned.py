@@ -36,27 +36,32 @@ class Work(NamedTuple):
 class Spanned:
     """What :func:`otel_agentprof.instrumentation.wrapping.wrap` does around each run; nothing here raises."""
 
-    def __init__(self, attachment: Attachment, work_of: Callable[..., Work]) -> None:
+    def __init__(
+        self, attachment: Attachment, work_of: Callable[..., Work], *, is_of_tools: bool = False
+    ) -> None:
         """Make spans of an attachment.
 
         Args:
             attachment: Where spans go.
             work_of: Takes what the method takes, ``self`` first, and says what it will do.
+            is_of_tools: Whether what it is given and gives back are a tool's arguments and result, which go
+                on the span where content is asked for.
         """
         self._attachment = attachment
         self._work_of = guarded(work_of)
+        self._keeps_content = is_of_tools and attachment.captures_content
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
         """Start the span of a run."""
         work = self._work_of(*args, **kwargs) or Work(kinds.STEP, None, {})
         facts = {**work.kind.facts(work.name), **work.facts}
-        if self._attachment.captures_content and work.kind is kinds.TOOL:
+        if self._keeps_content:
             facts[semconv.TOOL_CALL_ARGUMENTS] = as_text(work.arguments)
         return OpenSpan(work.kind.title(work.name), facts, self._attachment.tracer)
 
     def finish(self, span: OpenSpan, result: Any) -> None:
         """End the span of a run that returned."""
-        if self._attachment.captures_content:
+        if self._keeps_content:
             span.set_attribute(semconv.TOOL_CALL_RESULT, as_text(result))
         span.end()
 
