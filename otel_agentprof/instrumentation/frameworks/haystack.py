@@ -15,15 +15,18 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as context_api
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, kinds
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
+from otel_agentprof.instrumentation.frameworks.bubble import in_bubble
 from otel_agentprof.instrumentation.frameworks.guard import guarded
+from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.spanned import as_text
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
@@ -42,7 +45,7 @@ _KINDS: Final[dict[str, Kind]] = {  # by operation; what is not here has no span
 }
 _MODELS: Final = frozenset({"haystack.agent.step.llm", "haystack.chat_generator.run"})
 _ANSWERS: Final = frozenset({"haystack.agent.step.llm.output", "haystack.component.output"})
-_current: ContextVar[_Span | None] = ContextVar("otel_agentprof_haystack_span", default=None)
+_SPAN_KEY: Final = "otel_agentprof.haystack"  # in a context: Haystack's span that it is in
 
 
 class _Span:
@@ -90,21 +93,21 @@ class _Tracer:
 
     @contextmanager
     def trace(self, operation_name: str, tags: Any = None, parent_span: Any = None) -> Iterator[_Span]:
-        around = parent_span if isinstance(parent_span, _Span) else _current.get()
+        around = parent_span if isinstance(parent_span, _Span) else self.current_span()
         span = self._start(operation_name, tags or {}, around) or _Span(self, "", {}, around)
-        token = _current.set(span)
+        token = context_api.attach(context_api.set_value(_SPAN_KEY, span))
         try:
             yield span
         except BaseException as error:
+            current.leave(token)
             self._end(span, error)
             raise
-        else:
-            self._end(span, span.error)
-        finally:
-            current.leave(token)
+        current.leave(token)
+        self._end(span, span.error)
 
     def current_span(self) -> _Span | None:
-        return _current.get()
+        found = context_api.get_value(_SPAN_KEY)
+        return found if isinstance(found, _Span) else None
 
     @guarded
     def look_at(self, span: _Span, key: str, value: Any) -> None:
@@ -180,8 +183,10 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
         raise TracedByOthersError(f"{type(before).__module__}.{type(before).__name__} is Haystack's tracer")
     ours = _Tracer(attachment)
     tracing.enable_tracing(ours)
+    restore = replace(import_module("haystack").Pipeline, "run_async_generator", in_bubble)
 
     def detach() -> None:
+        restore()
         if tracing.tracer.actual_tracer is ours:
             tracing.enable_tracing(before)
         ours.book.close()
