@@ -21,7 +21,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import foreign, kinds
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks.guard import guarded
-from otel_agentprof.instrumentation.frameworks.replacing import replace
+from otel_agentprof.instrumentation.frameworks.replacing import replace_all
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 
@@ -77,6 +77,8 @@ class _Listener:
     def on_span_end(self, span: Any) -> None:
         key, data = span.span_id, span.span_data
         error = self._raised(key)
+        if data.type == "function" and error is not None:
+            error = error.__cause__ or error  # the SDK wraps what a tool raises
         if data.type in _MODELS:
             self.book.end_model(key, _answer(data), error)
         elif data.type == "turn":
@@ -103,10 +105,7 @@ class _Listener:
     def _raised(self, key: str) -> BaseException | None:
         """Return what is being raised through the end of a span, and was not at its start already."""
         before, now = self._in_flight.pop(key, None), sys.exc_info()[1]
-        if now is None or now is before:
-            return None
-        is_wrapper = type(now).__name__ == "UserError"  # around what a tool raised
-        return now.__cause__ if is_wrapper and now.__cause__ is not None else now
+        return None if now is before else now
 
     def _content(self, data: Any) -> dict[str, str] | None:
         if not self._captures_content or data.type != "function":
@@ -158,15 +157,16 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
 
         return classmethod(from_agent_context)
 
+    restore = replace_all(
+        [
+            (providers.DefaultTraceProvider, "set_processors", keeping),
+            (contexts.ToolContext, "from_agent_context", telling_call_id),
+        ]
+    )
     tracing.add_trace_processor(listener)
-    restores = [
-        replace(providers.DefaultTraceProvider, "set_processors", keeping),
-        replace(contexts.ToolContext, "from_agent_context", telling_call_id),
-    ]
 
     def detach() -> None:
-        for restore in restores:
-            restore()
+        restore()
         provider.set_processors([one for one in _processors(provider) if one is not listener])
         listener.book.close()
 

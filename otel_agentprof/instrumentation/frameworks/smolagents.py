@@ -23,7 +23,7 @@ from otel_agentprof.instrumentation import foreign, kinds
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
 from otel_agentprof.instrumentation.frameworks.guard import guarded
-from otel_agentprof.instrumentation.frameworks.replacing import replace
+from otel_agentprof.instrumentation.frameworks.replacing import replace, replace_all
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.spanned import Spanned, Work
 from otel_agentprof.instrumentation.propagation import propagate
@@ -192,9 +192,7 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
         (remote.RemotePythonExecutor, "__call__", wrappers.code),
         (local, "timeout", _handing_on),
     ]
-    for owner, name, make in places:
-        if hasattr(owner, name):
-            wrappers.restores.append(replace(owner, name, make))
+    wrappers.restores.append(replace_all(places))
 
     def detach() -> None:
         for restore in reversed(wrappers.restores):
