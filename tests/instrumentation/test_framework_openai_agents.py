@@ -34,6 +34,7 @@ class Provider:
 
 class ToolContext:
     tool_call_id = ""
+    tool_arguments = "{}"
 
     @classmethod
     def from_agent_context(cls, call_id: str) -> ToolContext:

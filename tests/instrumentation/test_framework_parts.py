@@ -18,8 +18,9 @@ from otel_agentprof.instrumentation.frameworks.bubble import in_bubble
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace, replace_all
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
-from otel_agentprof.instrumentation.frameworks.spanned import Spanned, Work, as_text
+from otel_agentprof.instrumentation.frameworks.spanned import Spanned, Work
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
+from otel_agentprof.instrumentation.frameworks.tool_input import as_text, take_input
 from otel_agentprof.instrumentation.witness import WITNESS_KEY
 from otel_agentprof.instrumentation.wrapping import wrap
 from otel_agentprof.model.tokens import TokenUsage
@@ -211,6 +212,21 @@ def test_content_that_cannot_be_written_is_left_out() -> None:
             raise RuntimeError
 
     assert (as_text(Odd()), as_text({"a": {1}})) == (None, '{"a": "{1}"}')
+
+
+def test_the_same_input_has_the_same_fingerprint() -> None:
+    recorder = Recorder()
+    book = RunBook(recorder.provider.get_tracer("tests"))
+
+    for key, given in enumerate(({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2}, "text")):
+        run = book.start(key, kinds.TOOL, "search")
+        take_input(run, "search", given, captures_content=False)
+        book.end(key)
+    take_input(None, "search", {}, captures_content=False)
+
+    [one, same, other, text] = [attributes_of(span)[semconv.REQUEST_FINGERPRINT] for span in recorder.spans]
+    assert one == same
+    assert len({one, other, text}) == 3
 
 
 def _count_a_clients_call() -> None:

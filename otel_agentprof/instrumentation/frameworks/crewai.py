@@ -14,7 +14,6 @@ inside what: events carry the ids, and our spans are current exactly while their
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -27,6 +26,7 @@ from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
+from otel_agentprof.instrumentation.frameworks.tool_input import take_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,10 +80,11 @@ class _Listener:
         if event.type == "flow_started" and type(source).__module__.startswith(_OF_AN_AGENT):
             self.book.hide(event.event_id, parent=event.parent_event_id)
             return
-        facts = self._of_tool(event) if row.kind is kinds.TOOL else None
-        self.book.start(
-            event.event_id, row.kind, row.name(source, event), parent=event.parent_event_id, facts=facts
-        )
+        run = self.book.start(event.event_id, row.kind, row.name(source, event), parent=event.parent_event_id)
+        if row.kind is kinds.TOOL:
+            name, given = event.tool_name, event.tool_args
+            run.set_call_id(self._asked.claim(event.parent_event_id, name, given))
+            take_input(run, name, given, captures_content=self._captures_content)
 
     def _end(self, event: Any) -> None:
         key = event.started_event_id
@@ -116,14 +117,6 @@ class _Listener:
                 tool_call_ids=[call.id for call in asked],
             ),
         )
-
-    def _of_tool(self, event: Any) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
-        if self._captures_content:
-            facts[semconv.TOOL_CALL_ARGUMENTS] = json.dumps(event.tool_args, default=str)
-        if call_id := self._asked.claim(event.parent_event_id, event.tool_name, event.tool_args):
-            facts[semconv.TOOL_CALL_ID] = call_id
-        return facts
 
 
 def _error(event: Any) -> BaseException | None:

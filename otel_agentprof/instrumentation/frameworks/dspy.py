@@ -24,8 +24,8 @@ from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, Ask
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
-from otel_agentprof.instrumentation.frameworks.spanned import as_text
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
+from otel_agentprof.instrumentation.frameworks.tool_input import as_text, take_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,10 +72,10 @@ class _Callback:
             self.book.hide(call_id, parent=around)
             return
         given = inputs.get("kwargs", inputs)
-        facts = {semconv.TOOL_CALL_ARGUMENTS: as_text(given)} if self._captures_content else {}
-        if asked := self._asked.claim(self.book.get(around), instance.name, given):
-            facts[semconv.TOOL_CALL_ID] = asked
-        self.book.start(call_id, kinds.TOOL, instance.name, parent=around, facts=facts)
+        asked = self._asked.claim(self.book.get(around), instance.name, given)
+        run = self.book.start(call_id, kinds.TOOL, instance.name, parent=around)
+        run.set_call_id(asked)
+        take_input(run, instance.name, given, captures_content=self._captures_content)
 
     @guarded
     def on_evaluate_start(self, call_id: str, instance: Any, **_: Any) -> None:

@@ -28,8 +28,8 @@ from otel_agentprof.instrumentation.frameworks.bubble import in_bubble
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
-from otel_agentprof.instrumentation.frameworks.spanned import as_text
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
+from otel_agentprof.instrumentation.frameworks.tool_input import as_text, take_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -124,10 +124,9 @@ class _Tracer:
         elif span.kind is kinds.TOOL and (run := self.book.get(span)) is not None:
             if key.endswith(".input"):
                 run.set_call_id(self._asked.claim(span.agent, str(span.name), value))
-            if self._captures_content:
-                is_input = key.endswith(".input")
-                written = semconv.TOOL_CALL_ARGUMENTS if is_input else semconv.TOOL_CALL_RESULT
-                run.set_attribute(written, as_text(value))
+                take_input(run, str(span.name), value, captures_content=self._captures_content)
+            elif self._captures_content:
+                run.set_attribute(semconv.TOOL_CALL_RESULT, as_text(value))
 
     @guarded
     def _start(self, operation: str, tags: Mapping[str, Any], parent: _Span | None) -> _Span:

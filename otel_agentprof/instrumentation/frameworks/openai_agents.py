@@ -13,6 +13,7 @@ Nothing here reaches the SDK's exporter to its vendor: a processor only listens.
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace_all
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
+from otel_agentprof.instrumentation.frameworks.tool_input import take_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,13 +49,13 @@ class _Listener:
     def __init__(self, attachment: Attachment) -> None:
         self.book = RunBook(attachment.tracer)
         self._captures_content = attachment.captures_content
-        self._in_flight: dict[str, BaseException | None] = {}
+        self._in_flight: dict[str, BaseException] = {}  # what was being handled when a span began
 
     @guarded
     def on_trace_start(self, trace: Any) -> None:
         group = getattr(trace, "group_id", None)
         facts = {semconv.CONVERSATION_ID: group} if group else None
-        self._in_flight[trace.trace_id] = sys.exc_info()[1]
+        self._note_in_flight(trace.trace_id)
         self.book.start(trace.trace_id, kinds.WORKFLOW, trace.name, facts=facts)
 
     @guarded
@@ -64,7 +66,7 @@ class _Listener:
     def on_span_start(self, span: Any) -> None:
         key, kind = span.span_id, span.span_data.type
         around = span.parent_id or span.trace_id
-        self._in_flight[key] = sys.exc_info()[1]
+        self._note_in_flight(key)
         if kind in _KINDS:
             self.book.model_answered(around)  # a tool or a handoff: the model of the turn is done
             self.book.start(key, _KINDS[kind], _name(span.span_data), parent=around)
@@ -90,6 +92,15 @@ class _Listener:
                 step.guarded(step.span.update_name, _name(data))
         self.book.end(key, error, facts=self._content(data))
 
+    @guarded
+    def take_tool_call(self, span: Any, context: Any) -> None:
+        """Note which of the model's calls a tool answers, and with what: the SDK's own span does not tell."""
+        if span is not None and span.span_data.type == "function":
+            run, given = self.book.get(span.span_id), getattr(context, "tool_arguments", None)
+            if run is not None:
+                run.set_call_id(context.tool_call_id)
+            take_input(run, span.span_data.name, json.loads(given or "{}"), captures_content=False)
+
     def shutdown(self) -> None:
         self.book.close()
 
@@ -101,6 +112,10 @@ class _Listener:
             self.book.end_model(key, ModelAnswer(usage=told_usage(data.usage)))
         else:
             self.book.forget_model(key)
+
+    def _note_in_flight(self, key: str) -> None:
+        if (handled := sys.exc_info()[1]) is not None:
+            self._in_flight[key] = handled
 
     def _raised(self, key: str) -> BaseException | None:
         """Return what is being raised through the end of a span, and was not at its start already."""
@@ -152,7 +167,7 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
     def telling_call_id(original: Any) -> Any:
         def from_agent_context(cls: Any, *args: Any, **kwargs: Any) -> Any:
             context = original.__func__(cls, *args, **kwargs)
-            _take_call_id(listener.book, tracing.get_current_span(), context)
+            listener.take_tool_call(tracing.get_current_span(), context)
             return context
 
         return classmethod(from_agent_context)
@@ -171,13 +186,6 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
         listener.book.close()
 
     return detach
-
-
-@guarded
-def _take_call_id(book: RunBook, span: Any, context: Any) -> None:
-    """Note on the span of a tool which of the model's calls it is: the SDK's own span does not tell."""
-    if span is not None and span.span_data.type == "function" and (run := book.get(span.span_id)) is not None:
-        run.set_call_id(context.tool_call_id)
 
 
 def _processors(provider: Any) -> tuple[Any, ...]:

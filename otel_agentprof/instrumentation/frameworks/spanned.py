@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import kinds
 from otel_agentprof.instrumentation.frameworks.guard import guarded
+from otel_agentprof.instrumentation.frameworks.tool_input import as_text, take_input
 from otel_agentprof.instrumentation.open_span import OpenSpan
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Work(NamedTuple):
         kind: What kind of work it is.
         name: What works.
         facts: More attributes.
-        arguments: Of a tool; only written where content is asked for.
+        arguments: What a tool is given.
     """
 
     kind: Kind
@@ -49,26 +49,20 @@ class Spanned:
         """
         self._attachment = attachment
         self._work_of = guarded(work_of)
+        self._is_of_tools = is_of_tools
         self._keeps_content = is_of_tools and attachment.captures_content
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
         """Start the span of a run."""
         work = self._work_of(*args, **kwargs) or Work(kinds.STEP, None, {})
         facts = {**work.kind.facts(work.name), **work.facts}
-        if self._keeps_content:
-            facts[semconv.TOOL_CALL_ARGUMENTS] = as_text(work.arguments)
-        return OpenSpan(work.kind.title(work.name), facts, self._attachment.tracer)
+        span = OpenSpan(work.kind.title(work.name), facts, self._attachment.tracer)
+        if self._is_of_tools:
+            take_input(span, str(work.name), work.arguments, captures_content=self._keeps_content)
+        return span
 
     def finish(self, span: OpenSpan, result: Any) -> None:
         """End the span of a run that returned."""
         if self._keeps_content:
             span.set_attribute(semconv.TOOL_CALL_RESULT, as_text(result))
         span.end()
-
-
-def as_text(value: Any) -> str | None:
-    """Return content as JSON; None where it cannot be written."""
-    try:
-        return json.dumps(value, default=repr, ensure_ascii=False)
-    except Exception:  # noqa: BLE001 - the repr of a user's object may raise anything
-        return None
