@@ -9,10 +9,12 @@ from opentelemetry import context as context_api
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, get_current_span
 from recording import Recorder, attributes_of
+from stand_ins import stand_in
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import kinds
-from otel_agentprof.instrumentation.framework import Attachment
+from otel_agentprof.instrumentation import frameworks, kinds
+from otel_agentprof.instrumentation.engine import Engine
+from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
 from otel_agentprof.instrumentation.frameworks.bubble import in_bubble
 from otel_agentprof.instrumentation.frameworks.guard import guarded
@@ -21,12 +23,14 @@ from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunB
 from otel_agentprof.instrumentation.frameworks.spanned import Spanned, Work
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 from otel_agentprof.instrumentation.frameworks.tool_input import as_text, take_input
+from otel_agentprof.instrumentation.libraries import Library
+from otel_agentprof.instrumentation.registry import Registry, Target
 from otel_agentprof.instrumentation.witness import WITNESS_KEY
 from otel_agentprof.instrumentation.wrapping import wrap
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 
 def test_a_failing_callback_gives_none_and_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -227,6 +231,49 @@ def test_the_same_input_has_the_same_fingerprint() -> None:
     [one, same, other, text] = [attributes_of(span)[semconv.REQUEST_FINGERPRINT] for span in recorder.spans]
     assert one == same
     assert len({one, other, text}) == 3
+
+
+@pytest.mark.parametrize(
+    ("problem", "state", "detail"),
+    [
+        (TracedByOthersError("openinference"), "foreign", "openinference"),
+        (AttributeError("run"), "broken", "AttributeError: run"),
+        (None, "attached", "by its hook"),
+    ],
+)
+def test_doctor_can_tell_what_became_of_a_framework(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception | None, state: str, detail: str
+) -> None:
+    def attach(_: Attachment) -> Callable[[], None]:
+        if problem is not None:
+            raise problem
+        return lambda: None
+
+    spec = FrameworkSpec("fancy", "opentelemetry-api", attach, "by its hook")
+    stand_in(monkeypatch, f"{frameworks.__name__}.fancy", SPEC=spec)
+    stand_in(monkeypatch, "fancy")
+    registry, recorder = Registry(), Recorder()
+
+    registry.patch(Engine(recorder.provider, version="1"), [Library("fancy", "framework", "fancy")])
+
+    assert registry.targets() == (Target("fancy", "fancy", state, detail),)  # type: ignore[arg-type]
+    registry.unpatch()
+    assert registry.targets() == ()
+
+
+def test_errors_of_frameworks_keep_what_they_quote_to_themselves() -> None:
+    class QuotingError(Exception):
+        __module__ = "dspy.utils.exceptions"
+
+    recorder = Recorder()
+    book = RunBook(recorder.provider.get_tracer("tests"))
+
+    book.start("run", kinds.STEP, "parse")
+    book.end("run", QuotingError("the model said: secret"))
+
+    span = recorder.one("parse")
+    assert span.status.description == "QuotingError"
+    assert "secret" not in span.to_json()
 
 
 def _count_a_clients_call() -> None:
