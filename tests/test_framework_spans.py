@@ -182,3 +182,112 @@ def test_each_call_that_was_served_has_one_span_and_no_span_has_content(name: st
 def without_errors(text: str) -> str:
     """Leave out what an exception says: it is the program's own, and told with the error."""
     return text.replace("no luck in Paris today", "")
+_OURS_WITHOUT_GAPS = ("openai_agents", "crewai", "smolagents", "dspy", "haystack")
+_PARALLEL = ("execute_tool population", "execute_tool weather")
+_CONTENT = ("mild in", "two million", "knows cities", "In brief", "How is")
+
+
+@pytest.mark.parametrize("name", _OURS_WITHOUT_GAPS)
+def test_every_call_that_was_served_has_one_span_and_it_is_a_leaf(name: str) -> None:
+    run = recorded(f"{name}_agentprof")
+    truth = json.loads((RECORDED / f"{name}_agentprof.truth.json").read_text(encoding="utf-8"))
+
+    calls = [span for span in run.spans if semconv.USAGE_INPUT_TOKENS in span.attributes]
+    assert sorted(span.attributes[semconv.USAGE_INPUT_TOKENS] for span in calls) == sorted(
+        served["input"] for served in truth["served"]
+    )
+    assert [run.inside[span.span_id] for span in calls] == [[]] * len(calls)
+
+
+@pytest.mark.parametrize("name", _OURS_WITHOUT_GAPS)
+def test_tools_that_were_asked_for_together_are_siblings_of_the_call_that_asked(name: str) -> None:
+    run = recorded(f"{name}_agentprof")
+
+    for tools in run.inside.values():
+        asked_for = {str(tool.attributes.get(semconv.TOOL_CALL_ID)) for tool in tools} - {"None"}
+        offered = {call for span in tools for call in _strings(span.attributes.get(semconv.TOOL_CALL_IDS))}
+        assert asked_for <= offered
+    assert {run.called(tool)[0].parent_span_id for tool in _PARALLEL} != {None}
+    assert len({run.called(tool)[0].parent_span_id for tool in _PARALLEL}) == 1
+
+
+@pytest.mark.parametrize("name", _OURS_WITHOUT_GAPS)
+def test_a_failing_tool_is_an_error_and_its_agent_is_none(name: str) -> None:
+    run = recorded(f"{name}_agentprof")
+
+    [lottery] = run.called("execute_tool lottery")
+    told = "tool_error" if name == "openai_agents" else "ValueError"  # the SDK keeps the text alone
+    assert (lottery.status, lottery.attributes[semconv.ERROR_TYPE]) == ("ERROR", told)
+    assert {span.status for span in run.spans if span is not lottery} == {"UNSET"}
+
+
+@pytest.mark.parametrize("name", _OURS_WITHOUT_GAPS)
+def test_no_content_is_recorded_unless_asked_for(name: str) -> None:
+    text = (RECORDED / f"{name}_agentprof.jsonl").read_text(encoding="utf-8")
+
+    assert [canary for canary in _CONTENT if canary in text] == []
+
+
+def test_openai_agents_show_experts_handoffs_and_no_turns() -> None:
+    run = recorded("openai_agents_agentprof")
+
+    big, small = leaf("chat gpt-5-mini"), leaf("chat gpt-5-nano")
+    expert = ("invoke_agent expert", (small,))
+    tools = (leaf("execute_tool lottery"), leaf("execute_tool population"), leaf("execute_tool weather"))
+    guide = ("invoke_agent guide", (big, big, big, ("execute_tool ask_expert", (expert,)), *tools))
+    handoff = (small, small, *tools[1:], leaf("handoff clerk -> expert"))
+    clerk, brief = ("invoke_agent clerk", handoff), ("invoke_agent guide", (big,))
+    assert run.shapes() == {
+        ("invoke_workflow city", (clerk, expert, brief, guide)),
+        ("invoke_workflow Agent workflow", (("invoke_agent clerk", (small,)),)),
+    }
+    [city] = run.called("invoke_workflow city")
+    assert city.attributes[semconv.CONVERSATION_ID] == "thread-1"
+
+
+def test_crewai_shows_crews_tasks_and_agents_whose_flow_is_hidden() -> None:
+    run = recorded("crewai_agentprof")
+
+    big, small = leaf("chat gpt-5-mini"), leaf("chat gpt-5-nano")
+    tools = (leaf("execute_tool lottery"), leaf("execute_tool population"), leaf("execute_tool weather"))
+    expert = ("task", (("invoke_agent expert", (small,)),))
+    guide = ("task", (("invoke_agent guide", (big, big, big, *tools)),))
+    assert run.shapes() == {("invoke_workflow city", (expert, guide)), ("invoke_workflow brief", (expert,))}
+
+
+def test_smolagents_show_managed_agents_inside_the_tools_that_run_them() -> None:
+    run = recorded("smolagents_agentprof")
+
+    big, small = leaf("chat gpt-5-mini"), leaf("chat gpt-5-nano")
+    tools = (leaf("execute_tool lottery"), leaf("execute_tool population"), leaf("execute_tool weather"))
+    managed = ("execute_tool ask_expert", (("invoke_agent ask_expert", (small,)),))
+    assert run.shapes() == {
+        ("invoke_agent guide", (big, big, big, managed, *tools)),
+        ("invoke_agent reader", (big,)),
+    }
+
+
+def test_dspy_shows_programs_and_agents_and_keeps_its_threads_together() -> None:
+    run = recorded("dspy_agentprof")
+
+    big, small = leaf("chat gpt-5-mini"), leaf("chat gpt-5-nano")
+    tools = (leaf("execute_tool lottery"), leaf("execute_tool population"), leaf("execute_tool weather"))
+    thought = ("ChainOfThought", (big,))
+    assert run.shapes() == {
+        ("invoke_workflow City", (small, ("invoke_agent ReActV2", (big, big, big, *tools)))),
+        ("Predict", (big,)),
+        leaf("Predict"),  # DSPy's cache had the answer
+        ("invoke_workflow Both", (thought, thought)),
+    }
+
+
+def test_haystack_shows_components_and_names_an_agent_by_its_own() -> None:
+    run = recorded("haystack_agentprof")
+
+    big, small = leaf("chat gpt-5-mini"), leaf("chat gpt-5-nano")
+    tools = (leaf("execute_tool lottery"), leaf("execute_tool population"), leaf("execute_tool weather"))
+    guide = ("invoke_agent guide", (big, big, big, *tools))
+    parts = (leaf("brief"), ("expert", (small,)), guide, leaf("prompt"), leaf("retrieval library"))
+    assert run.shapes() == {("invoke_workflow pipeline", parts), ("invoke_agent Agent", (small,))}
+    [library] = run.called("retrieval library")
+    assert library.attributes[semconv.RETRIEVAL_DOCUMENT_COUNT] == 1

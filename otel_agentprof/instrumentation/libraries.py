@@ -88,10 +88,11 @@ def known() -> Mapping[str, Library]:
 
 
 @functools.cache
-def _client_packages() -> frozenset[str]:
-    return frozenset(module.partition(".")[0] for module in providers.MODULES.values())
+def _quoting_packages() -> frozenset[str]:
+    modules = (*providers.MODULES.values(), *frameworks.MODULES.values())
+    return frozenset(module.partition(".")[0] for module in modules)
 
 
-def is_of_a_client(module: str) -> bool:
-    """Return whether a module belongs to an LLM client."""
-    return module.partition(".")[0] in _client_packages()
+def quotes_content(module: str) -> bool:
+    """Return whether a module belongs to a client or a framework, whose errors quote prompts and answers."""
+    return module.partition(".")[0] in _quoting_packages()

@@ -106,6 +106,11 @@ RUNS = (
     Run("llama_index_agentprof", "hooks", "llama_index_agentprof"),
     Run("openai_agents_openinference", "agents", "openai_agents", "openinference"),
     Run("openai_agents_openllmetry", "agents", "openai_agents", "openllmetry"),
+    Run("smolagents_agentprof", "small", "smolagents_agentprof"),
+    Run("dspy_agentprof", "hooks", "dspy_agentprof"),
+    Run("haystack_agentprof", "hooks", "haystack_agentprof"),
+    Run("crewai_agentprof", "crewai", "crewai_agentprof"),
+    Run("openai_agents_agentprof", "agents", "openai_agents_agentprof"),
     _litellm("litellm", "litellm_calls", {}, *_STREAM_WITHOUT_PARTS),
     _litellm(
         "litellm_request_span",

@@ -2,7 +2,8 @@
 
 asked with the tools weather and population   ->  calls both at once
 both results are there, and a tool "expert"   ->  asks the expert, and for the tool that fails, if there
-nothing left to do, and a tool "final_answer" ->  answers by calling it
+nothing left to do, and a tool for answers    ->  answers by calling it
+DSPy's fields in the instructions             ->  answers in their words
 asked to be brief, or anything else           ->  answers in words
 """
 
@@ -17,11 +18,14 @@ from frameworks.payloads import Served, Wish
 from loopback import Answer, Loopback
 
 ANSWER = "Paris is mild and two million people live there."
+_FIELD = "[[ ## answer ## ]]"
+_IN_FIELDS = f"[[ ## reasoning ## ]]\nSo be it.\n\n{_FIELD}\n{ANSWER}\n\n[[ ## completed ## ]]"
 BRIEF = "In brief"  # begins a question that wants no tools
 _PARALLEL = ("weather", "population")
 _RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"')  # else the texts of the two tools
 _FAILING = "lottery"
-_LAST_WORD = "final_answer"  # smolagents has its answers brought as a tool call, which runs nothing
+_LAST_WORDS = ("final_answer", "submit")  # smolagents and DSPy have answers brought by a call of a tool
+_HANDOFF = "transfer_to_"  # the SDK of OpenAI's agents has another agent called by it, which is no tool
 _TURN_OF_EXPERT = 2  # results that are there by then
 
 
@@ -51,7 +55,8 @@ class Model(Loopback):
         if is_streamed:
             return Answer(_pieces(api, served, wishes, body), content_type="text/event-stream")
         make = {"completions": payloads.chat, "responses": payloads.response, "messages": payloads.message}
-        return Answer(json.dumps(make[api](served, ANSWER, wishes)).encode())
+        text = _IN_FIELDS if _FIELD in json.dumps(body) else ANSWER
+        return Answer(json.dumps(make[api](served, text, wishes)).encode())
 
     def _book(self, api: str, model: str, wishes: tuple[Wish, ...], *, is_streamed: bool) -> Served:
         number = next(self._numbers)
@@ -60,7 +65,7 @@ class Model(Loopback):
             model=model,
             api=api,
             is_streamed=is_streamed,
-            tools=tuple(wish.name for wish in wishes if wish.name != _LAST_WORD),
+            tools=tuple(wish.name for wish in wishes if not wish.name.startswith((*_LAST_WORDS, _HANDOFF))),
             input=1000 + 211 * number,
             output=40 + 17 * number,
             cache_read=128 * number,
@@ -91,8 +96,8 @@ def _wishes(body: Any) -> tuple[Wish, ...]:
     chosen = [name for name in tools if name in _PARALLEL] if not results else []
     if results == _TURN_OF_EXPERT:
         chosen = [name for name in tools if "expert" in name or name == _FAILING]
-    if not chosen and _LAST_WORD in tools:
-        chosen = [_LAST_WORD]
+    if not chosen:
+        chosen = [name for name in tools if name in _LAST_WORDS]
     stem = len(turns)
     return tuple(Wish(f"call_{stem}_{name}", name, tools[name]) for name in chosen)
 

@@ -7,4 +7,9 @@ from typing import Final
 MODULES: Final[dict[str, str]] = {
     "langchain": "langchain_core.callbacks",
     "llama_index": "llama_index_instrumentation",
+    "crewai": "crewai",
+    "dspy": "dspy",
+    "haystack": "haystack",
+    "openai_agents": "agents",
+    "smolagents": "smolagents",
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], None]:
@@ -33,3 +34,12 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], N
             delattr(owner, name)
 
     return restore
+
+
+def replace_all(places: Iterable[tuple[Any, str, Callable[[Any], Any]]]) -> Callable[[], None]:
+    """Replace several attributes, those that are there; none at all where one of them cannot be."""
+    with ExitStack() as restores:
+        for owner, name, make in places:
+            if hasattr(owner, name):
+                restores.callback(replace(owner, name, make))
+        return restores.pop_all().close
