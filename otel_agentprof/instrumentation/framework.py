@@ -25,6 +25,10 @@ class Attachment(NamedTuple):
     captures_content: bool
 
 
+class TracedByOthersError(Exception):
+    """Another package traces the framework already; ``attach`` raises it with the package's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrameworkSpec:
     """One agent framework.
@@ -33,7 +37,7 @@ class FrameworkSpec:
         name: Short name, as in ``instrument(include=["langchain"])``.
         distribution: What to install, with the oldest version that is known to work.
         attach: Attach to the framework, which is imported; returns the way back. What it raises is told by
-            ``doctor`` and harms nobody.
+            ``doctor`` and harms nobody; :class:`TracedByOthersError` means that we step back.
         note: What ``doctor`` says of it in a few words: by which hook, or that the framework's own spans are
             used.
     """

@@ -17,7 +17,7 @@ import wrapt
 
 from otel_agentprof import config
 from otel_agentprof.instrumentation import foreign, versions
-from otel_agentprof.instrumentation.framework import FrameworkSpec
+from otel_agentprof.instrumentation.framework import FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.method import PatchedMethod, Slot, wrapper
 
 if TYPE_CHECKING:
@@ -154,7 +154,12 @@ class Registry:
     def _attach(self, spec: FrameworkSpec) -> None:
         engine = self.slots[spec.name].engine
         if engine is not None and spec.name not in self._attached:
-            self._attached[spec.name] = spec.attach(engine.attachment)
+            try:
+                self._attached[spec.name] = spec.attach(engine.attachment)
+            except TracedByOthersError as other:
+                _LOGGER.debug("%s is traced by %s already; left alone", spec.name, other)
+                self._note(spec.name, spec.name, "foreign", str(other))
+                return
         self._note(spec.name, spec.name, "attached", spec.note)
 
     def _hook(self, provider: ProviderSpec, spec: CallSpec, path: str) -> None:

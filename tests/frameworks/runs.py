@@ -81,10 +81,15 @@ _STREAM_WITHOUT_PARTS = (
 RUNS = (
     Run("pydantic_ai", "pydantic_ai", "pydantic_ai_native"),
     Run("pydantic_ai_agentprof", "pydantic_ai", "pydantic_ai_native", "agentprof"),
+    Run("pydantic_ai_switched", "pydantic_ai", "pydantic_ai_agentprof"),
     Run("strands", "strands", "strands_native", but=(_NO_REASONING,)),
     Run("strands_agentprof", "strands", "strands_native", "agentprof"),
+    Run("strands_switched", "strands", "strands_agentprof"),
     Run("google_adk", "adk", "adk_native"),
     Run("google_adk_v1", "adk", "adk_native", settings=_ADK_V1),
+    Run("google_adk_switched", "adk", "google_adk_agentprof"),
+    Run("mcp", "mcp", "mcp_agentprof"),
+    Run("mcp1", "mcp1", "mcp_agentprof"),
     Run("langchain_openinference", "langchain", "langchain_agents", "openinference"),
     Run("langchain_openllmetry", "langchain", "langchain_agents", "openllmetry", but=(_NO_REASONING,)),
     Run(

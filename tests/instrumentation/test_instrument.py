@@ -95,7 +95,7 @@ def test_include_and_exclude_choose_clients(
 
 
 def test_an_unknown_client_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(otel_agentprof.AgentProfError, match=r"'opneai'.*anthropic, openai"):
+    with pytest.raises(otel_agentprof.AgentProfError, match=r"'opneai'.*anthropic,.* openai"):
         otel_agentprof.instrument(include=["opneai"])
 
 

@@ -4,4 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-MODULES: Final[dict[str, str]] = {}
+MODULES: Final[dict[str, str]] = {
+    "google_adk": "google.adk",
+    "mcp": "mcp",
+    "pydantic_ai": "pydantic_ai",
+    "strands": "strands",
+}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
+from opentelemetry.trace import StatusCode
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, figures
@@ -57,6 +58,7 @@ class ModelAnswer(NamedTuple):
 
 class _ModelCall(NamedTuple):
     witness: Witness
+    outer: Witness | None
     parent: Context
     token: object
     start_ns: int
@@ -122,34 +124,64 @@ class RunBook:
         span.leave()
         span.end(error)
 
+    def fail(self, key: Hashable, error_type: str) -> None:
+        """Say that an open run went wrong, where the framework tells of no exception."""
+        if (span := self._runs.get(key)) is not None:
+            _fail(span, error_type)
+
     def start_model(self, key: Hashable, *, parent: Hashable = None) -> None:
         """Note that the framework calls a model now, in this thread and task."""
         outer = self._runs.get(parent) if parent is not None else None
-        context = (None if outer is None else outer.context) or context_api.get_current()
+        now = context_api.get_current()
+        context = (None if outer is None else outer.context) or now
+        around: Any = now.get(WITNESS_KEY)
         witness = Witness()
-        token = context_api.attach(Context({**context_api.get_current(), WITNESS_KEY: witness}))
-        self._model_calls[key] = _ModelCall(witness, context, token, time_ns())
+        token = context_api.attach(Context({**now, WITNESS_KEY: witness}))
+        self._model_calls[key] = _ModelCall(witness, around, context, token, time_ns())
 
     def end_model(
-        self, key: Hashable, answer: ModelAnswer | None = None, error: BaseException | None = None
+        self,
+        key: Hashable,
+        answer: ModelAnswer | None = None,
+        error: BaseException | None = None,
+        *,
+        error_type: str | None = None,
+        end_ns: int | None = None,
     ) -> None:
-        """End a call of a model: a span of its own, unless an instrumented client was seen in it."""
+        """End a call of a model: a span of its own, unless an instrumented client was seen in it.
+
+        Args:
+            key: As in ``start_model``.
+            answer: What the framework knows of it.
+            error: What ended it.
+            error_type: Where it went wrong and the framework tells of no exception.
+            end_ns: When it was over, since the epoch; None for now.
+        """
         call = self._model_calls.pop(key, None)
         if call is None:
             return
         current.leave(call.token)
+        if call.outer is not None:
+            call.outer.calls += 1  # a call within a call: one of them is enough
         if call.witness.calls:
             return
         told = answer or ModelAnswer()
         facts = _facts(told, call.start_ns)
         title = f"chat {told.model}" if told.model else "chat"
         span = OpenSpan(title, facts, self._tracer, parent=call.parent, start_ns=call.start_ns)
-        span.end(error)
+        if error_type is not None:
+            _fail(span, error_type)
+        span.end(error, end_ns=end_ns)
+
+    def forget_model(self, key: Hashable) -> None:
+        """Drop a call of a model without a span: there was none, or others told of it."""
+        if (call := self._model_calls.pop(key, None)) is not None:
+            current.leave(call.token)
 
     def close(self) -> None:
         """End all that is open: nobody will tell of its end any more."""
         for key in list(self._model_calls):
-            self._model_calls.pop(key, None)
+            self.forget_model(key)
         for key in list(self._runs):
             self.end(key, GeneratorExit())
 
@@ -157,6 +189,11 @@ class RunBook:
         if len(self._runs) >= _MOST_OPEN:  # a framework that forgets to tell of ends
             for key in list(islice(self._runs, _MOST_OPEN // 10)):
                 self.end(key, GeneratorExit())
+
+
+def _fail(span: OpenSpan, error_type: str) -> None:
+    span.set_attribute(semconv.ERROR_TYPE, error_type)
+    span.guarded(span.span.set_status, StatusCode.ERROR)
 
 
 def _facts(told: ModelAnswer, start_ns: int) -> dict[str, Any]:

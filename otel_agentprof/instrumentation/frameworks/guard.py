@@ -1,0 +1,34 @@
+"""The one place where a failure of an adapter stays: it is logged once, and the framework goes on."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOGGER = logging.getLogger(__name__)
+_told: set[str] = set()
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def guarded(func: Callable[_P, _R]) -> Callable[_P, _R | None]:
+    """Return a callback that gives None where it fails, and logs the first failure."""
+    site = f"{func.__module__}.{func.__qualname__}"
+
+    @functools.wraps(func)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R | None:
+        try:
+            return func(*args, **kwargs)
+        except Exception:
+            if site not in _told:
+                _told.add(site)
+                _LOGGER.warning(
+                    "%s failed; your program goes on, later cases are not told", site, exc_info=True
+                )
+            return None
+
+    return call
