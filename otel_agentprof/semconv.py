@@ -79,6 +79,8 @@ CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthrop
 REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # keyed hash; of tool calls too
 PROMPT_CHAIN: Final = "agentprof.prompt.chain"  # keyed hashes of the prompt's first parts, as words
 PROMPT_SIZES: Final = "agentprof.prompt.sizes"  # characters up to each of them, likewise
+OUTPUT_ESTIMATED: Final = "agentprof.usage.output_estimated"  # a call's share of a known sum, by its size
+CALLS_UNSEEN: Final = "agentprof.calls.unseen"  # this span stands for calls that nobody showed
 RETRY_COUNT: Final = "agentprof.retry.count"
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 

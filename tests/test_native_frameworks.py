@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NATIVE = ("pydantic_ai_switched", "strands_switched", "google_adk_switched")
 MCP = ("mcp", "mcp1")
+CLAUDE = "claude_agent_sdk"
 CANARIES = ("mild in", "two million", "How is Paris", "In brief", "people live there")
 
 
@@ -65,17 +66,22 @@ def tool(run: str, name: str) -> Place:
     return min(found, key=lambda place: len(place.above))
 
 
-@pytest.mark.parametrize("run", [*NATIVE, *MCP])
+@pytest.mark.parametrize("run", [*NATIVE, *MCP, CLAUDE])
 def test_each_call_that_was_served_has_one_span_of_ours_below_the_agent_that_made_it(run: str) -> None:
     truth = json.loads((RECORDED / f"{run}.truth.json").read_text(encoding="utf-8"))
-    agents = {"gpt-5-mini": "guide", "gpt-5-nano": "ask_expert" if run.startswith("google") else "expert"}
+    agents = {
+        "gpt-5-mini": "guide",
+        "gpt-5-nano": "ask_expert" if run.startswith("google") else "expert",
+        "claude-sonnet-4-5": "claude",
+        "claude-haiku-5-5": "expert",
+    }
 
     made = [(place.span.attributes[semconv.REQUEST_MODEL], agent_of(place)) for place in ours(run)]
 
     assert Counter(made) == Counter((call.model, agents[call.model]) for call in served_of(truth))
 
 
-@pytest.mark.parametrize("run", [*NATIVE, *MCP])
+@pytest.mark.parametrize("run", [*NATIVE, *MCP, CLAUDE])
 def test_each_tool_call_that_a_model_asked_for_is_one_tool_span(run: str) -> None:
     asked = [i for place in ours(run) for i in place.span.attributes.get(semconv.TOOL_CALL_IDS, ())]
 
@@ -100,7 +106,7 @@ def test_the_call_of_an_agent_that_is_a_tool_stands_below_that_tool(run: str) ->
     assert tool(run, "ask_expert").span in call.above
 
 
-@pytest.mark.parametrize("run", [*NATIVE, *MCP])
+@pytest.mark.parametrize("run", [*NATIVE, *MCP, CLAUDE])
 def test_prompts_answers_arguments_and_results_stay_out(run: str) -> None:
     text = (RECORDED / f"{run}.jsonl").read_text(encoding="utf-8")
 
@@ -143,3 +149,39 @@ def test_a_tool_whose_result_is_an_error_has_failed_and_was_called_once(run: str
         ("ERROR", "tool_error")
     ]
     assert sum(report.by_role["tool"].count for report in reports if "tool" in report.by_role) == 3
+
+
+def test_a_sub_agent_of_claude_stands_below_the_tool_that_began_it_and_its_calls_below_it() -> None:
+    (call,) = [
+        place for place in ours(CLAUDE) if "haiku" in str(place.span.attributes[semconv.REQUEST_MODEL])
+    ]
+
+    assert [span.name for span in call.above] == [
+        "invoke_agent expert",
+        "execute_tool Agent",
+        "invoke_agent claude",
+    ]
+
+
+def test_a_tool_server_inside_claudes_client_works_below_the_call_of_the_tool() -> None:
+    served = [place for place in places(CLAUDE) if place.span.name.startswith("tools/call")]
+
+    parents = {place.span.attributes[semconv.TOOL_NAME]: place.above[0].name for place in served}
+
+    assert parents == {
+        name: f"execute_tool mcp__city__{name}" for name in ("weather", "population", "lottery")
+    }
+
+
+def test_the_failing_tool_of_claude_is_an_error_and_its_agent_is_none() -> None:
+    lottery = tool(CLAUDE, "mcp__city__lottery")
+
+    assert lottery.span.status == "ERROR"
+    assert {span.status for span in lottery.above} == {"UNSET"}
+
+
+def test_claude_names_the_money_once_and_only_on_calls_of_models() -> None:
+    costly = [place.span for place in places(CLAUDE) if semconv.COST_TOTAL in place.span.attributes]
+
+    assert {span.attributes[semconv.ROLE] for span in costly} == {"llm"}
+    assert {span.attributes[semconv.COST_SOURCE] for span in costly} == {"provider"}

@@ -88,6 +88,7 @@ RUNS = (
     Run("google_adk", "adk", "adk_native"),
     Run("google_adk_v1", "adk", "adk_native", settings=_ADK_V1),
     Run("google_adk_switched", "adk", "google_adk_agentprof"),
+    Run("claude_agent_sdk", "mcp", "claude_agentprof"),
     Run("mcp", "mcp", "mcp_agentprof"),
     Run("mcp1", "mcp1", "mcp_agentprof"),
     Run("langchain_openinference", "langchain", "langchain_agents", "openinference"),
