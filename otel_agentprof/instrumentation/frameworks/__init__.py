@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 MODULES: Final[dict[str, str]] = {
+    "ag2": "ag2",
+    "agent_framework": "agent_framework",
+    "autogen": "autogen_core",
     "claude_agent_sdk": "claude_agent_sdk",
     "google_adk": "google.adk",
     "mcp": "mcp",
