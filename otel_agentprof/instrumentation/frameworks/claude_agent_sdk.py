@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry import propagate
 
-from otel_agentprof.instrumentation.framework import FrameworkSpec
+from otel_agentprof.instrumentation import foreign
+from otel_agentprof.instrumentation.framework import FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks import claude_totals
 from otel_agentprof.instrumentation.frameworks.claude_turn import Turn
 from otel_agentprof.instrumentation.frameworks.guard import guarded
@@ -190,7 +191,10 @@ def attach(attachment: Attachment) -> Callable[[], None]:
     wrappers = _Wrappers(attachment)
     once = import_module("claude_agent_sdk._internal.client").InternalClient
     query = import_module("claude_agent_sdk._internal.query").Query
-    client = import_module("claude_agent_sdk.client").ClaudeSDKClient
+    module = import_module("claude_agent_sdk.client")
+    client = module.ClaudeSDKClient
+    if (other := foreign.wrapper_of(vars(client)["query"], module)) is not None:
+        raise TracedByOthersError(other)
     ways_back = (
         replace(once, "process_query", wrappers.process_query),
         replace(client, "query", wrappers.query),
@@ -208,7 +212,7 @@ def attach(attachment: Attachment) -> Callable[[], None]:
 
 SPEC: Final = FrameworkSpec(
     name="claude_agent_sdk",
-    distribution="claude-agent-sdk>=0.1",
+    distribution="claude-agent-sdk>=0.2.111",
     attach=attach,
     note="query() and ClaudeSDKClient, from the messages of the program that does the work",
 )

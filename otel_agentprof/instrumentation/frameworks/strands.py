@@ -31,7 +31,7 @@ def attach(attachment: Attachment) -> Callable[[], None]:
 
 SPEC: Final = FrameworkSpec(
     name="strands",
-    distribution="strands-agents>=1.0",
+    distribution="strands-agents>=1.52",
     attach=attach,
     note="traces itself: its own spans are used",
 )
