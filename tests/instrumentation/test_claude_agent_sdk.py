@@ -6,6 +6,7 @@ import functools
 import sys
 from dataclasses import dataclass, field
 from textwrap import dedent as replay  # any function from elsewhere
+from time import time_ns
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,11 @@ class StreamEvent:
 class TaskNotificationMessage:
     tool_use_id: str | None
     status: str = "completed"
+
+
+@dataclass
+class SystemMessage:
+    subtype: str
 
 
 @dataclass
@@ -240,6 +246,24 @@ async def test_a_message_in_several_blocks_is_one_call_with_the_tokens_of_the_re
     assert facts(call)[semconv.RESPONSE_FINISH_REASONS] == ("end_turn",)
     assert facts(agent)[semconv.CONVERSATION_ID] == "session"
     assert not any(key.startswith("gen_ai.usage") for key in facts(agent))
+
+
+async def test_the_start_of_the_program_is_no_time_of_the_model(
+    attach: Callable[..., None], pipeline: Spans
+) -> None:
+    attach()
+    stream: Any = InternalClient().process_query(
+        script=[SystemMessage("init"), SystemMessage("status"), AssistantMessage([TextBlock("hi")]), done()]
+    )
+
+    await anext(stream)
+    ready_ns = time_ns()
+    assert len([message async for message in stream]) == 3
+
+    agent, call = named(pipeline, "invoke_agent claude"), named(pipeline, f"chat {MODEL}")
+    assert agent.start_time is not None
+    assert call.start_time is not None
+    assert agent.start_time < call.start_time <= ready_ns
 
 
 async def test_a_tool_lasts_from_its_use_to_its_result_and_its_failure_is_its_own(

@@ -94,6 +94,8 @@ class Turn:
                         self._given(block, message)
             case "StreamEvent":
                 self._heard(message.event, message.parent_tool_use_id)
+            case "SystemMessage" if message.subtype == "init":
+                self._given_ns[None] = time_ns()  # the program has started; only now can it ask a model
             case "TaskNotificationMessage":
                 self._end_agent(message.tool_use_id, message.status)
 
