@@ -182,6 +182,8 @@ def test_each_call_that_was_served_has_one_span_and_no_span_has_content(name: st
 def without_errors(text: str) -> str:
     """Leave out what an exception says: it is the program's own, and told with the error."""
     return text.replace("no luck in Paris today", "")
+
+
 _OURS_WITHOUT_GAPS = ("openai_agents", "crewai", "smolagents", "dspy", "haystack")
 _PARALLEL = ("execute_tool population", "execute_tool weather")
 _CONTENT = ("mild in", "two million", "knows cities", "In brief", "How is")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_context
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, libraries, tracing
@@ -49,6 +49,7 @@ class OpenSpan:
         *,
         parent: Context | None = None,
         start_ns: int | None = None,
+        span_kind: SpanKind = SpanKind.INTERNAL,
     ) -> None:
         """Start a span.
 
@@ -58,6 +59,7 @@ class OpenSpan:
             tracer: Where it comes from; None for :func:`tracing.tracer`.
             parent: The context that it starts in; None for the current one.
             start_ns: When it started, since the epoch; None for now.
+            span_kind: CLIENT where the work is done elsewhere, SERVER where it is done for somebody else.
         """
         self.span: Span = INVALID_SPAN
         self._context: Context | None = None
@@ -70,6 +72,7 @@ class OpenSpan:
                 self.span = (tracer or tracing.tracer()).start_span(
                     name,
                     context,
+                    kind=span_kind,
                     attributes=attributes,
                     start_time=start_ns,
                     record_exception=False,
@@ -138,6 +141,11 @@ class OpenSpan:
         if error is not None:
             self.guarded(_describe, self.span, error)
         self.guarded(self.span.end, end_ns)
+
+    def fail(self, error_type: str) -> None:
+        """Say that the work failed where no exception tells of it: a tool whose result is an error."""
+        self.set_attribute(semconv.ERROR_TYPE, error_type)
+        self.guarded(self.span.set_status, StatusCode.ERROR)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set an attribute."""

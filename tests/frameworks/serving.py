@@ -26,6 +26,7 @@ _RESULTS = ('"role": "tool"', '"function_call_output"', '"tool_result"')  # else
 _FAILING = "lottery"
 _LAST_WORDS = ("final_answer", "submit")  # smolagents and DSPy have answers brought by a call of a tool
 _HANDOFF = "transfer_to_"  # the SDK of OpenAI's agents has another agent called by it, which is no tool
+_AGENT = "Agent"  # the tool of Claude's program that starts a sub-agent
 _TURN_OF_EXPERT = 2  # results that are there by then
 
 
@@ -93,13 +94,17 @@ def _wishes(body: Any) -> tuple[Wish, ...]:
         return ()
     results = max(sum(map(said.count, _RESULTS)), said.count("mild in Paris") + said.count("two million in"))
     tools = _tools(body)
-    chosen = [name for name in tools if name in _PARALLEL] if not results else []
+    chosen = [name for name in tools if _bare(name) in _PARALLEL] if not results else []
     if results == _TURN_OF_EXPERT:
-        chosen = [name for name in tools if "expert" in name or name == _FAILING]
+        chosen = [name for name in tools if "expert" in name or _bare(name) in {_FAILING, _AGENT}]
     if not chosen:
         chosen = [name for name in tools if name in _LAST_WORDS]
     stem = len(turns)
     return tuple(Wish(f"call_{stem}_{name}", name, tools[name]) for name in chosen)
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("__")[2]  # "mcp__city__weather", as Claude's program says it
 
 
 def _tools(body: Any) -> dict[str, dict[str, str]]:
@@ -108,6 +113,9 @@ def _tools(body: Any) -> dict[str, dict[str, str]]:
     for tool in body.get("tools") or ():
         offered = tool.get("function", tool)
         schema = offered.get("parameters") or offered.get("input_schema") or {}
-        wanted = schema.get("required") or list(schema.get("properties") or {})[:1]
+        properties = schema.get("properties") or {}
+        wanted = schema.get("required") or list(properties)[:1]
         found[offered["name"]] = dict.fromkeys(wanted, "Paris")
+        if "subagent_type" in properties:
+            found[offered["name"]]["subagent_type"] = "expert"
     return found

@@ -12,4 +12,12 @@ MODULES: Final[dict[str, str]] = {
     "haystack": "haystack",
     "openai_agents": "agents",
     "smolagents": "smolagents",
+    "ag2": "ag2",
+    "agent_framework": "agent_framework",
+    "autogen": "autogen_core",
+    "claude_agent_sdk": "claude_agent_sdk",
+    "google_adk": "google.adk",
+    "mcp": "mcp",
+    "pydantic_ai": "pydantic_ai",
+    "strands": "strands",
 }

@@ -239,4 +239,7 @@ def leave_out_inner_tools(draft: Draft, above: AbstractSet[int]) -> None:
 def _is_same_tool_call(tree: SpanTree, outer: int, inner: int) -> bool:
     outer_name, outer_id = dialects.tool_of(tree.spans[outer])
     inner_name, inner_id = dialects.tool_of(tree.spans[inner])
-    return outer_id == inner_id if outer_id and inner_id else outer_name == inner_name
+    if outer_id and inner_id:
+        return outer_id == inner_id
+    # A tool of an MCP server is "mcp__server__tool" to Claude's program, and "tool" to the server.
+    return outer_name == inner_name or outer_name.endswith(f"__{inner_name}")

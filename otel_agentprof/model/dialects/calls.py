@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 _NS_PER_S: Final = 1e9
 _FIRST_TOKEN: Final = frozenset({*KEYS["first_token_s"], *KEYS["first_token_ms"], *KEYS["first_token_at"]})
+_MCP_METHOD: Final = "mcp.method.name"
+_MCP_CALL: Final = "tools/call "
 _WITHOUT_UNIT: Final = "gen_ai.server.time_to_first_token"
 
 
 def tool_of(span: Span) -> tuple[str, str | None]:
     """Return the name of the tool that a tool span ran, and the id of the call where it is known."""
-    return first_text(span.attributes, KEYS["tool"]) or span.name, tool_call_id_of(span)
+    return _tool_name(span) or span.name, tool_call_id_of(span)
 
 
 def tool_call_id_of(span: Span) -> str | None:
@@ -38,7 +40,13 @@ def tool_call_id_of(span: Span) -> str | None:
 
 def operation_of(span: Span, role: Role) -> str:
     """Return the name under which calls of the same kind are added up: the tool's, else the span's."""
-    return (first_text(span.attributes, KEYS["tool"]) if role == "tool" else None) or span.name
+    return (_tool_name(span) if role == "tool" else None) or span.name
+
+
+def _tool_name(span: Span) -> str | None:
+    # MCP's client says it in the span's name alone: "MCP send tools/call search".
+    named = first_text(span.attributes, KEYS["tool"])
+    return named or (span.name.partition(_MCP_CALL)[2] if _MCP_METHOD in span.attributes else None)
 
 
 def agent_name_of(span: Span) -> str | None:

@@ -53,6 +53,7 @@ class Dialect:
         costs: Likewise for money: the attribute, and the entry of it that is the total.
         cost_parts: Attributes that together are the cost.
         not_calls: How the names of spans begin or end that claim a role and are no call.
+        copies: How the names of spans begin whose tokens repeat those of a call that has a span of its own.
         sums: What tokens mean on a span that is no call: all calls below it, those of this agent without
             nested agents, or a copy of some call's.
         loose_sums: How names of spans begin whose sum covers no certain set of calls.
@@ -76,6 +77,7 @@ class Dialect:
     costs: Mapping[str, str] = field(default_factory=dict)
     cost_parts: tuple[tuple[str, ...], ...] = ()
     not_calls: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
     sums: Sums = "inclusive"
     loose_sums: tuple[str, ...] = ()
     cumulative: frozenset[Role] = frozenset()

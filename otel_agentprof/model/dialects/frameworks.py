@@ -33,6 +33,12 @@ ADK: Final = Dialect(
     adds_thoughts=True,  # right for Gemini, whose output leaves them out
 )
 AGENT_FRAMEWORK: Final = Dialect(name="Microsoft Agent Framework", scopes=("agent_framework",))
+AG2: Final = Dialect(
+    name="AG2",
+    scopes=("opentelemetry.instrumentation.ag2",),
+    keys={"reasoning": ("gen_ai.usage.thinking_tokens",)},
+    copies=("record_usage model_call",),
+)
 ANY_AGENT: Final = Dialect(
     name="any-agent",
     scopes=("any_agent", "any-agent"),

@@ -85,7 +85,8 @@ def read(span: Span) -> Reading:
     if plan.is_plain:
         return Reading(role, dialect, has_sums=plan.has_sums)
     usage = None
-    if attributes.get(OPERATION_NAME) != "fetch_response":  # reading a stored response runs no model
+    # Reading a stored response runs no model.
+    if attributes.get(OPERATION_NAME) != "fetch_response" and not span.name.startswith(dialect.copies):
         usage = usage_in_attributes(attributes, plan)
     model = first_text(attributes, plan.model) if plan.model else None
     provider = _provider(attributes, plan) if plan.provider else None

@@ -14,6 +14,7 @@ from otel_agentprof import semconv
 from otel_agentprof.model.dialects.dialect import Dialect, Field
 from otel_agentprof.model.dialects.frameworks import (
     ADK,
+    AG2,
     AGENT_FRAMEWORK,
     ANY_AGENT,
     LITELLM,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 # In this order the role is looked for. LangSmith says "chat" on prompt runs too, so it stands before OTel.
 _BY_ROLE: Final = (OURS, OPENINFERENCE, LANGFUSE, LANGSMITH, MLFLOW, VERCEL, OTEL, OPENLLMETRY, MCP)
-_FRAMEWORKS: Final = (PYDANTIC_AI, LOGFIRE, STRANDS, ADK, AGENT_FRAMEWORK, ANY_AGENT, LITELLM)
+_FRAMEWORKS: Final = (PYDANTIC_AI, LOGFIRE, STRANDS, ADK, AGENT_FRAMEWORK, AG2, ANY_AGENT, LITELLM)
 _SAME_WORDS: Final = (
     OPENINFERENCE_LANGCHAIN,
     SMOLAGENTS,
