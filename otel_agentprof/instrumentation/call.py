@@ -225,7 +225,7 @@ def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any,
     )
     for holder in (error, getattr(error, "response", None)):
         status = getattr(holder, "status_code", None)
-        if isinstance(status, int):
+        if isinstance(status, int) and status > 0:  # -1: Ollama's word for an error inside a stream
             return code, status
     return code, None
 
