@@ -9,5 +9,6 @@ MODULES: Final = {
     "openai": "openai",
     "anthropic": "anthropic",
     "groq": "groq",
+    "mistral": "mistralai.client",
     "ollama": "ollama",
 }

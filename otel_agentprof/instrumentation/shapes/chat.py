@@ -149,10 +149,17 @@ def add_delta(output: StreamedText, choice: Any) -> None:
     delta = getattr(choice, "delta", None)
     text = choice.text if delta is None else delta.content
     if text:
-        output.texts.append(text)
+        output.texts.append(text_of(text))
     for call in (delta is not None and delta.tool_calls) or ():
         function = call.function
         output.add_call(call.index, call.id, function and function.name, function and function.arguments)
+
+
+def text_of(body: Any) -> str:
+    """Return the text of a message's body: a text, or a list of chunks of which some are."""
+    if isinstance(body, str):
+        return body
+    return "".join([getattr(chunk, "text", None) or "" for chunk in content.items_of(body)])
 
 
 def _chat_messages(messages: list[Any]) -> list[Any]:
