@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -31,8 +32,9 @@ def wrapper_of(function: Any, module: Any) -> str | None:
         if wrapt_wrapper is not None:
             return str(getattr(wrapt_wrapper, "__module__", None) or type(function).__module__)
         code = getattr(function, "__code__", None)
-        if code is not None and not Path(code.co_filename).is_relative_to(package):
-            return str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
+        file = contextlib.__file__ if code is None else code.co_filename  # @contextmanager tells nothing
+        if file != contextlib.__file__ and not Path(file).is_relative_to(package):
+            return str(getattr(function, "__globals__", {}).get("__name__", file))
         function = getattr(function, "__wrapped__", None)
     return None
 

@@ -8,6 +8,7 @@ from typing import Final
 MODULES: Final = {
     "openai": "openai",
     "anthropic": "anthropic",
+    "cohere": "cohere",
     "groq": "groq",
     "mistral": "mistralai.client",
     "ollama": "ollama",

@@ -59,7 +59,7 @@ def _take_usage(reply: Reply, usage: Any) -> None:
 
 def _request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
     chat.request_facts(arguments, facts)
-    if ids := conversations.result_ids(arguments.get("messages")):
+    if ids := chat.result_ids(arguments.get("messages")):
         facts[semconv.TOOL_RESULT_IDS] = ids
 
 
@@ -69,7 +69,7 @@ def _inputs_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
     for name, attribute in _SAMPLING.items():
         if isinstance(told.get(name), str | int | float):
             facts[attribute] = told[name]
-    if ids := conversations.result_ids(arguments.get("inputs")):
+    if ids := chat.result_ids(arguments.get("inputs")):
         facts[semconv.TOOL_RESULT_IDS] = ids
 
 

@@ -123,6 +123,18 @@ def request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
         facts[semconv.TOOL_RESULT_IDS] = tuple(ids[::-1])
 
 
+def result_ids(items: Any) -> tuple[str, ...]:
+    """Return the ids of the tool results that are new since the model last spoke: dicts or objects."""
+    ids: list[str] = []
+    for item in reversed(content.items_of(items)):
+        told = item if item.__class__ is dict else getattr(item, "__dict__", {})
+        if told.get("role") == "assistant" or "arguments" in told:
+            break
+        if told.get("tool_call_id"):
+            ids.append(told["tool_call_id"])
+    return tuple(ids[::-1])
+
+
 # --- Content: only when asked for ---------------------------------------------------------------------------
 
 

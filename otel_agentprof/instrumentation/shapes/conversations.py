@@ -56,18 +56,6 @@ def _usage(usage: Any) -> TokenUsage | None:
     return TokenUsage(taken + read_more, made) if taken or made else None
 
 
-def result_ids(items: Any) -> tuple[str, ...]:
-    """Return the ids of the tool results that are new since the model last spoke: dicts or models."""
-    ids: list[str] = []
-    for item in reversed(content.items_of(items)):
-        told = item if item.__class__ is dict else getattr(item, "__dict__", {})
-        if told.get("role") == "assistant" or "arguments" in told:
-            break
-        if told.get("tool_call_id"):
-            ids.append(told["tool_call_id"])
-    return tuple(ids[::-1])
-
-
 # --- Content: only when asked for ---------------------------------------------------------------------------
 
 
