@@ -210,8 +210,9 @@ class Call:
         model = reply.model or (opening[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in opening else None)
         if model is None or usage is None:
             return
+        billed = usage if reply.billed is None else reply.billed
         cost = figures.price_of(
-            usage, model, provider=peer.provider, address=peer.address, tier=reply.service_tier
+            billed, model, provider=peer.provider, address=peer.address, tier=reply.service_tier
         )
         if cost is not None:
             figures.write_cost(self.facts, cost, is_mirrored=mirrors_cost)
@@ -225,7 +226,7 @@ def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any,
     )
     for holder in (error, getattr(error, "response", None)):
         status = getattr(holder, "status_code", None)
-        if isinstance(status, int):
+        if isinstance(status, int) and status > 0:  # -1: Ollama's word for an error inside a stream
             return code, status
     return code, None
 

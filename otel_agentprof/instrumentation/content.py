@@ -17,6 +17,16 @@ def dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=plain)
 
 
+def parsed(body: Any) -> Any:
+    """Return what a JSON text says, None for what is none; anything but a text as it is."""
+    if body.__class__ is not str:
+        return body
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
 def add_texts(facts: dict[str, Any], attribute: str, value: Any) -> None:
     """Set an attribute that is a list of strings from one string or a list of them."""
     if value.__class__ is str:

@@ -140,7 +140,7 @@ class Engine:
         kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
         span = self._tracer.start_span(name, outer, kind, facts)
         inner = {**outer, _SPAN_KEY: span}
-        if spec.role in semconv.LEAF_ROLES:
+        if spec.role in semconv.LEAF_ROLES or spec.operation == "rerank":  # a search may well ask a model
             inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
         call = Call(provider, spec, peer, span, Context(inner), facts)
         if span.is_recording():
@@ -195,11 +195,15 @@ class Engine:
         place = call.spec.stream_at
         if place is None:
             return stream.proxy(self, call, result)
-        proxy = stream.proxy(self, call, result[place])
+        is_dict = isinstance(result, dict)
+        proxy = stream.proxy(self, call, result[place] if is_dict else getattr(result, place))
         if proxy is None:
             return None
         call.spec.read(call.reply, result)
-        result[place] = proxy
+        if is_dict:
+            result[place] = proxy
+        else:
+            setattr(result, place, proxy)
         return result
 
     def lazy(self, begin: Callable[[], Call | None], unsent: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -25,16 +26,27 @@ _TRACERS: Final = frozenset(  # packages that make spans of their own for the ca
 
 def wrapper_of(function: Any, module: Any) -> str | None:
     """Return who wrapped a function of a module; None for the client's own, decorated by itself or not."""
-    package = Path(sys.modules[module.__name__.partition(".")[0]].__file__ or "").parent
+    package = _home(module.__name__)
     while function is not None:
         wrapt_wrapper = getattr(function, "_self_wrapper", None)
         if wrapt_wrapper is not None:
             return str(getattr(wrapt_wrapper, "__module__", None) or type(function).__module__)
         code = getattr(function, "__code__", None)
-        if code is not None and not Path(code.co_filename).is_relative_to(package):
-            return str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
+        file = contextlib.__file__ if code is None else code.co_filename  # @contextmanager tells nothing
+        if file != contextlib.__file__ and not Path(file).is_relative_to(package):
+            return str(getattr(function, "__globals__", {}).get("__name__", file))
         function = getattr(function, "__wrapped__", None)
     return None
+
+
+def _home(name: str) -> Path:
+    """Return the folder of the outermost package of a module that is no namespace (``google``, ``azure``)."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        file = getattr(sys.modules.get(".".join(parts[:end])), "__file__", None)
+        if file:
+            return Path(file).parent
+    return Path()
 
 
 def traces(method: Any) -> bool:

@@ -71,6 +71,8 @@ def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: boo
     """Return the wrapt wrapper for one method."""
     if spec.deferred_request is not None:
         return _deferred(slot, provider, spec)
+    if spec.is_entered:
+        return _entered(slot, provider, spec)
     return _async(slot, provider, spec) if is_async else _sync(slot, provider, spec)
 
 
@@ -232,3 +234,37 @@ class _Deferred:
             request: Generator[Any, Any, Any] = self._request.__await__()
             return request
         return _send_async(engine, opened, self._request).__await__()
+
+
+def _entered(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        manager, engine = wrapped(*args, **kwargs), slot.engine
+        if engine is None:
+            return manager
+        return _Entered(manager, engine, partial(engine.open, provider, spec, instance, args, kwargs))
+
+    return call
+
+
+class _Entered(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the checker only
+    """A context manager that sends its request when it is entered."""
+
+    def __init__(self, manager: Any, engine: Engine, begin: Callable[[], Call | None]) -> None:
+        super().__init__(manager)
+        self._self_engine = engine
+        self._self_begin = begin
+
+    def __enter__(self) -> Any:
+        enter = self.__wrapped__.__enter__
+        opened = self._self_begin()
+        return enter() if opened is None else _send(self._self_engine, opened, enter, (), {})
+
+    async def __aenter__(self) -> Any:
+        entering = self.__wrapped__.__aenter__()
+        opened = self._self_begin()
+        return await (entering if opened is None else _send_async(self._self_engine, opened, entering))
+
+    async def __aexit__(self, *error: object) -> Any:
+        return await self.__wrapped__.__aexit__(*error)

@@ -31,10 +31,12 @@ class Reply:
         is_final: Whether the last event of a stream was seen.
         more: Attributes that only this provider tells, such as times at the server; None for none.
         cost_usd: What the provider itself says that the call cost; it goes before the price table.
+        billed: Tokens that the provider bills, where they are not those that the model took and made.
         output: The answer as messages in the conventions' shape; None unless content is captured.
     """
 
     __slots__ = (
+        "billed",
         "cost_usd",
         "error",
         "finish_reasons",
@@ -59,6 +61,7 @@ class Reply:
         self.is_final = False
         self.more: dict[str, Any] | None = None
         self.cost_usd: float | None = None
+        self.billed: TokenUsage | None = None
         self.output: StreamedText | None = None
 
 
@@ -122,8 +125,10 @@ class CallSpec:
         read_content: The messages of a request; only called when content is captured.
         read_output: The answer of a whole response as messages; likewise.
         streams: Whether the method always streams; else its argument ``stream`` tells.
-        stream_at: Key of the stream in a result that is a dict.
+        stream_at: Key of the stream in a result that is a dict; its attribute in any other.
         is_lazy: Whether a stream sends its request only when its first item is asked for.
+        is_entered: Whether the method gives a context manager that sends the request when it is entered, and
+            then gives what has the stream at ``stream_at``.
         deferred_request: For a helper that only sends its request when entered: name of the private
             attribute that holds the request (``__api_request``); the span covers that request.
         route: For one method that many calls go through: from the object, the positional and the keyword
@@ -147,6 +152,7 @@ class CallSpec:
     streams: bool = False
     stream_at: str | None = None
     is_lazy: bool = False
+    is_entered: bool = False
     deferred_request: str | None = None
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
 

@@ -30,7 +30,7 @@ _MOST_WAITING: Final = 64
 _MOST_WAITING_LARGE: Final = 8
 _BUDGET: Final = Budget(nodes=200_000, characters=_MOST_BYTES)
 _INLINE: Final = Budget(nodes=50, characters=4096)  # 20 us, where the worker has not come to it
-_ABSENT: Final = frozenset({"NotGiven", "Omit"})  # what the clients have for "not given"
+_ABSENT: Final = frozenset({"NotGiven", "Omit", "Unset", "ellipsis"})  # what the clients have for "not given"
 _NOTHING: Final[Mapping[str, Any]] = {}
 # Why a call has none: objects in it that only their address tells apart; too much of it; not found in time.
 Reason = Literal["not_by_value", "too_large", "late"]

@@ -8,5 +8,8 @@ from typing import Final
 MODULES: Final = {
     "openai": "openai",
     "anthropic": "anthropic",
+    "cohere": "cohere",
     "groq": "groq",
+    "mistral": "mistralai.client",
+    "ollama": "ollama",
 }

@@ -123,6 +123,18 @@ def request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
         facts[semconv.TOOL_RESULT_IDS] = tuple(ids[::-1])
 
 
+def result_ids(items: Any) -> tuple[str, ...]:
+    """Return the ids of the tool results that are new since the model last spoke: dicts or objects."""
+    ids: list[str] = []
+    for item in reversed(content.items_of(items)):
+        told = item if item.__class__ is dict else getattr(item, "__dict__", {})
+        if told.get("role") == "assistant" or "arguments" in told:
+            break
+        if told.get("tool_call_id"):
+            ids.append(told["tool_call_id"])
+    return tuple(ids[::-1])
+
+
 # --- Content: only when asked for ---------------------------------------------------------------------------
 
 
@@ -149,10 +161,17 @@ def add_delta(output: StreamedText, choice: Any) -> None:
     delta = getattr(choice, "delta", None)
     text = choice.text if delta is None else delta.content
     if text:
-        output.texts.append(text)
+        output.texts.append(text_of(text))
     for call in (delta is not None and delta.tool_calls) or ():
         function = call.function
         output.add_call(call.index, call.id, function and function.name, function and function.arguments)
+
+
+def text_of(body: Any) -> str:
+    """Return the text of a message's body: a text, or a list of chunks of which some are."""
+    if isinstance(body, str):
+        return body
+    return "".join([getattr(chunk, "text", None) or "" for chunk in content.items_of(body)])
 
 
 def _chat_messages(messages: list[Any]) -> list[Any]:
