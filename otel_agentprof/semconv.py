@@ -83,7 +83,8 @@ SERVER_QUEUE_TIME: Final = "agentprof.server.queue_time"  # seconds, as the prov
 SERVER_LOAD_TIME: Final = "agentprof.server.load_time"
 SERVER_PROMPT_TIME: Final = "agentprof.server.prompt_time"
 SERVER_COMPLETION_TIME: Final = "agentprof.server.completion_time"
-RETRY_COUNT: Final = "agentprof.retry.count"
+UPSTREAM_PROVIDER: Final = "agentprof.upstream.provider"  # who answered behind a router, in its words
+RETRY_COUNT: Final = "agentprof.retry.count"  # tries after the first one; absent for none
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

@@ -123,6 +123,8 @@ class Call:
         if answer is None or answer.__class__ is str:
             return
         self.spec.read(self.reply, answer)
+        if self.peer.read_more is not None:
+            self.peer.read_more(self.reply, answer)
         if self.captures_content and self.spec.read_output is not None:
             self.facts[semconv.OUTPUT_MESSAGES] = content.dump(self.spec.read_output(answer))
 
@@ -142,6 +144,8 @@ class Call:
             self.first_chunk_s = perf_counter() - self.started - self.idle_s
         if self.spec.read_chunk is not None:
             self.spec.read_chunk(self.reply, chunk)
+        if self.peer.read_more is not None:
+            self.peer.read_more(self.reply, chunk)
 
     def end(self, *, is_complete: bool, mirrors_cost: bool) -> None:
         """Write everything that is known and end the span, whatever goes wrong in the writing."""

@@ -126,12 +126,19 @@ class Engine:
         outer: Context,
     ) -> Call:
         peer = self._peers.peer(provider, client)
-        facts = {semconv.OPERATION_NAME: spec.operation, **peer.attributes, semconv.ROLE: spec.role}
         name = spec.operation
         if spec.model_of is not None:
             model = spec.model_of(instance, arguments)
         else:
             model = arguments["model"] if "model" in arguments else None
+        if (
+            peer.stranger is not None
+            and provider.own_models is not None
+            and model.__class__ is str
+            and not provider.own_models.match(model)
+        ):
+            peer = peer.stranger
+        facts = {semconv.OPERATION_NAME: spec.operation, **peer.attributes, semconv.ROLE: spec.role}
         if model.__class__ is str:
             facts[semconv.REQUEST_MODEL] = model
             name = f"{name} {model}"

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping
 
     from otel_agentprof.model.tokens import TokenUsage
@@ -165,6 +166,8 @@ class ProviderSpec:
         transport: Module of the ``request`` method that every call of a client goes through; None where
             there is no such method.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
+        own_models: Names of the vendor's own models, for a client that is used with others' servers too: at
+            an address that nobody knows, any other model is not the vendor's to answer, nor to bill.
         service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
         read_error: The provider's code and the HTTP status of an exception that keeps them elsewhere.
@@ -183,6 +186,7 @@ class ProviderSpec:
     url_of: Callable[[Any], Any] = attrgetter("base_url")
     transport: str | None = None
     provider_by_client: Mapping[str, str] = field(default_factory=dict)
+    own_models: re.Pattern[str] | None = None
     service_tier: str | None = None
     error_code: str = "code"
     read_error: Callable[[BaseException], tuple[str | None, int | None]] | None = None

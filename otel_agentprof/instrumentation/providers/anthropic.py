@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation.shapes import messages
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
@@ -68,6 +70,7 @@ SPEC = ProviderSpec(
     distribution="anthropic>=0.100",
     calls=(_MESSAGES, _STREAM_HELPERS),
     transport="anthropic._base_client",
+    own_models=re.compile(r".*(claude|anthropic)"),
     provider_by_client={
         "AnthropicBedrock": "aws.bedrock",
         "AsyncAnthropicBedrock": "aws.bedrock",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
@@ -11,6 +12,12 @@ from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+# Not gpt-oss, whose weights are for everybody: it runs anywhere but at OpenAI.
+_OWN_MODELS = re.compile(
+    r"(openai/)?(gpt-(?!oss)|chatgpt|o\d|ft:|text-|davinci|babbage|codex|computer-use|tts|whisper)"
+)
 
 
 def _embeddings_request(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
@@ -92,6 +99,7 @@ SPEC = ProviderSpec(
     distribution="openai>=2",
     calls=(_CHAT, _TEXT_COMPLETION, _RESPONSES, _EMBEDDINGS),
     transport="openai._base_client",
+    own_models=_OWN_MODELS,
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
     service_tier=semconv.OPENAI_RESPONSE_SERVICE_TIER,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
