@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +13,6 @@ from otel_agentprof.instrumentation import content, figures, fingerprints
 from otel_agentprof.instrumentation.spec import Reply, StreamedText
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
@@ -196,6 +195,8 @@ class Call:
         self.facts[semconv.ERROR_TYPE] = code if isinstance(code, str) and code else name
         if status is not None:
             self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
+        if count := _retries_before(error):
+            self.facts[semconv.RETRY_COUNT] = count
         self.span.set_status(Status(StatusCode.ERROR, kind.__qualname__))
         if self.captures_content:  # the text of an error often repeats the request; and it may be hard to get
             self.span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {error}"))
@@ -232,6 +233,14 @@ def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any,
         if isinstance(status, int):
             return code, status
     return code, None
+
+
+def _retries_before(error: BaseException) -> int:
+    """Return how often a Stainless client tried again: the last request, which its error keeps, says so."""
+    request = error.__dict__.get("request")  # as an attribute it raises where there is none (httpx)
+    headers = getattr(request, "headers", None)
+    count = headers.get("x-stainless-retry-count", "") if isinstance(headers, Mapping) else ""
+    return int(count) if count.isdecimal() else 0
 
 
 def _code_in(body: Any, name: str) -> Any:

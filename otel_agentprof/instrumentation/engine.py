@@ -273,6 +273,12 @@ class Engine:
             if (call := reference()) is not None:
                 self.end(call, is_complete=False)
 
+    def note_retries(self, count: int) -> None:
+        """Note that the call whose request is being sent was tried again so often."""
+        context = context_api.get_current()
+        if _INNER_KEY in context:
+            trace.get_current_span(context).set_attribute(semconv.RETRY_COUNT, count)
+
     def guard(self, place: str, work: Callable[..., object], *args: Any) -> None:
         """Do some work of ours; what goes wrong in it stays here."""
         try:

@@ -129,6 +129,8 @@ class CallSpec:
             attribute that holds the request (``__api_request``); the span covers that request.
         route: For one method that many calls go through: from the object, the positional and the keyword
             arguments to the spec of the call and its arguments by name; None for a call that is none of ours.
+        tells_retries: For a method that is no call of its own: it is told, as ``retries_taken``, how often a
+            call was tried again.
     """
 
     targets: tuple[str, ...]
@@ -150,6 +152,7 @@ class CallSpec:
     is_lazy: bool = False
     deferred_request: str | None = None
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
+    tells_retries: bool = False
 
 
 @dataclass(frozen=True, slots=True)

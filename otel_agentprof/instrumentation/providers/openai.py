@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
-from otel_agentprof.instrumentation.shapes import chat, responses
+from otel_agentprof.instrumentation.shapes import chat, responses, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ SPEC = ProviderSpec(
     name="openai",
     provider="openai",
     distribution="openai>=2",
-    calls=(_CHAT, _TEXT_COMPLETION, _RESPONSES, _EMBEDDINGS),
+    calls=(_CHAT, _TEXT_COMPLETION, _RESPONSES, _EMBEDDINGS, stainless.retries("openai._base_client")),
     transport="openai._base_client",
     own_models=_OWN_MODELS,
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
