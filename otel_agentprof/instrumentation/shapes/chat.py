@@ -80,7 +80,8 @@ def read_chunk(reply: Reply, chunk: Any) -> None:
 def read_embeddings(reply: Reply, response: Any) -> None:
     """Fill a reply from an answer with embeddings."""
     reply.model = response.model
-    reply.usage = TokenUsage(response.usage.prompt_tokens) if response.usage else None
+    usage = content.record(getattr(response, "usage", None))  # not every client has a model of it
+    reply.usage = TokenUsage(usage.prompt_tokens) if usage else None
 
 
 def usage_of(usage: Any) -> TokenUsage | None:
