@@ -10,4 +10,5 @@ MODULES: Final = {
     "anthropic": "anthropic",
     "groq": "groq",
     "together": "together",
+    "azure_ai_inference": "azure.ai.inference",
 }

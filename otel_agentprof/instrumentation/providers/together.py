@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof.instrumentation import content
-from otel_agentprof.instrumentation.shapes import chat, compatible, stainless
+from otel_agentprof.instrumentation.shapes import chat, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, Content, ProviderSpec, Reply
 
 if TYPE_CHECKING:
@@ -14,25 +14,16 @@ if TYPE_CHECKING:
 _KINDS = ("", "Async")
 
 
-def _read(reply: Reply, completion: Any) -> None:
-    chat.read(reply, completion)
-    compatible.flat_cache(reply, completion)
-
-
-def _read_chunk(reply: Reply, chunk: Any) -> None:
-    chat.read_chunk(reply, chunk)
-    if chunk.usage:
-        compatible.flat_cache(reply, chunk)
-
-
 def _read_text_chunk(reply: Reply, chunk: Any) -> None:
-    reply.id, reply.model = chunk.id, getattr(chunk, "model", None)
+    if reply.id is None:
+        reply.id, reply.model = chunk.id, getattr(chunk, "model", None)
     if chunk.usage:
         reply.usage = chat.usage_of(chunk.usage)
-        compatible.flat_cache(reply, chunk)
     for choice in chunk.choices or ():
-        if reason := getattr(choice, "finish_reason", None) or chunk.finish_reason:
-            reply.finish_reasons.append(reason)
+        more = choice.__pydantic_extra__  # has the reason, for which the client has no field here
+        told = choice if more is None else more
+        if "finish_reason" in told and told["finish_reason"]:
+            reply.finish_reasons.append(told["finish_reason"])
         if reply.output is not None and choice.text:
             reply.output.texts.append(choice.text)
 
@@ -57,8 +48,8 @@ SPEC = ProviderSpec(
             ),
             operation="chat",
             role="llm",
-            read=_read,
-            read_chunk=_read_chunk,
+            read=chat.read,
+            read_chunk=chat.read_chunk,
             request=chat.REQUEST,
             prompt=("tools", "messages"),
             request_facts=chat.request_facts,
@@ -71,7 +62,7 @@ SPEC = ProviderSpec(
             ),
             operation="text_completion",
             role="llm",
-            read=_read,
+            read=chat.read,
             read_chunk=_read_text_chunk,
             request=chat.REQUEST,
             prompt=("prompt",),

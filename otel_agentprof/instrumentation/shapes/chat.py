@@ -89,11 +89,14 @@ def usage_of(usage: Any) -> TokenUsage | None:
     if not usage:
         return None
     taken = content.record(getattr(usage, "prompt_tokens_details", None))
+    cached = (
+        getattr(usage, "cached_tokens", 0) if taken is None else taken.cached_tokens
+    )  # Together, Moonshot
     made = content.record(getattr(usage, "completion_tokens_details", None))
     return TokenUsage(
         usage.prompt_tokens,
         usage.completion_tokens,
-        (taken and taken.cached_tokens) or 0,
+        cached or 0,
         (taken and getattr(taken, "cache_write_tokens", 0)) or 0,
         (made and made.reasoning_tokens) or 0,
         0,

@@ -61,16 +61,9 @@ def _hidden_output(reply: Reply, answer: Any) -> None:
 
 
 def _deepseek(reply: Reply, answer: Any) -> None:
-    _take_cached(reply, _number(_told(_usage(answer), "prompt_cache_hit_tokens")))
-
-
-def flat_cache(reply: Reply, answer: Any) -> None:
-    """Take the cached tokens that Together and Moonshot count beside the prompt's details."""
-    _take_cached(reply, _number(_told(_usage(answer), "cached_tokens")))
-
-
-def _take_cached(reply: Reply, cached: float | None) -> None:
-    if cached is not None and reply.usage is not None and not reply.usage.cache_read:
+    """Take the cached tokens, which are counted beside the prompt's details."""
+    cached = _number(_told(_usage(answer), "prompt_cache_hit_tokens"))
+    if cached is not None and reply.usage is not None:
         reply.usage = reply.usage._replace(cache_read=int(cached))
 
 
@@ -81,8 +74,6 @@ READ_MORE: Final[Mapping[str, Callable[[Reply, Any], None]]] = {
     "gcp.gemini": _hidden_output,
     "gcp.vertex_ai": _hidden_output,
     "deepseek": _deepseek,
-    "together_ai": flat_cache,
-    "moonshot_ai": flat_cache,
 }
 
 
