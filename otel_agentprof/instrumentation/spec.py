@@ -173,6 +173,7 @@ class ProviderSpec:
             an address that nobody knows, any other model is not the vendor's to answer, nor to bill.
         service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
+        provider_of: From a client to its provider's name, where one class of client serves several.
         read_error: The provider's code and the HTTP status of an exception that keeps them elsewhere.
         not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
         cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
@@ -192,6 +193,7 @@ class ProviderSpec:
     own_models: re.Pattern[str] | None = None
     service_tier: str | None = None
     error_code: str = "code"
+    provider_of: Callable[[Any], str | None] | None = None
     read_error: Callable[[BaseException], tuple[str | None, int | None]] | None = None
     not_in_fingerprint: frozenset[str] = frozenset()
     cache_marks: frozenset[str] = frozenset()

@@ -11,4 +11,5 @@ MODULES: Final = {
     "groq": "groq",
     "together": "together",
     "azure_ai_inference": "azure.ai.inference",
+    "huggingface": "huggingface_hub",
 }

@@ -9,9 +9,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
 from otel_agentprof.instrumentation.shapes import chat
-from otel_agentprof.instrumentation.spec import CallSpec, Content, ProviderSpec, Record, Reply
+from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Record, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,9 +51,19 @@ def _record(value: Any) -> Any:
 
 
 def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the arguments with those of a body that is given as one."""
+    """Return the arguments with those of a body that is given as one, and objects as plain data."""
     body = args[0] if args else kwargs["body"] if "body" in kwargs else None
-    return {**body, **kwargs} if body.__class__ is dict else kwargs
+    given = {**body, **kwargs} if body.__class__ is dict else kwargs
+    objects = {
+        name: _plain(given[name])
+        for name in ("messages", "tools", "input")
+        if name in given and given[name].__class__ is list
+    }
+    return {**given, **objects}
+
+
+def _plain(items: list[Any]) -> list[Any]:
+    return [item if item.__class__ in (dict, str) else dict(_record(item)) for item in items]
 
 
 def _chat(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[CallSpec, Mapping[str, Any]]:
@@ -68,18 +77,6 @@ def _model(client: Any, arguments: Mapping[str, Any]) -> str | None:
 
 def _embed(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[CallSpec, Mapping[str, Any]]:
     return _EMBED, _arguments(args, kwargs)
-
-
-def _request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
-    chat.request_facts({**arguments, "messages": _plain(arguments.get("messages"))}, facts)
-
-
-def _read_content(arguments: Mapping[str, Any]) -> Content:
-    return chat.read_content({name: _plain(arguments.get(name)) for name in ("messages", "tools")})
-
-
-def _plain(items: Any) -> list[Any]:
-    return [item if item.__class__ is dict else dict(_record(item)) for item in content.items_of(items)]
 
 
 def _output(completion: Any) -> list[Any]:
@@ -100,8 +97,8 @@ _CHAT = CallSpec(
     read_chunk=_read,
     request=chat.REQUEST,
     prompt=("tools", "messages"),
-    request_facts=_request_facts,
-    read_content=_read_content,
+    request_facts=chat.request_facts,
+    read_content=chat.read_content,
     read_output=_output,
 )
 _EMBED = CallSpec(

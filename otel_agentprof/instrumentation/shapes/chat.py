@@ -177,7 +177,7 @@ def _chat_message(message: Any) -> Any:
     if not isinstance(message, dict):
         return content.text("user", message)
     body = message.get("content")
-    if "tool_call_id" in message:
+    if message.get("tool_call_id"):
         part = {"type": "tool_call_response", "id": message["tool_call_id"], "response": body}
         return {"role": "tool", "parts": [part]}
     parts = [{"type": "text", "content": body}] if isinstance(body, str) else content.items_of(body)
