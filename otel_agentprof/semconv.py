@@ -94,7 +94,8 @@ COST_CACHE_WRITE: Final = "agentprof.cost.cache_write"
 COST_OUTPUT: Final = "agentprof.cost.output"
 COST_REASONING: Final = "agentprof.cost.reasoning"
 COST_CURRENCY: Final = "agentprof.cost.currency"
-COST_SOURCE: Final = "agentprof.cost.source"  # "local" (price table), "provider" (came in the response)
+# "local" (price table), "provider" (came in the response), or the library that reckoned it ("litellm").
+COST_SOURCE: Final = "agentprof.cost.source"
 COST_PRICE_TABLE: Final = "agentprof.cost.price_table"  # name@date
 COST_MIRROR_AMOUNT: Final = "gen_ai.usage.cost.amount"  # semantic-conventions-genai PR 443
 COST_MIRROR_CURRENCY: Final = "gen_ai.usage.cost.currency"

@@ -220,6 +220,9 @@ class Call:
         )
         if cost is not None:
             figures.write_cost(self.facts, cost, is_mirrored=mirrors_cost)
+        elif reply.reckoned_usd:  # zero is what a library says that knows no price
+            name = self.provider.name
+            figures.write_total(self.facts, reply.reckoned_usd, name, is_mirrored=mirrors_cost)
 
 
 def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any, int | None]:

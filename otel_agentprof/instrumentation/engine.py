@@ -108,7 +108,7 @@ class Engine:
                 spec, kwargs = found
             elif args:
                 kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
-            client = provider.client_of(instance)
+            client = provider.client_of(instance) if spec.client_of is None else spec.client_of(kwargs)
             if provider.transport is not None and self._is_traced(provider, client):
                 return None
             return self._start(provider, spec, instance, client, kwargs, outer)

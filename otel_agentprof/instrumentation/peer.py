@@ -97,13 +97,13 @@ def _find(provider: ProviderSpec, client: Any, url: Any, told: str | None) -> Pe
     found = [provider.provider_by_client[name] for name in names if name in provider.provider_by_client]
     found[:0] = [told] if told else []
     address, port = _server(url)
-    seller = found[0] if found else _seller(address or "")
+    known = found[0] if found else seller(address)
     server = {semconv.SERVER_ADDRESS: address, semconv.SERVER_PORT: port} if address else {}
-    name = seller or provider.provider
+    name = known or provider.provider
     peer = Peer(name, address, {semconv.PROVIDER_NAME: name, **server})
     if provider.own_models is None:
         return peer
-    if seller is None and address:
+    if known is None and address:
         other = f"{provider.name}_compatible"
         peer = peer._replace(stranger=Peer(other, address, {semconv.PROVIDER_NAME: other, **server}))
     return peer._replace(read_more=compatible.READ_MORE.get(name))
@@ -116,8 +116,10 @@ def _server(url: Any) -> tuple[str | None, int]:
     return host, (getattr(parts, "port", None) or default or 0)
 
 
-def _seller(host: str) -> str | None:
+def seller(host: str | None) -> str | None:
     """Return who is behind a host that clients of another vendor are often pointed at."""
+    if host is None:
+        return None
     for ending, provider in _SELLERS.items():
         if host == ending or host.endswith((f".{ending}", f"-{ending}")):
             return provider

@@ -32,6 +32,7 @@ class Reply:
         is_final: Whether the last event of a stream was seen.
         more: Attributes that only this provider tells, such as times at the server; None for none.
         cost_usd: What the provider itself says that the call cost; it goes before the price table.
+        reckoned_usd: What the library reckons that the call cost; for models that the price table has not.
         output: The answer as messages in the conventions' shape; None unless content is captured.
     """
 
@@ -44,6 +45,7 @@ class Reply:
         "model",
         "more",
         "output",
+        "reckoned_usd",
         "service_tier",
         "tool_call_ids",
         "usage",
@@ -60,6 +62,7 @@ class Reply:
         self.is_final = False
         self.more: dict[str, Any] | None = None
         self.cost_usd: float | None = None
+        self.reckoned_usd: float | None = None
         self.output: StreamedText | None = None
 
 
@@ -112,6 +115,7 @@ class CallSpec:
         role: What kind of work the span stands for.
         read: Fill a Reply from a whole response.
         read_chunk: Add one stream item to a Reply; None for a method that never streams.
+        client_of: From the arguments to what knows the server, for a function that belongs to no client.
         positional: Names of the arguments that may be given by position, in order.
         model_of: From the object and the arguments to the model, where no argument ``model`` names it.
         subject: What the span is named after where that is not the model: a collection, a tool.
@@ -138,6 +142,7 @@ class CallSpec:
     role: Role
     read: Callable[[Reply, Any], None]
     read_chunk: Callable[[Reply, Any], None] | None = None
+    client_of: Callable[[Arguments], Any] | None = None
     positional: tuple[str, ...] = ()
     model_of: Callable[[Any, Arguments], str | None] | None = None
     subject: Callable[[Any, Arguments], str | None] | None = None

@@ -12,4 +12,5 @@ MODULES: Final = {
     "together": "together",
     "azure_ai_inference": "azure.ai.inference",
     "huggingface": "huggingface_hub",
+    "litellm": "litellm",
 }

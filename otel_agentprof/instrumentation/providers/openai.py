@@ -25,7 +25,7 @@ def _embeddings_request(arguments: Mapping[str, Any], facts: dict[str, Any]) -> 
         content.add_texts(facts, semconv.REQUEST_ENCODING_FORMATS, arguments["encoding_format"])
 
 
-_CHAT = CallSpec(
+CHAT = CallSpec(
     targets=(
         "openai.resources.chat.completions.completions:Completions.create",
         "openai.resources.chat.completions.completions:Completions.parse",
@@ -43,7 +43,7 @@ _CHAT = CallSpec(
     read_content=chat.read_content,
     read_output=chat.output,
 )
-_TEXT_COMPLETION = CallSpec(
+TEXT_COMPLETION = CallSpec(
     targets=(
         "openai.resources.completions:Completions.create",
         "openai.resources.completions:AsyncCompletions.create",
@@ -58,7 +58,7 @@ _TEXT_COMPLETION = CallSpec(
     read_content=chat.read_prompt,
     read_output=chat.output,
 )
-_RESPONSES = CallSpec(
+RESPONSES = CallSpec(
     targets=(
         "openai.resources.responses.responses:Responses.create",
         "openai.resources.responses.responses:Responses.parse",
@@ -81,7 +81,7 @@ _RESPONSES = CallSpec(
     read_content=responses.read_content,
     read_output=responses.output,
 )
-_EMBEDDINGS = CallSpec(
+EMBEDDINGS = CallSpec(
     targets=(
         "openai.resources.embeddings:Embeddings.create",
         "openai.resources.embeddings:AsyncEmbeddings.create",
@@ -97,7 +97,7 @@ SPEC = ProviderSpec(
     name="openai",
     provider="openai",
     distribution="openai>=2",
-    calls=(_CHAT, _TEXT_COMPLETION, _RESPONSES, _EMBEDDINGS, stainless.retries("openai._base_client")),
+    calls=(CHAT, TEXT_COMPLETION, RESPONSES, EMBEDDINGS, stainless.retries("openai._base_client")),
     transport="openai._base_client",
     own_models=_OWN_MODELS,
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
