@@ -86,8 +86,9 @@ SERVER_PROMPT_TIME: Final = "agentprof.server.prompt_time"
 SERVER_COMPLETION_TIME: Final = "agentprof.server.completion_time"
 OUTPUT_ESTIMATED: Final = "agentprof.usage.output_estimated"  # a call's share of a known sum, by its size
 CALLS_UNSEEN: Final = "agentprof.calls.unseen"  # this span stands for calls that nobody showed
-RETRY_COUNT: Final = "agentprof.retry.count"
 RETRIEVAL_DOCUMENT_COUNT: Final = "agentprof.retrieval.document_count"
+UPSTREAM_PROVIDER: Final = "agentprof.upstream.provider"  # who answered behind a router, in its words
+RETRY_COUNT: Final = "agentprof.retry.count"  # tries after the first one; absent for none
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"
@@ -97,7 +98,8 @@ COST_CACHE_WRITE: Final = "agentprof.cost.cache_write"
 COST_OUTPUT: Final = "agentprof.cost.output"
 COST_REASONING: Final = "agentprof.cost.reasoning"
 COST_CURRENCY: Final = "agentprof.cost.currency"
-COST_SOURCE: Final = "agentprof.cost.source"  # "local" (price table), "provider" (came in the response)
+# "local" (price table), "provider" (came in the response), or the library that reckoned it ("litellm").
+COST_SOURCE: Final = "agentprof.cost.source"
 COST_PRICE_TABLE: Final = "agentprof.cost.price_table"  # name@date
 COST_MIRROR_AMOUNT: Final = "gen_ai.usage.cost.amount"  # semantic-conventions-genai PR 443
 COST_MIRROR_CURRENCY: Final = "gen_ai.usage.cost.currency"

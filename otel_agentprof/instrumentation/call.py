@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +13,6 @@ from otel_agentprof.instrumentation import content, figures, fingerprints
 from otel_agentprof.instrumentation.spec import Reply, StreamedText
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
@@ -123,6 +122,8 @@ class Call:
         if answer is None or answer.__class__ is str:
             return
         self.spec.read(self.reply, answer)
+        if self.peer.read_more is not None:
+            self.peer.read_more(self.reply, answer)
         if self.captures_content and self.spec.read_output is not None:
             self.facts[semconv.OUTPUT_MESSAGES] = content.dump(self.spec.read_output(answer))
 
@@ -142,6 +143,8 @@ class Call:
             self.first_chunk_s = perf_counter() - self.started - self.idle_s
         if self.spec.read_chunk is not None:
             self.spec.read_chunk(self.reply, chunk)
+        if self.peer.read_more is not None:
+            self.peer.read_more(self.reply, chunk)
 
     def end(self, *, is_complete: bool, mirrors_cost: bool) -> None:
         """Write everything that is known and end the span, whatever goes wrong in the writing."""
@@ -192,6 +195,8 @@ class Call:
         self.facts[semconv.ERROR_TYPE] = code if isinstance(code, str) and code else name
         if status is not None:
             self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
+        if count := _retries_before(error):
+            self.facts[semconv.RETRY_COUNT] = count
         self.span.set_status(Status(StatusCode.ERROR, kind.__qualname__))
         if self.captures_content:  # the text of an error often repeats the request; and it may be hard to get
             self.span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {error}"))
@@ -216,6 +221,9 @@ class Call:
         )
         if cost is not None:
             figures.write_cost(self.facts, cost, is_mirrored=mirrors_cost)
+        elif reply.reckoned_usd:  # zero is what a library says that knows no price
+            name = self.provider.name
+            figures.write_total(self.facts, reply.reckoned_usd, name, is_mirrored=mirrors_cost)
 
 
 def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any, int | None]:
@@ -229,6 +237,14 @@ def _code_and_status(error: BaseException, provider: ProviderSpec) -> tuple[Any,
         if isinstance(status, int) and status > 0:  # -1: Ollama's word for an error inside a stream
             return code, status
     return code, None
+
+
+def _retries_before(error: BaseException) -> int:
+    """Return how often a Stainless client tried again: the last request, which its error keeps, says so."""
+    request = error.__dict__.get("request")  # as an attribute it raises where there is none (httpx)
+    headers = getattr(request, "headers", None)
+    count = headers.get("x-stainless-retry-count", "") if isinstance(headers, Mapping) else ""
+    return int(count) if count.isdecimal() else 0
 
 
 def _code_in(body: Any, name: str) -> Any:

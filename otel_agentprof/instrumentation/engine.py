@@ -108,7 +108,7 @@ class Engine:
                 spec, kwargs = found
             elif args:
                 kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
-            client = provider.client_of(instance)
+            client = provider.client_of(instance) if spec.client_of is None else spec.client_of(kwargs)
             if provider.transport is not None and self._is_traced(provider, client):
                 return None
             return self._start(provider, spec, instance, client, kwargs, outer)
@@ -126,12 +126,19 @@ class Engine:
         outer: Context,
     ) -> Call:
         peer = self._peers.peer(provider, client)
-        facts = {semconv.OPERATION_NAME: spec.operation, **peer.attributes, semconv.ROLE: spec.role}
         name = spec.operation
         if spec.model_of is not None:
             model = spec.model_of(instance, arguments)
         else:
             model = arguments["model"] if "model" in arguments else None
+        if (
+            peer.stranger is not None
+            and provider.own_models is not None
+            and model.__class__ is str
+            and not provider.own_models.match(model)
+        ):
+            peer = peer.stranger
+        facts = {semconv.OPERATION_NAME: spec.operation, **peer.attributes, semconv.ROLE: spec.role}
         if model.__class__ is str:
             facts[semconv.REQUEST_MODEL] = model
             name = f"{name} {model}"
@@ -269,6 +276,12 @@ class Engine:
         for reference in list(references):  # taken in one step: other threads may be adding to it
             if (call := reference()) is not None:
                 self.end(call, is_complete=False)
+
+    def note_retries(self, count: int) -> None:
+        """Note that the call whose request is being sent was tried again so often."""
+        context = context_api.get_current()
+        if _INNER_KEY in context:
+            trace.get_current_span(context).set_attribute(semconv.RETRY_COUNT, count)
 
     def guard(self, place: str, work: Callable[..., object], *args: Any) -> None:
         """Do some work of ours; what goes wrong in it stays here."""

@@ -40,12 +40,12 @@ def wrapper_of(function: Any, module: Any) -> str | None:
 
 
 def _home(name: str) -> Path:
-    """Return the folder of the outermost package of a module that is no namespace (``google``, ``azure``)."""
+    """Return the folder of a module's outermost package, which may be a namespace (``google``, ``azure``)."""
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
         file = getattr(sys.modules.get(".".join(parts[:end])), "__file__", None)
         if file:
-            return Path(file).parent
+            return Path(file).parents[end - 1]  # azure.core decorates what is in azure.ai
     return Path()
 
 

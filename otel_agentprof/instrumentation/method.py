@@ -69,11 +69,22 @@ class PatchedMethod(_AsItWas, wrapt.FunctionWrapper):  # type: ignore[type-arg] 
 
 def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
     """Return the wrapt wrapper for one method."""
+    if spec.tells_retries:
+        return _telling(slot)
     if spec.deferred_request is not None:
         return _deferred(slot, provider, spec)
     if spec.is_entered:
         return _entered(slot, provider, spec)
     return _async(slot, provider, spec) if is_async else _sync(slot, provider, spec)
+
+
+def _telling(slot: Slot) -> Callable[..., Any]:
+    def call(wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if "retries_taken" in kwargs and kwargs["retries_taken"] and slot.engine is not None:
+            slot.engine.guard("retries", slot.engine.note_retries, kwargs["retries_taken"])
+        return wrapped(*args, **kwargs)
+
+    return call
 
 
 def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation.shapes import compatible
 
 if TYPE_CHECKING:
-    from otel_agentprof.instrumentation.spec import ProviderSpec
+    from collections.abc import Callable
+
+    from otel_agentprof.instrumentation.spec import ProviderSpec, Reply
 
 _MAX_KNOWN: Final = 256
 _SELLERS: Final = {  # by the end of the host name, as OpenTelemetry calls them where it has a name
     "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "azure-api.net": "azure.ai.openai",
     "services.ai.azure.com": "azure.ai.inference",
     "models.ai.azure.com": "azure.ai.inference",
     "api.deepseek.com": "deepseek",
@@ -23,13 +28,21 @@ _SELLERS: Final = {  # by the end of the host name, as OpenTelemetry calls them 
     "api.cohere.com": "cohere",
     "api.cohere.ai": "cohere",
     "api.together.xyz": "together_ai",
+    "api.together.ai": "together_ai",
     "api.fireworks.ai": "fireworks_ai",
     "api.cerebras.ai": "cerebras",
     "api.moonshot.ai": "moonshot_ai",
+    "api.moonshot.cn": "moonshot_ai",
+    "api.novita.ai": "novita",
+    "api.z.ai": "zai",
+    "inference.baseten.co": "baseten",
+    "cloud.databricks.com": "databricks",
+    "azuredatabricks.net": "databricks",
+    "models.github.ai": "github",
     "openrouter.ai": "openrouter",
     "router.huggingface.co": "huggingface",
     "generativelanguage.googleapis.com": "gcp.gemini",
-    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",  # with "us-central1-" before it
     "api.anthropic.com": "anthropic",
     "api.openai.com": "openai",
 }
@@ -42,11 +55,16 @@ class Peer(NamedTuple):
         provider: ``gen_ai.provider.name``.
         address: Host name, None where the client names none.
         attributes: What every span to this peer has.
+        read_more: Add to a Reply what this peer tells in a way of its own; also called with each chunk.
+        stranger: Who it is taken for when it is asked for a model that the client's vendor does not have;
+            None where the address is known.
     """
 
     provider: str
     address: str | None
     attributes: dict[str, Any]
+    read_more: Callable[[Reply, Any], None] | None = None
+    stranger: Peer | None = None
 
 
 class PeerBook:
@@ -57,34 +75,38 @@ class PeerBook:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, type, object], tuple[object, Peer]] = {}
+        self._known: dict[tuple[str, type | str, object], tuple[object, Peer]] = {}
 
     def peer(self, provider: ProviderSpec, client: Any) -> Peer:
         """Return who a client talks to."""
         url = provider.url_of(client)
-        key = (provider.name, client.__class__, url if url.__class__ is str else id(url))
+        name = None if provider.provider_of is None else provider.provider_of(client)
+        key = (provider.name, name or client.__class__, url if url.__class__ is str else id(url))
         known = self._known  # another thread may start a new one: this one never shrinks
         if key in known:
             return known[key][1]
         if len(known) >= _MAX_KNOWN:
             self._known = known = {}
-        peer = _find(provider, client, url)
+        peer = _find(provider, client, url, name)
         known[key] = (url, peer)
         return peer
 
 
-def _find(provider: ProviderSpec, client: Any, url: Any) -> Peer:
+def _find(provider: ProviderSpec, client: Any, url: Any, told: str | None) -> Peer:
     names = [base.__name__ for base in type(client).__mro__]  # a user's subclass of AzureOpenAI is Azure too
     found = [provider.provider_by_client[name] for name in names if name in provider.provider_by_client]
-    name = found[0] if found else provider.provider
+    found[:0] = [told] if told else []
     address, port = _server(url)
-    if not found and address:
-        name = _seller(address) or name
-    attributes: dict[str, Any] = {semconv.PROVIDER_NAME: name}
-    if address:
-        attributes[semconv.SERVER_ADDRESS] = address
-        attributes[semconv.SERVER_PORT] = port
-    return Peer(name, address, attributes)
+    known = found[0] if found else seller(address)
+    server = {semconv.SERVER_ADDRESS: address, semconv.SERVER_PORT: port} if address else {}
+    name = known or provider.provider
+    peer = Peer(name, address, {semconv.PROVIDER_NAME: name, **server})
+    if provider.own_models is None:
+        return peer
+    if known is None and address:
+        other = f"{provider.name}_compatible"
+        peer = peer._replace(stranger=Peer(other, address, {semconv.PROVIDER_NAME: other, **server}))
+    return peer._replace(read_more=compatible.READ_MORE.get(name))
 
 
 def _server(url: Any) -> tuple[str | None, int]:
@@ -94,9 +116,12 @@ def _server(url: Any) -> tuple[str | None, int]:
     return host, (getattr(parts, "port", None) or default or 0)
 
 
-def _seller(host: str) -> str | None:
+def seller(host: str | None) -> str | None:
     """Return who is behind a host that clients of another vendor are often pointed at."""
+    if host is None:
+        return None
     for ending, provider in _SELLERS.items():
-        if host == ending or host.endswith(f".{ending}"):
+        if host == ending or host.endswith((f".{ending}", f"-{ending}")):
             return provider
-    return None
+    is_bedrock = host.startswith("bedrock-") and host.endswith(".amazonaws.com")
+    return "aws.bedrock" if is_bedrock else None

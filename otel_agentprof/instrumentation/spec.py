@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping
 
     from otel_agentprof.model.tokens import TokenUsage
@@ -32,6 +33,7 @@ class Reply:
         more: Attributes that only this provider tells, such as times at the server; None for none.
         cost_usd: What the provider itself says that the call cost; it goes before the price table.
         billed: Tokens that the provider bills, where they are not those that the model took and made.
+        reckoned_usd: What the library reckons that the call cost; for models that the price table has not.
         output: The answer as messages in the conventions' shape; None unless content is captured.
     """
 
@@ -45,6 +47,7 @@ class Reply:
         "model",
         "more",
         "output",
+        "reckoned_usd",
         "service_tier",
         "tool_call_ids",
         "usage",
@@ -62,6 +65,7 @@ class Reply:
         self.more: dict[str, Any] | None = None
         self.cost_usd: float | None = None
         self.billed: TokenUsage | None = None
+        self.reckoned_usd: float | None = None
         self.output: StreamedText | None = None
 
 
@@ -114,6 +118,7 @@ class CallSpec:
         role: What kind of work the span stands for.
         read: Fill a Reply from a whole response.
         read_chunk: Add one stream item to a Reply; None for a method that never streams.
+        client_of: From the arguments to what knows the server, for a function that belongs to no client.
         positional: Names of the arguments that may be given by position, in order.
         model_of: From the object and the arguments to the model, where no argument ``model`` names it.
         subject: What the span is named after where that is not the model: a collection, a tool.
@@ -133,6 +138,8 @@ class CallSpec:
             attribute that holds the request (``__api_request``); the span covers that request.
         route: For one method that many calls go through: from the object, the positional and the keyword
             arguments to the spec of the call and its arguments by name; None for a call that is none of ours.
+        tells_retries: For a method that is no call of its own: it is told, as ``retries_taken``, how often a
+            call was tried again.
     """
 
     targets: tuple[str, ...]
@@ -140,6 +147,7 @@ class CallSpec:
     role: Role
     read: Callable[[Reply, Any], None]
     read_chunk: Callable[[Reply, Any], None] | None = None
+    client_of: Callable[[Arguments], Any] | None = None
     positional: tuple[str, ...] = ()
     model_of: Callable[[Any, Arguments], str | None] | None = None
     subject: Callable[[Any, Arguments], str | None] | None = None
@@ -155,6 +163,7 @@ class CallSpec:
     is_entered: bool = False
     deferred_request: str | None = None
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
+    tells_retries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +180,11 @@ class ProviderSpec:
         transport: Module of the ``request`` method that every call of a client goes through; None where
             there is no such method.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
+        own_models: Names of the vendor's own models, for a client that is used with others' servers too: at
+            an address that nobody knows, any other model is not the vendor's to answer, nor to bill.
         service_tier: Attribute for the tier that the provider billed; None where it has none.
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
+        provider_of: From a client to its provider's name, where one class of client serves several.
         read_error: The provider's code and the HTTP status of an exception that keeps them elsewhere.
         not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
         cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
@@ -189,8 +201,10 @@ class ProviderSpec:
     url_of: Callable[[Any], Any] = attrgetter("base_url")
     transport: str | None = None
     provider_by_client: Mapping[str, str] = field(default_factory=dict)
+    own_models: re.Pattern[str] | None = None
     service_tier: str | None = None
     error_code: str = "code"
+    provider_of: Callable[[Any], str | None] | None = None
     read_error: Callable[[BaseException], tuple[str | None, int | None]] | None = None
     not_in_fingerprint: frozenset[str] = frozenset()
     cache_marks: frozenset[str] = frozenset()

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.call import Call
     from otel_agentprof.instrumentation.engine import Engine
 
+_READ_EITHER_WAY: Final = frozenset({"CustomStreamWrapper", "TextCompletionStreamWrapper"})  # LiteLLM's
+
 
 def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     """Return a stream behind a proxy that reports to ``call``; None for something that is no stream."""
     kind = (
         stream.__class__
     )  # what a proxy of someone else's stands in for; it may have both kinds of ``next``
+    if stream.__class__.__name__ in _READ_EITHER_WAY:
+        return EitherWayProxy(stream, engine, call)
     if hasattr(kind, "__anext__"):
         proxy_class: type[_Proxy] = AsyncGeneratorProxy if hasattr(kind, "aclose") else AsyncStreamProxy
     elif hasattr(kind, "__next__") or (call.spec.streams and hasattr(kind, "__iter__")):
@@ -156,7 +160,7 @@ class StreamProxy(_Proxy):
     def close(self) -> Any:
         """Close the stream and end its span."""
         try:
-            return self.__wrapped__.close()
+            return self.__wrapped__.close() if hasattr(self.__wrapped__, "close") else None
         finally:
             self._self_engine.end(self._self_call, is_complete=False)
 
@@ -202,13 +206,31 @@ class AsyncStreamProxy(_Proxy):
     async def close(self) -> Any:
         """Close the stream and end its span."""
         try:
-            return await self.__wrapped__.close()
+            return await self.__wrapped__.close() if hasattr(self.__wrapped__, "close") else None
         finally:
             self._self_engine.end(self._self_call, is_complete=False)
 
 
 class AsyncGeneratorProxy(AsyncStreamProxy):
     """An async generator, or a stream that is closed as one."""
+
+    async def aclose(self) -> Any:
+        """Close the stream and end its span."""
+        try:
+            return await self.__wrapped__.aclose()
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+
+class EitherWayProxy(StreamProxy):
+    """A stream whose one class is read with ``for`` or with ``async for``."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._self_next = aiter(self.__wrapped__).__anext__
+        return self
+
+    async def __anext__(self) -> Any:
+        return await AsyncStreamProxy.__anext__(self)  # type: ignore[arg-type]  # it has what that uses
 
     async def aclose(self) -> Any:
         """Close the stream and end its span."""

@@ -25,7 +25,8 @@ _SELLER_IDS: Final[Mapping[str, str]] = {
 }
 # A cloud that sells another firm's models has both names in its own ("anthropic_vertex"): the cloud is paid.
 _CLOUDS: Final = (("azure", "azure"), ("bedrock", "aws"), ("vertex", "google"))
-_ROUTERS: Final = frozenset({"", "litellm"})  # names of a library, not of somebody who is paid
+# Names of a library or of a manner of speaking, not of somebody who is paid.
+_ROUTERS: Final = frozenset({"", "litellm", "openai_compatible", "anthropic_compatible"})
 
 
 def seller_id(provider: str) -> str:
@@ -90,4 +91,6 @@ def _offer(sellers: Sequence[Provider], seller: Provider, model: str) -> tuple[P
     info = seller.find_model(model, all_providers=everybody)
     if info is None and "models/" in model:  # Google's resource names: publishers/google/models/NAME
         info = seller.find_model(model.rpartition("models/")[2], all_providers=everybody)
+    if info is None and seller.id == "google" and model.startswith("google/"):  # at Vertex's OpenAI endpoint
+        info = seller.find_model(model.removeprefix("google/"), all_providers=everybody)
     return None if info is None else (seller, info)

@@ -12,4 +12,8 @@ MODULES: Final = {
     "groq": "groq",
     "mistral": "mistralai.client",
     "ollama": "ollama",
+    "together": "together",
+    "azure_ai_inference": "azure.ai.inference",
+    "huggingface": "huggingface_hub",
+    "litellm": "litellm",
 }

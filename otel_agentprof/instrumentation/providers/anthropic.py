@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation.shapes import messages
+from otel_agentprof.instrumentation.shapes import messages, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
 _NOT_IN_FINGERPRINT = frozenset(
@@ -66,8 +68,9 @@ SPEC = ProviderSpec(
     name="anthropic",
     provider="anthropic",
     distribution="anthropic>=0.100",
-    calls=(_MESSAGES, _STREAM_HELPERS),
+    calls=(_MESSAGES, _STREAM_HELPERS, stainless.retries("anthropic._base_client")),
     transport="anthropic._base_client",
+    own_models=re.compile(r".*(claude|anthropic)"),
     provider_by_client={
         "AnthropicBedrock": "aws.bedrock",
         "AsyncAnthropicBedrock": "aws.bedrock",

@@ -6,7 +6,7 @@ from typing import Any
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
-from otel_agentprof.instrumentation.shapes import chat
+from otel_agentprof.instrumentation.shapes import chat, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 
 _TIMES = {
@@ -65,6 +65,7 @@ SPEC = ProviderSpec(
             role="embedding",
             read=chat.read_embeddings,
         ),
+        stainless.retries("groq._base_client"),
     ),
     transport="groq._base_client",
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,

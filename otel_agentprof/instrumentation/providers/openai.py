@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
-from otel_agentprof.instrumentation.shapes import chat, responses
+from otel_agentprof.instrumentation.shapes import chat, responses, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+# Not gpt-oss, whose weights are for everybody: it runs anywhere but at OpenAI.
+_OWN_MODELS = re.compile(
+    r"(openai/)?(gpt-(?!oss)|chatgpt|o\d|ft:|text-|davinci|babbage|codex|computer-use|tts|whisper)"
+)
 
 
 def _embeddings_request(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
@@ -18,7 +25,7 @@ def _embeddings_request(arguments: Mapping[str, Any], facts: dict[str, Any]) -> 
         content.add_texts(facts, semconv.REQUEST_ENCODING_FORMATS, arguments["encoding_format"])
 
 
-_CHAT = CallSpec(
+CHAT = CallSpec(
     targets=(
         "openai.resources.chat.completions.completions:Completions.create",
         "openai.resources.chat.completions.completions:Completions.parse",
@@ -36,7 +43,7 @@ _CHAT = CallSpec(
     read_content=chat.read_content,
     read_output=chat.output,
 )
-_TEXT_COMPLETION = CallSpec(
+TEXT_COMPLETION = CallSpec(
     targets=(
         "openai.resources.completions:Completions.create",
         "openai.resources.completions:AsyncCompletions.create",
@@ -51,7 +58,7 @@ _TEXT_COMPLETION = CallSpec(
     read_content=chat.read_prompt,
     read_output=chat.output,
 )
-_RESPONSES = CallSpec(
+RESPONSES = CallSpec(
     targets=(
         "openai.resources.responses.responses:Responses.create",
         "openai.resources.responses.responses:Responses.parse",
@@ -74,7 +81,7 @@ _RESPONSES = CallSpec(
     read_content=responses.read_content,
     read_output=responses.output,
 )
-_EMBEDDINGS = CallSpec(
+EMBEDDINGS = CallSpec(
     targets=(
         "openai.resources.embeddings:Embeddings.create",
         "openai.resources.embeddings:AsyncEmbeddings.create",
@@ -90,8 +97,9 @@ SPEC = ProviderSpec(
     name="openai",
     provider="openai",
     distribution="openai>=2",
-    calls=(_CHAT, _TEXT_COMPLETION, _RESPONSES, _EMBEDDINGS),
+    calls=(CHAT, TEXT_COMPLETION, RESPONSES, EMBEDDINGS, stainless.retries("openai._base_client")),
     transport="openai._base_client",
+    own_models=_OWN_MODELS,
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
     service_tier=semconv.OPENAI_RESPONSE_SERVICE_TIER,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,

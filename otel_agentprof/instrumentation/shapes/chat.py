@@ -80,7 +80,8 @@ def read_chunk(reply: Reply, chunk: Any) -> None:
 def read_embeddings(reply: Reply, response: Any) -> None:
     """Fill a reply from an answer with embeddings."""
     reply.model = response.model
-    reply.usage = TokenUsage(response.usage.prompt_tokens) if response.usage else None
+    usage = content.record(getattr(response, "usage", None))  # not every client has a model of it
+    reply.usage = TokenUsage(usage.prompt_tokens) if usage else None
 
 
 def usage_of(usage: Any) -> TokenUsage | None:
@@ -88,11 +89,14 @@ def usage_of(usage: Any) -> TokenUsage | None:
     if not usage:
         return None
     taken = content.record(getattr(usage, "prompt_tokens_details", None))
+    cached = (
+        getattr(usage, "cached_tokens", 0) if taken is None else taken.cached_tokens
+    )  # Together, Moonshot
     made = content.record(getattr(usage, "completion_tokens_details", None))
     return TokenUsage(
         usage.prompt_tokens,
         usage.completion_tokens,
-        (taken and taken.cached_tokens) or 0,
+        cached or 0,
         (taken and getattr(taken, "cache_write_tokens", 0)) or 0,
         (made and made.reasoning_tokens) or 0,
         0,
@@ -192,7 +196,7 @@ def _chat_message(message: Any) -> Any:
     if not isinstance(message, dict):
         return content.text("user", message)
     body = message.get("content")
-    if "tool_call_id" in message:
+    if message.get("tool_call_id"):
         part = {"type": "tool_call_response", "id": message["tool_call_id"], "response": body}
         return {"role": "tool", "parts": [part]}
     parts = [{"type": "text", "content": body}] if isinstance(body, str) else content.items_of(body)

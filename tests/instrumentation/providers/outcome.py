@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from providers.case import Case, Kind
+
+
+_KIND: ContextVar[Kind | None] = ContextVar("kind", default=None)  # of the client that is at work
 
 
 async def awaited(value: Any) -> Any:
@@ -21,7 +25,7 @@ async def awaited(value: Any) -> Any:
 async def read(stream: Any, *, most: int | None = None) -> list[Any]:
     """Return the items of a stream of either kind, or its first ones."""
     items: list[Any] = []
-    if hasattr(stream, "__aiter__"):
+    if hasattr(stream, "__aiter__") and _KIND.get() != "sync":  # LiteLLM's can be read in both ways
         async for item in stream:
             items.append(item)
             if len(items) == most:
@@ -47,6 +51,7 @@ def with_client(case: Case, url: str, work: Callable[[Any], Coroutine[Any, Any, 
     """Return what some work with a client of a case gives."""
 
     async def main() -> Any:
+        _KIND.set(kind)
         client = case.connect(url, kind)
         try:
             return await work(client)
