@@ -41,6 +41,14 @@ def items_of(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
+def document(data: str | bytes) -> Any:
+    """Return what a JSON text says, objects as plain dicts; None where it is no JSON."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
 def plain(value: Any) -> Any:
     """Return a client's own object as plain data."""
     dump_model = getattr(value, "model_dump", None)

@@ -25,7 +25,7 @@ _TRACERS: Final = frozenset(  # packages that make spans of their own for the ca
 
 def wrapper_of(function: Any, module: Any) -> str | None:
     """Return who wrapped a function of a module; None for the client's own, decorated by itself or not."""
-    package = Path(sys.modules[module.__name__.partition(".")[0]].__file__ or "").parent
+    package = _home(module.__name__)
     while function is not None:
         wrapt_wrapper = getattr(function, "_self_wrapper", None)
         if wrapt_wrapper is not None:
@@ -35,6 +35,16 @@ def wrapper_of(function: Any, module: Any) -> str | None:
             return str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
         function = getattr(function, "__wrapped__", None)
     return None
+
+
+def _home(name: str) -> Path:
+    """Return the folder of the outermost package of a module that is no namespace (``google``, ``azure``)."""
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        file = getattr(sys.modules.get(".".join(parts[:end])), "__file__", None)
+        if file:
+            return Path(file).parent
+    return Path()
 
 
 def traces(method: Any) -> bool:

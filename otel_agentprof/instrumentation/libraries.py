@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.instrumentation.framework import FrameworkSpec
 
+_SHARED: Final = frozenset({"azure", "google"})  # namespaces: many firms' packages, or unlike ones, in each
 _LOGGER = logging.getLogger(__name__)
 _GROUP: Final = "otel_agentprof.providers"
 Kind = Literal["provider", "toolkit", "framework", "entry point"]
@@ -84,9 +85,14 @@ def known() -> Mapping[str, Library]:
 
 @functools.cache
 def _client_packages() -> frozenset[str]:
-    return frozenset(module.partition(".")[0] for module in providers.MODULES.values())
+    return frozenset(map(_package, providers.MODULES.values()))
 
 
 def is_of_a_client(module: str) -> bool:
     """Return whether a module belongs to an LLM client."""
-    return module.partition(".")[0] in _client_packages()
+    return _package(module) in _client_packages()
+
+
+def _package(module: str) -> str:
+    top, _, rest = module.partition(".")
+    return f"{top}.{rest.partition('.')[0]}" if top in _SHARED else top

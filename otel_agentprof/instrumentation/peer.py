@@ -57,25 +57,27 @@ class PeerBook:
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, type, object], tuple[object, Peer]] = {}
+        self._known: dict[tuple[str, type | str, object], tuple[object, Peer]] = {}
 
     def peer(self, provider: ProviderSpec, client: Any) -> Peer:
         """Return who a client talks to."""
         url = provider.url_of(client)
-        key = (provider.name, client.__class__, url if url.__class__ is str else id(url))
+        name = None if provider.provider_of is None else provider.provider_of(client)
+        key = (provider.name, name or client.__class__, url if url.__class__ is str else id(url))
         known = self._known  # another thread may start a new one: this one never shrinks
         if key in known:
             return known[key][1]
         if len(known) >= _MAX_KNOWN:
             self._known = known = {}
-        peer = _find(provider, client, url)
+        peer = _find(provider, client, url, name)
         known[key] = (url, peer)
         return peer
 
 
-def _find(provider: ProviderSpec, client: Any, url: Any) -> Peer:
+def _find(provider: ProviderSpec, client: Any, url: Any, told: str | None) -> Peer:
     names = [base.__name__ for base in type(client).__mro__]  # a user's subclass of AzureOpenAI is Azure too
     found = [provider.provider_by_client[name] for name in names if name in provider.provider_by_client]
+    found[:0] = [told] if told else []
     name = found[0] if found else provider.provider
     address, port = _server(url)
     if not found and address:

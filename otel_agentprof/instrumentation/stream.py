@@ -251,9 +251,10 @@ class LazyStreamProxy(StreamProxy):
 
     def _send(self) -> Any:
         token = context_api.attach(self._self_call.context)
-        self._self_next = self.__wrapped__.__next__
+        if not self._self_call.sends_on:
+            self._self_next = self.__wrapped__.__next__
         try:
-            return self._self_next()
+            return self.__wrapped__.__next__()
         finally:
             current.leave(token)
 
@@ -274,9 +275,10 @@ class LazyAsyncStreamProxy(AsyncGeneratorProxy):
 
     async def _send(self) -> Any:
         token = context_api.attach(self._self_call.context)
-        self._self_next = self.__wrapped__.__anext__
+        if not self._self_call.sends_on:
+            self._self_next = self.__wrapped__.__anext__
         try:
-            return await self._self_next()
+            return await self.__wrapped__.__anext__()
         finally:
             current.leave(token)
 

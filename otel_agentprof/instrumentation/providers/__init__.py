@@ -9,4 +9,5 @@ MODULES: Final = {
     "openai": "openai",
     "anthropic": "anthropic",
     "groq": "groq",
+    "google_genai": "google.genai",
 }
