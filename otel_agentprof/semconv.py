@@ -84,6 +84,7 @@ SERVER_LOAD_TIME: Final = "agentprof.server.load_time"
 SERVER_PROMPT_TIME: Final = "agentprof.server.prompt_time"
 SERVER_COMPLETION_TIME: Final = "agentprof.server.completion_time"
 RETRY_COUNT: Final = "agentprof.retry.count"
+SERVICE_TIER: Final = "agentprof.service_tier"  # what a provider billed, where the conventions have no name
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

@@ -7,9 +7,12 @@ short way; anything else is kept as a part of an unknown type, which readers mus
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_agentprof.instrumentation.spec import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def dump(value: object) -> str:
@@ -41,10 +44,12 @@ def items_of(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
-def document(data: str | bytes) -> Any:
-    """Return what a JSON text says, objects as plain dicts; None where it is no JSON."""
+def document(data: Any, shape: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """Return what a JSON text says, each object in a shape of its own if asked; None where it is no JSON."""
+    if not isinstance(data, str | bytes | bytearray):
+        return None  # a file, say: reading it would take it away from the client
     try:
-        return json.loads(data)
+        return json.loads(data, object_hook=shape)
     except ValueError:
         return None
 

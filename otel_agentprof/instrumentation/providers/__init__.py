@@ -10,4 +10,5 @@ MODULES: Final = {
     "anthropic": "anthropic",
     "groq": "groq",
     "google_genai": "google.genai",
+    "bedrock": "botocore.client",
 }

@@ -80,7 +80,7 @@ def read(reply: Reply, response: Any) -> None:
     """Fill a reply from a whole response; one that was asked for raw is read from its text."""
     http = getattr(response, "sdk_http_response", None)
     if response.candidates is None and http is not None and http.body:
-        response = _renamed(content.document(http.body))
+        response = content.document(http.body, _renamed)
     _take_parts(reply, response)
     reply.usage = _usage(response.usage_metadata)
     feedback = response.prompt_feedback
@@ -200,11 +200,9 @@ def _camel(name: str) -> str:
     return first + "".join([word.title() for word in rest])
 
 
-def _renamed(value: Any) -> Any:
-    """Return a JSON document with the names that the client gives its fields."""
-    if isinstance(value, dict):
-        return Record({_snake(name): _renamed(inner) for name, inner in value.items()})
-    return [_renamed(inner) for inner in value] if isinstance(value, list) else value
+def _renamed(fields: dict[str, Any]) -> Record:
+    """Return a JSON object with the names that the client gives its fields."""
+    return Record({_snake(name): value for name, value in fields.items()})
 
 
 # --- Content: only when asked for ---------------------------------------------------------------------------
