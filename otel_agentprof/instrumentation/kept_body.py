@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +18,8 @@ def peek(body: Any) -> bytes | None:
 
     None for one that is not of that kind, that is read asynchronously, or that breaks off.
     """
-    raw, read = getattr(body, "_raw_stream", None), getattr(body, "read", None)
-    if raw is None or read is None or inspect.iscoroutinefunction(read):
+    raw = getattr(body, "_raw_stream", None)
+    if raw is None or not hasattr(body, "read") or hasattr(body, "__aiter__"):
         return None
     if type(raw) is not _Kept:
         # Beneath the body's own count of bytes: it compares them with the headers when the user reads.
@@ -38,6 +37,8 @@ class _Kept(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the che
         try:
             while piece := raw.read(_PIECE):
                 pieces.append(piece)
+                if getattr(raw, "length_remaining", None) == 0:
+                    break
         except Exception as error:  # noqa: BLE001 - of any kind; it is the user's to meet
             self._self_error = error
         self._self_body = BytesIO(b"".join(pieces))

@@ -22,16 +22,17 @@ _NAMED = (":foundation-model/", ":inference-profile/")  # in the names of resour
 
 
 def _model_of(_instance: Any, arguments: Arguments) -> str | None:
-    model = arguments.get("modelId")
-    is_named = isinstance(model, str) and (_NAMED[0] in model or _NAMED[1] in model)
-    return model.rpartition("/")[2] if isinstance(model, str) and is_named else model
+    model = arguments["modelId"] if "modelId" in arguments else None
+    if model.__class__ is not str:
+        return None  # the client is about to refuse it
+    return model.rpartition("/")[2] if _NAMED[0] in model or _NAMED[1] in model else model
 
 
 def _route(instance: Any, args: tuple[Any, ...], asked: Arguments) -> Routed:
     operation = args[0] if args else asked.get("operation_name")
     if operation not in _OPERATIONS or instance.meta.service_model.service_name != "bedrock-runtime":
         return None
-    return _OPERATIONS[operation](args[1] if len(args) > 1 else asked["api_params"])
+    return _OPERATIONS[operation](args[1] if args[1:] else asked["api_params"])
 
 
 def _converse(asked: Arguments) -> Routed:
@@ -44,7 +45,7 @@ def _converse_stream(asked: Arguments) -> Routed:
 
 def _invoke(asked: Arguments) -> Routed:
     arguments = _with_body(asked)
-    if "embed" in str(asked.get("modelId")):
+    if "embed" in (_model_of(None, asked) or ""):
         return _EMBEDDINGS, arguments
     return (_CHAT if "messages" in arguments or "message" in arguments else _COMPLETION), arguments
 
@@ -58,8 +59,8 @@ def _invoke_stream(asked: Arguments) -> Routed:
 def _with_body(asked: Arguments) -> Arguments:
     """Return the arguments of a call with those in its body; a file is left for the client to read."""
     told = content.document(asked.get("body"))
-    rest = {name: asked[name] for name in asked if name != "body"}
-    return {**told, **rest} if isinstance(told, dict) else rest
+    rest = {**asked, "body": None}
+    return {**told, **rest} if told.__class__ is dict else rest
 
 
 def _told(error: BaseException, part: str) -> Any:

@@ -30,9 +30,11 @@ def read(reply: Reply, response: Any) -> None:
 
 def take_metadata(reply: Reply, response: Any) -> None:
     """Note the id of the request and how often it was sent again."""
-    metadata = response.get("ResponseMetadata") or {}
-    reply.id = metadata.get("RequestId")
-    if metadata.get("RetryAttempts"):
+    if "ResponseMetadata" not in response:
+        return
+    metadata = response["ResponseMetadata"]
+    reply.id = metadata["RequestId"] if "RequestId" in metadata else None
+    if "RetryAttempts" in metadata and metadata["RetryAttempts"]:
         reply.more = {semconv.RETRY_COUNT: metadata["RetryAttempts"]}
 
 
@@ -100,17 +102,26 @@ def request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
 def result_ids(messages: Any) -> list[str]:
     """Return the ids of the results since the model last spoke, however its family writes them."""
     ids: list[str] = []
-    for message in reversed(content.items_of(messages)):
-        if message.__class__ is not dict or message.get("role") == "assistant":
+    if messages.__class__ is not list:
+        return ids
+    for message in reversed(messages):
+        if message.__class__ is not dict or ("role" in message and message["role"] == "assistant"):
             break
         if "tool_call_id" in message:
             ids.insert(0, message["tool_call_id"])
-        blocks = [block for block in content.items_of(message.get("content")) if block.__class__ is dict]
-        found = [
-            (block.get("toolResult") or {}).get("toolUseId") or block.get("tool_use_id") for block in blocks
-        ]
-        ids[:0] = [result_id for result_id in found if result_id]
+        if "content" in message and message["content"].__class__ is list:
+            ids[:0] = _ids_in(message["content"])
     return ids
+
+
+def _ids_in(blocks: list[Any]) -> list[str]:
+    found = []
+    for block in blocks:
+        if block.__class__ is dict and "toolResult" in block:
+            found.append(block["toolResult"]["toolUseId"])
+        elif block.__class__ is dict and "tool_use_id" in block:
+            found.append(block["tool_use_id"])
+    return found
 
 
 def _blocks_of(answer: Any) -> list[Any]:

@@ -22,19 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SETTINGS: Final = {
-    semconv.REQUEST_MAX_TOKENS: (
-        "max_tokens",
-        "maxTokens",
-        "max_new_tokens",
-        "maxTokenCount",
-        "max_gen_len",
-        "max_completion_tokens",
-    ),
-    semconv.REQUEST_TEMPERATURE: ("temperature",),
-    semconv.REQUEST_TOP_P: ("top_p", "topP", "p"),
-    semconv.REQUEST_TOP_K: ("top_k", "topK", "k"),
+    "max_tokens": semconv.REQUEST_MAX_TOKENS,
+    "maxTokens": semconv.REQUEST_MAX_TOKENS,
+    "max_new_tokens": semconv.REQUEST_MAX_TOKENS,
+    "maxTokenCount": semconv.REQUEST_MAX_TOKENS,
+    "max_gen_len": semconv.REQUEST_MAX_TOKENS,
+    "max_completion_tokens": semconv.REQUEST_MAX_TOKENS,
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "top_p": semconv.REQUEST_TOP_P,
+    "topP": semconv.REQUEST_TOP_P,
+    "p": semconv.REQUEST_TOP_P,
+    "top_k": semconv.REQUEST_TOP_K,
+    "topK": semconv.REQUEST_TOP_K,
+    "k": semconv.REQUEST_TOP_K,
 }
-_STOPS: Final = ("stop_sequences", "stopSequences", "stop")
+_STOPS: Final = frozenset({"stop_sequences", "stopSequences", "stop"})
+_NUMBERS: Final = (int, float)
+_PLACES: Final = ("inferenceConfig", "textGenerationConfig")
 _INPUT_HEADER: Final = "x-amzn-bedrock-input-token-count"
 _OUTPUT_HEADER: Final = "x-amzn-bedrock-output-token-count"
 _METRICS: Final = "amazon-bedrock-invocationMetrics"
@@ -49,10 +53,11 @@ _TELLS: Final = re.compile(
 def read(reply: Reply, response: Any) -> None:
     """Fill a reply from a whole response; from the headers of a stream that is still to come."""
     converse.take_metadata(reply, response)
-    reply.service_tier = response.get("serviceTier")
     answer = _answer(response)
     if answer is not None:
         _take_answer(reply, answer)
+    if "serviceTier" in response:  # what Bedrock billed goes before what the model's own answer says
+        reply.service_tier = response["serviceTier"]
     if reply.usage is None:
         headers = (response.get("ResponseMetadata") or {}).get("HTTPHeaders") or {}
         reply.usage = _counted(headers.get(_INPUT_HEADER), headers.get(_OUTPUT_HEADER))
@@ -64,7 +69,7 @@ def _answer(response: Any) -> Any:
 
 
 def _record(data: bytes | None) -> Any:
-    found = content.document(data, Record)
+    found = None if data is None else content.document(data, Record)
     return found if found.__class__ is Record else None
 
 
@@ -138,14 +143,14 @@ def _counted(taken: Any, made: Any) -> TokenUsage | None:
 
 def request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
     """Add the settings, wherever the family has them, and the ids of the tool results that are fed back."""
-    for place in (arguments, arguments.get("inferenceConfig"), arguments.get("textGenerationConfig")):
-        if isinstance(place, dict):
-            for attribute, names in _SETTINGS.items():
-                for name in names:
-                    if isinstance(place.get(name), int | float):
-                        facts[attribute] = place[name]
-            for name in _STOPS:
-                content.add_texts(facts, semconv.REQUEST_STOP_SEQUENCES, place.get(name))
+    for place in (arguments, *[arguments[name] for name in _PLACES if name in arguments]):
+        if place.__class__ is not dict:
+            continue
+        for name in place:
+            if name in _SETTINGS and place[name].__class__ in _NUMBERS:
+                facts[_SETTINGS[name]] = place[name]
+            elif name in _STOPS:
+                content.add_texts(facts, semconv.REQUEST_STOP_SEQUENCES, place[name])
     if ids := converse.result_ids(arguments.get("messages")):
         facts[semconv.TOOL_RESULT_IDS] = tuple(ids)
 

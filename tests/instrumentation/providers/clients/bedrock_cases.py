@@ -105,7 +105,7 @@ def body_of(messages: Any = CANARY, **more: Any) -> str:
 
 
 def _invoke(client: Any, body: str | None = None, model: str = _MODEL) -> Any:
-    return client.invoke_model(modelId=model, body=body or body_of())
+    return client.invoke_model(modelId=model, body=body or body_of())["body"].read()
 
 
 CASES = (
