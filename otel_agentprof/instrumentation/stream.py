@@ -7,6 +7,7 @@ closed or left, and at the latest when nobody holds the stream any more.
 from __future__ import annotations
 
 import copy
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
@@ -28,6 +29,8 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     )  # what a proxy of someone else's stands in for; it may have both kinds of ``next``
     if hasattr(kind, "__anext__"):
         proxy_class: type[_Proxy] = AsyncGeneratorProxy if hasattr(kind, "aclose") else AsyncStreamProxy
+        if proxy_class is AsyncStreamProxy and not iscoroutinefunction(getattr(kind, "close", None)):
+            proxy_class = AsyncEventsProxy
     elif hasattr(kind, "__next__") or (call.spec.streams and hasattr(kind, "__iter__")):
         proxy_class = StreamProxy
     else:
@@ -214,6 +217,17 @@ class AsyncGeneratorProxy(AsyncStreamProxy):
         """Close the stream and end its span."""
         try:
             return await self.__wrapped__.aclose()
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+
+class AsyncEventsProxy(AsyncStreamProxy):
+    """An async stream that is closed without waiting (aiobotocore)."""
+
+    def close(self) -> Any:
+        """Close the stream and end its span."""
+        try:
+            return self.__wrapped__.close()
         finally:
             self._self_engine.end(self._self_call, is_complete=False)
 

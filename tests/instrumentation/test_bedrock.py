@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,16 @@ from botocore.response import StreamingBody  # type: ignore[import-untyped]
 from call_counting import calls_of
 from loopback import WIRE, Answer
 from providers.clients.bedrock_cases import body_of, connect
+from providers.outcome import read
 from urllib3.exceptions import ReadTimeoutError as RawTimeoutError
 
 import otel_agentprof
 from otel_agentprof.instrumentation import kept_body
+from otel_agentprof.instrumentation.providers import bedrock
+from otel_agentprof.instrumentation.registry import REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from conftest import Spans
     from loopback import Loopback
@@ -209,6 +213,53 @@ def test_a_request_in_a_bytearray_is_read(client: Any, server: Loopback, spans: 
     client.invoke_model(modelId="m", body=bytearray(body_of(top_k=5).encode()))
 
     assert spans.facts()["gen_ai.request.top_k"] == 5
+
+
+class _Events:
+    """An async stream as aiobotocore has it: closed without waiting, its ``__anext__`` makes a generator."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.__anext__()
+
+    async def __anext__(self) -> AsyncIterator[Any]:
+        for kind, document in event_stream.events_of("bedrock_converse_stream_events.json"):
+            yield {kind: document}
+
+    def close(self) -> str:
+        self.is_closed = True
+        return "closed"
+
+
+class _Later:
+    """A client whose calls are awaited."""
+
+    def __init__(self, client: Any) -> None:
+        self.meta = client.meta
+
+
+@pytest.mark.parametrize("most", [2, None])
+def test_an_async_stream_is_closed_as_it_always_was(
+    most: int | None, client: Any, server: Loopback, spans: Spans
+) -> None:
+    engine = REGISTRY.slots["bedrock"].engine
+    assert engine is not None
+    asked = {"modelId": "m", "messages": _asked("?")}
+    call = engine.open(bedrock.SPEC, bedrock.SPEC.calls[0], _Later(client), ("ConverseStream", asked), {})
+    assert call is not None
+    events = _Events()
+
+    result = engine.settle(call, {"stream": events})
+
+    stream = result["stream"]
+    assert isinstance(stream, _Events)
+    assert asyncio.run(read(stream, most=most))[0] == {"messageStart": {"role": "assistant"}}
+    assert stream.close() == "closed"
+    assert events.is_closed
+    assert spans.facts().get("agentprof.stream.complete") is (False if most else None)
+    assert ("gen_ai.usage.output_tokens" in spans.facts()) == (most is None)
 
 
 # --- Families -----------------------------------------------------------------------------------------------
