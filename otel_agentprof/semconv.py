@@ -89,6 +89,7 @@ CALLS_UNSEEN: Final = "agentprof.calls.unseen"  # this span stands for calls tha
 RETRIEVAL_DOCUMENT_COUNT: Final = "agentprof.retrieval.document_count"
 UPSTREAM_PROVIDER: Final = "agentprof.upstream.provider"  # who answered behind a router, in its words
 RETRY_COUNT: Final = "agentprof.retry.count"  # tries after the first one; absent for none
+SERVICE_TIER: Final = "agentprof.service_tier"  # what a provider billed, where the conventions have no name
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

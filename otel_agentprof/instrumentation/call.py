@@ -86,10 +86,16 @@ class Call:
         self.paused: float | None = None
         self.started = perf_counter()
 
+    @property
+    def sends_on(self) -> bool:
+        """Whether more calls may be made beneath this one while its stream is read: an agent's loop."""
+        return self.spec.role == "agent"
+
     def take_request(self, arguments: Mapping[str, Any], *, captures_content: bool) -> None:
         """Note what the request says, now: the caller may change its lists as soon as the call is over."""
         facts = self.facts
-        self.fingerprint = fingerprints.of_request(self.provider, self.spec, self.peer.address, arguments)
+        if self.spec.role != "agent":  # what it was asked is in the requests of its model
+            self.fingerprint = fingerprints.of_request(self.provider, self.spec, self.peer.address, arguments)
         for argument, attribute in self.spec.request.items():
             if argument in arguments and arguments[argument].__class__ in _SCALARS:
                 facts[attribute] = arguments[argument]
@@ -197,6 +203,8 @@ class Call:
             self.facts[semconv.HTTP_RESPONSE_STATUS_CODE] = status
         if count := _retries_before(error):
             self.facts[semconv.RETRY_COUNT] = count
+        if self.provider.error_facts is not None:
+            self.facts.update(self.provider.error_facts(error))
         self.span.set_status(Status(StatusCode.ERROR, kind.__qualname__))
         if self.captures_content:  # the text of an error often repeats the request; and it may be hard to get
             self.span.set_status(Status(StatusCode.ERROR, f"{kind.__qualname__}: {error}"))

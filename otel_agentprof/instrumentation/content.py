@@ -6,10 +6,17 @@ short way; anything else is kept as a part of an unknown type, which readers mus
 
 from __future__ import annotations
 
+import functools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.instrumentation.spec import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_BYTES: Final = (bytes, bytearray)
 
 
 def dump(value: object) -> str:
@@ -49,6 +56,23 @@ def items_of(value: Any) -> list[Any]:
     """Return the items of a list or tuple, none of anything else."""
     # A generator is left alone: reading it would take it away from the client.
     return list(value) if isinstance(value, list | tuple) else []
+
+
+def document(data: Any, shape: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """Return what a JSON text says, each object in a shape of its own if asked; None where it is no JSON."""
+    if data.__class__ in _BYTES:
+        data = str(data, "utf-8", "replace")
+    if data.__class__ is not str:
+        return None  # a file, say: reading it would take it away from the client
+    try:
+        return json.loads(data) if shape is None else _decoder(shape).decode(data)
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _decoder(shape: Callable[[dict[str, Any]], Any]) -> json.JSONDecoder:
+    return json.JSONDecoder(object_hook=shape)
 
 
 def plain(value: Any) -> Any:

@@ -84,6 +84,16 @@ class Engine:
         """What the adapters of frameworks need."""
         return Attachment(self._tracer_provider, self._tracer, self._captures_content)
 
+    def wants(self, spec: CallSpec, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether a call through one method is one of ours; where no more is known, it is."""
+        if spec.route is None:
+            return True
+        try:
+            return spec.route(instance, args, kwargs) is not None
+        except Exception:
+            self.failed("open")
+            return False
+
     def open(
         self,
         provider: ProviderSpec,
@@ -94,6 +104,11 @@ class Engine:
     ) -> Call | None:
         """Start the span of a call; None where no span is wanted or none could be made."""
         try:
+            if spec.route is not None:  # first: what is none of ours shall cost next to nothing
+                found = spec.route(instance, args, kwargs)
+                if found is None:
+                    return None
+                spec, kwargs, args = *found, ()
             outer = context_api.get_current()
             if WITNESS_KEY in outer and spec.role in semconv.LEAF_ROLES:
                 witness: Any = outer[WITNESS_KEY]
@@ -101,12 +116,7 @@ class Engine:
             for key in _SILENCERS:
                 if key in outer and outer[key]:
                     return None
-            if spec.route is not None:
-                found = spec.route(instance, args, kwargs)
-                if found is None:
-                    return None
-                spec, kwargs = found
-            elif args:
+            if args:
                 kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
             client = provider.client_of(instance) if spec.client_of is None else spec.client_of(kwargs)
             if provider.transport is not None and self._is_traced(provider, client):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.instrumentation.framework import FrameworkSpec
 
+_SHARED: Final = frozenset({"azure", "google"})  # namespaces: many firms' packages, or unlike ones, in each
 _LOGGER = logging.getLogger(__name__)
 _GROUP: Final = "otel_agentprof.providers"
 Kind = Literal["provider", "toolkit", "framework", "entry point"]
@@ -89,10 +90,14 @@ def known() -> Mapping[str, Library]:
 
 @functools.cache
 def _quoting_packages() -> frozenset[str]:
-    modules = (*providers.MODULES.values(), *frameworks.MODULES.values())
-    return frozenset(module.partition(".")[0] for module in modules)
+    return frozenset(map(_package, (*providers.MODULES.values(), *frameworks.MODULES.values())))
 
 
 def quotes_content(module: str) -> bool:
     """Return whether a module belongs to a client or a framework, whose errors quote prompts and answers."""
-    return module.partition(".")[0] in _quoting_packages()
+    return _package(module) in _quoting_packages()
+
+
+def _package(module: str) -> str:
+    top, _, rest = module.partition(".")
+    return f"{top}.{rest.partition('.')[0]}" if top in _SHARED else top

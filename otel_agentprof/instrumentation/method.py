@@ -92,7 +92,10 @@ def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., A
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         engine = slot.engine
-        if engine is not None and spec.is_lazy and (spec.streams or kwargs.get("stream")):
+        is_lazy = spec.is_lazy and (spec.streams or kwargs.get("stream"))
+        if engine is not None and is_lazy:
+            if not engine.wants(spec, instance, args, kwargs):
+                return wrapped(*args, **kwargs)
             begin = partial(engine.open, provider, spec, instance, args, kwargs)
             return engine.lazy(begin, _unsent(engine, begin, wrapped, args, kwargs))
         opened = None if engine is None else engine.open(provider, spec, instance, args, kwargs)
@@ -122,7 +125,7 @@ def _async(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., 
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         engine = slot.engine
-        if engine is None:
+        if engine is None or (spec.is_lazy and not engine.wants(spec, instance, args, kwargs)):
             return wrapped(*args, **kwargs)
         begin = partial(engine.open, provider, spec, instance, args, kwargs)
         request = _unsent(engine, begin, wrapped, args, kwargs)

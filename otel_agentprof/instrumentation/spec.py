@@ -186,6 +186,7 @@ class ProviderSpec:
         error_code: Attribute of the library's exceptions that holds the provider's own error code.
         provider_of: From a client to its provider's name, where one class of client serves several.
         read_error: The provider's code and the HTTP status of an exception that keeps them elsewhere.
+        error_facts: More that an exception tells, such as how often the request was sent.
         not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
         cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
         native_tracer: Attribute of a client that is not None while the client makes spans itself.
@@ -206,6 +207,7 @@ class ProviderSpec:
     error_code: str = "code"
     provider_of: Callable[[Any], str | None] | None = None
     read_error: Callable[[BaseException], tuple[str | None, int | None]] | None = None
+    error_facts: Callable[[BaseException], Mapping[str, Any]] | None = None
     not_in_fingerprint: frozenset[str] = frozenset()
     cache_marks: frozenset[str] = frozenset()
     native_tracer: str | None = None

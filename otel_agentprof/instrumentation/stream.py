@@ -7,6 +7,7 @@ closed or left, and at the latest when nobody holds the stream any more.
 from __future__ import annotations
 
 import copy
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
@@ -32,6 +33,8 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
         return EitherWayProxy(stream, engine, call)
     if hasattr(kind, "__anext__"):
         proxy_class: type[_Proxy] = AsyncGeneratorProxy if hasattr(kind, "aclose") else AsyncStreamProxy
+        if proxy_class is AsyncStreamProxy and not iscoroutinefunction(getattr(kind, "close", None)):
+            proxy_class = AsyncEventsProxy
     elif hasattr(kind, "__next__") or (call.spec.streams and hasattr(kind, "__iter__")):
         proxy_class = StreamProxy
     else:
@@ -240,6 +243,17 @@ class EitherWayProxy(StreamProxy):
             self._self_engine.end(self._self_call, is_complete=False)
 
 
+class AsyncEventsProxy(AsyncStreamProxy):
+    """An async stream that is closed without waiting (aiobotocore)."""
+
+    def close(self) -> Any:
+        """Close the stream and end its span."""
+        try:
+            return self.__wrapped__.close()
+        finally:
+            self._self_engine.end(self._self_call, is_complete=False)
+
+
 class _Nobody:
     """Stands in for the call of a stream that nobody has begun to read, or that is none of ours."""
 
@@ -273,9 +287,10 @@ class LazyStreamProxy(StreamProxy):
 
     def _send(self) -> Any:
         token = context_api.attach(self._self_call.context)
-        self._self_next = self.__wrapped__.__next__
+        if not self._self_call.sends_on:
+            self._self_next = self.__wrapped__.__next__
         try:
-            return self._self_next()
+            return self.__wrapped__.__next__()
         finally:
             current.leave(token)
 
@@ -296,9 +311,10 @@ class LazyAsyncStreamProxy(AsyncGeneratorProxy):
 
     async def _send(self) -> Any:
         token = context_api.attach(self._self_call.context)
-        self._self_next = self.__wrapped__.__anext__
+        if not self._self_call.sends_on:
+            self._self_next = self.__wrapped__.__anext__
         try:
-            return await self._self_next()
+            return await self.__wrapped__.__anext__()
         finally:
             current.leave(token)
 

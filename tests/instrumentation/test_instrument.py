@@ -31,9 +31,10 @@ def patched_attributes() -> dict[str, Any]:
     found = {}
     for target in REGISTRY.targets():
         module, _, path = target.path.partition(":")
-        name, _, attribute = path.partition(".")
+        name, _, attribute = path.rpartition(".")
         if target.state == "patched":
-            found[target.path] = vars(getattr(sys.modules[module], name))[attribute]
+            place = getattr(sys.modules[module], name) if name else sys.modules[module]
+            found[target.path] = vars(place)[attribute]
     return found
 
 

@@ -16,4 +16,6 @@ MODULES: Final = {
     "azure_ai_inference": "azure.ai.inference",
     "huggingface": "huggingface_hub",
     "litellm": "litellm",
+    "google_genai": "google.genai",
+    "bedrock": "botocore.client",
 }
