@@ -89,7 +89,8 @@ def answered(**about: Any) -> Any:
         ({"name": "tools", "tags": NODE, "parent_run_id": 1}, "other", "tools"),
         ({"name": "__start__", "tags": NODE, "parent_run_id": 1}, "other", None),
         ({"name": "LangGraph", "tags": ["seq:step:1"], "parent_run_id": 1}, "node", None),
-        ({"name": "sub", "metadata": {"langgraph_node": "sub"}, "parent_run_id": 1}, "node", None),
+        ({"name": "sub", "parent_run_id": 1}, "node", None),
+        ({"name": "task", "metadata": {"langgraph_node": "task"}, "parent_run_id": 1}, "node", "task"),
         ({"name": "LangGraph", "parent_run_id": 1}, None, "invoke_workflow LangGraph"),
         ({"name": "route", "tags": ["seq:step:3"], "parent_run_id": 1}, "node", None),
         ({"name": "format_docs", "tags": ["seq:step:2"], "parent_run_id": 1}, "other", "format_docs"),
@@ -98,7 +99,7 @@ def answered(**about: Any) -> Any:
 def test_a_run_is_shown_by_what_users_know_it_as(
     told: dict[str, Any], parent: words.Place | None, title: str | None
 ) -> None:
-    run = words.chain(told, parent)
+    run = words.chain(told, parent and words.Run(None, "sub", parent))
 
     assert (None if run.kind is None else run.kind.title(run.name)) == title
 
@@ -286,10 +287,10 @@ def test_our_own_failure_is_not_langchains(handler: Any, pipeline: Spans) -> Non
 def test_runs_whose_ends_are_never_told_fill_no_memory(
     handler: Any, pipeline: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(langchain_runs, "_MOST_PLACES", 10)
+    monkeypatch.setattr(langchain_runs, "_MOST_CHAINS", 10)
 
     for _ in range(30):
         started(handler, "chain", "rag")
 
-    assert len(handler._places) <= 10
+    assert len(handler._chains) <= 10
     assert pipeline.all() == ()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.framework import Attachment
     from otel_agentprof.instrumentation.kinds import Kind
 
-_MOST_PLACES: Final = 10_000
+_MOST_CHAINS: Final = 10_000
 
 
 class Callbacks:
@@ -36,16 +36,16 @@ class Callbacks:
     def __init__(self, attachment: Attachment) -> None:
         self.book = RunBook(attachment.tracer)
         self._captures_content = attachment.captures_content
-        self._places: dict[Any, words.Place] = {}
+        self._chains: dict[Any, words.Run] = {}
 
     @guarded
     def on_chain_start(self, _serialized: Any, _inputs: Any, *, run_id: Any, **told: Any) -> None:
         """Start the span of an agent, a graph, a node; or none, for glue."""
         parent = told.get("parent_run_id")
-        run = words.chain(told, self._places.get(parent))
-        if len(self._places) >= _MOST_PLACES:  # ends that were never told
-            self._places.clear()
-        self._places[run_id] = run.place
+        run = words.chain(told, self._chains.get(parent))
+        if len(self._chains) >= _MOST_CHAINS:  # ends that were never told
+            self._chains.clear()
+        self._chains[run_id] = run
         if run.kind is None:
             self.book.hide(run_id, parent=parent)
         else:
@@ -54,13 +54,13 @@ class Callbacks:
     @guarded
     def on_chain_end(self, _outputs: Any, *, run_id: Any, **_told: Any) -> None:
         """End a span, if the run has one."""
-        self._places.pop(run_id, None)
+        self._chains.pop(run_id, None)
         self.book.end(run_id)
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **_told: Any) -> None:
         """End the span of what failed, or only has something to say."""
-        self._places.pop(run_id, None)
+        self._chains.pop(run_id, None)
         self.book.end(run_id, None if words.is_message(error) else error)
 
     on_tool_error = on_retriever_error = on_chain_error

@@ -44,7 +44,7 @@ class Run(NamedTuple):
     place: Place = "other"
 
 
-def chain(told: Mapping[str, Any], parent: Place | None) -> Run:
+def chain(told: Mapping[str, Any], parent: Run | None) -> Run:
     """Return what a run of anything is that is no model, tool or retriever.
 
     Args:
@@ -54,16 +54,17 @@ def chain(told: Mapping[str, Any], parent: Place | None) -> Run:
     name: str = told.get("name") or ""
     metadata = told.get("metadata") or {}
     tags = told.get("tags") or ()
+    place = "other" if parent is None else parent.place
     if any(tag.startswith("graph:step:") for tag in tags):
-        is_part = name.startswith("__") or (parent == "agent" and name in _PARTS_OF_AGENT)
+        is_part = name.startswith("__") or (place == "agent" and name in _PARTS_OF_AGENT)
         return Run(None if is_part else STEP, name, "node")
     is_root = told.get("parent_run_id") is None
     is_agent = is_root and metadata.get("ls_integration") == "langchain_create_agent"
     if is_agent or (name and metadata.get("lc_agent_name") == name):
         return Run(AGENT, None if name == _GRAPH else name, "agent")
-    if told.get("run_type") in {"prompt", "parser"} or (parent == "node" and _is_after_body(tags)):
+    if told.get("run_type") in {"prompt", "parser"} or (place == "node" and _is_after_body(tags)):
         return Run(None, name)
-    if parent == "node" and name in {_GRAPH, metadata.get("langgraph_node")}:
+    if parent is not None and place == "node" and name in {_GRAPH, parent.name}:
         return Run(None, name)  # a graph that is a node: the node has the name, or a better one
     if not name or name.startswith(_PLUMBING):
         return Run(STEP if is_root else None, name)
