@@ -37,6 +37,7 @@ CONVERSATION_ID: Final = "gen_ai.conversation.id"
 AGENT_NAME: Final = "gen_ai.agent.name"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 TOOL_TYPE: Final = "gen_ai.tool.type"
@@ -83,6 +84,7 @@ SERVER_QUEUE_TIME: Final = "agentprof.server.queue_time"  # seconds, as the prov
 SERVER_LOAD_TIME: Final = "agentprof.server.load_time"
 SERVER_PROMPT_TIME: Final = "agentprof.server.prompt_time"
 SERVER_COMPLETION_TIME: Final = "agentprof.server.completion_time"
+RESULT_COUNT: Final = "agentprof.result.count"  # how many records, documents or hits came back
 RETRY_COUNT: Final = "agentprof.retry.count"
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
@@ -119,6 +121,7 @@ LEAF_ROLES: Final[frozenset[Role]] = frozenset({"llm", "embedding"})  # where to
 # --- Metrics ----------------------------------------------------------------------------------------------
 METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
 METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
 METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
 METRIC_COST: Final = "agentprof.cost"
 TOKEN_TYPE: Final = "gen_ai.token.type"

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 _INNER_KEY: Final = "otel_agentprof.call"  # a client that is called by a client is the same call
+_WITHIN_KEY: Final = "otel_agentprof.within"  # likewise for a tool: its methods call each other
 _OPENLLMETRY_KEY: Final = "suppress_language_model_instrumentation"
 _SILENCERS: Final = (
     _INNER_KEY,
@@ -50,6 +51,7 @@ _SILENCERS: Final = (
     "opentelemetry.genai.client.embedding.context",
 )
 _REMOTE: Final = frozenset({"llm", "embedding", "retrieval"})
+_OF_TOOLS: Final = frozenset({"tool", "retrieval"})
 
 
 class Engine:
@@ -101,6 +103,8 @@ class Engine:
             for key in _SILENCERS:
                 if key in outer and outer[key]:
                     return None
+            if _WITHIN_KEY in outer and outer[_WITHIN_KEY] == provider.name and spec.role in _OF_TOOLS:
+                return None
             if spec.route is not None:
                 found = spec.route(instance, args, kwargs)
                 if found is None:
@@ -137,11 +141,17 @@ class Engine:
             name = f"{name} {model}"
         if spec.subject is not None and (subject := spec.subject(instance, arguments)):
             name = f"{spec.operation} {subject}"
+            if spec.subject_key is not None:
+                facts[spec.subject_key] = subject
+        if spec.about is not None:
+            facts.update(spec.about(instance, arguments))
         kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
         span = self._tracer.start_span(name, outer, kind, facts)
         inner = {**outer, _SPAN_KEY: span}
         if spec.role in semconv.LEAF_ROLES:
             inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
+        elif spec.role in _OF_TOOLS:
+            inner[_WITHIN_KEY] = provider.name
         call = Call(provider, spec, peer, span, Context(inner), facts)
         if span.is_recording():
             try:

@@ -80,7 +80,7 @@ def _find(provider: ProviderSpec, client: Any, url: Any) -> Peer:
     address, port = _server(url)
     if not found and address:
         name = _seller(address) or name
-    attributes: dict[str, Any] = {semconv.PROVIDER_NAME: name}
+    attributes: dict[str, Any] = {semconv.PROVIDER_NAME: name} if name else {}
     if address:
         attributes[semconv.SERVER_ADDRESS] = address
         attributes[semconv.SERVER_PORT] = port

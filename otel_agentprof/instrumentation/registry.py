@@ -182,7 +182,8 @@ class Registry:
             _LOGGER.debug("%s is wrapped by %s already; left alone", path, other)
             self._note(provider.name, path, "foreign", other)
             return
-        is_async = inspect.iscoroutinefunction(inspect.unwrap(original))
+        # A wrapper of the library's own may hide a coroutine function, or be one around a plain function.
+        is_async = any(map(inspect.iscoroutinefunction, (original, inspect.unwrap(original))))
         ours = PatchedMethod(original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async))
         setattr(place, name, ours)
         self._patches[path] = _Patch(place, name, original, ours)
