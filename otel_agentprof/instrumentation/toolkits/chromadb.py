@@ -36,7 +36,7 @@ SPEC = ProviderSpec(
         work.retrieval(
             *_targets("query"), store=_name, count=_count, request={"n_results": semconv.RETRIEVAL_TOP_K}
         ),
-        work.retrieval(*_targets("get"), *_targets("search"), store=_name, count=_count),
+        work.retrieval(*_targets("get"), *_targets("peek"), *_targets("search"), store=_name, count=_count),
         *(
             work.writing(f"chromadb.{method}", *_targets(method), store=_name)
             for method in ("add", "upsert", "update", "delete")

@@ -13,7 +13,7 @@ from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 if TYPE_CHECKING:
     from otel_agentprof.instrumentation.spec import Arguments
 
-_HYBRID: Final = ("LanceHybridQueryBuilder", "BaseQueryBuilder", "AsyncQueryBase")
+_WHOLE: Final = ("LanceHybridQueryBuilder", "AsyncQueryBase")
 _PLAIN: Final = ("LanceVectorQueryBuilder", "LanceFtsQueryBuilder", "LanceEmptyQueryBuilder")
 _TABLES: Final = (
     "lancedb.table:LanceTable",
@@ -23,7 +23,7 @@ _TABLES: Final = (
 
 
 def _table_of(query: Any, _arguments: Arguments) -> str | None:
-    table = getattr(query, "_table", None) or getattr(getattr(query, "_inner", None), "_table", None)
+    table = query._table  # noqa: SLF001 - the only place that has it
     return None if table is None else _name(table, {})
 
 
@@ -43,10 +43,13 @@ def _unless_leg(
     return None if is_leg else (_READ, arguments)
 
 
-_READ: Final = work.retrieval(
-    *(f"lancedb.query:{name}.to_arrow" for name in _HYBRID),
-    store=_table_of,
-    count=lambda found: int(found.num_rows),
+_READ: Final = replace(
+    work.retrieval(
+        *(f"lancedb.query:{name}.to_arrow" for name in _WHOLE),
+        store=_table_of,
+        count=lambda found: int(found.num_rows),
+    ),
+    has_fingerprint=False,  # what is asked for stands in the query, not in its arguments
 )
 
 SPEC = ProviderSpec(
