@@ -84,7 +84,7 @@ class Engine:
     @property
     def attachment(self) -> Attachment:
         """What the adapters of frameworks need."""
-        return Attachment(self._tracer_provider, self._tracer, self._captures_content)
+        return Attachment(self._tracer_provider, self._tracer, self._captures_content, self._meter_provider)
 
     def open(
         self,
