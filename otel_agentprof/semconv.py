@@ -47,6 +47,7 @@ OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
+PROCESS_EXIT_CODE: Final = "process.exit.code"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
 
 # --- Usage: input contains cached and cache-written tokens, output contains reasoning ---------------------

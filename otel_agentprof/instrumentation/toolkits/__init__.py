@@ -12,4 +12,5 @@ MODULES: Final[dict[str, str]] = {
     "weaviate": "weaviate",
     "milvus": "pymilvus",
     "lancedb": "lancedb",
+    "subprocess": "subprocess",
 }

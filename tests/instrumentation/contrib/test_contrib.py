@@ -39,6 +39,11 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _without_analysis_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_AGENTPROF_EMIT_ANALYSIS_SPAN", "false")  # it comes when it comes
+
+
 def _client(server: Loopback) -> Any:
     return importlib.import_module("openai").OpenAI(api_key="none", base_url=server.url)
 

@@ -28,6 +28,11 @@ _EACH_TIME = {"agentprof.lane", "agentprof.request.fingerprint", "server.port"}
 
 
 @pytest.fixture(autouse=True)
+def _without_analysis_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_AGENTPROF_EMIT_ANALYSIS_SPAN", "false")  # it comes when it comes
+
+
+@pytest.fixture(autouse=True)
 def _here(request: pytest.FixtureRequest) -> None:
     store = request.node.callspec.params.get("store") if hasattr(request.node, "callspec") else None
     if store is not None and (missing := store.missing()):
