@@ -21,6 +21,7 @@ _TRACERS: Final = frozenset(  # packages that make spans of their own for the ca
         "weave",
     }
 )
+_DECORATORS: Final = frozenset({"typing_extensions", "warnings"})  # a library's own use of ``@deprecated``
 
 
 def wrapper_of(function: Any, module: Any) -> str | None:
@@ -32,7 +33,9 @@ def wrapper_of(function: Any, module: Any) -> str | None:
             return str(getattr(wrapt_wrapper, "__module__", None) or type(function).__module__)
         code = getattr(function, "__code__", None)
         if code is not None and not Path(code.co_filename).is_relative_to(package):
-            return str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
+            home = str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
+            if home not in _DECORATORS:
+                return home
         function = getattr(function, "__wrapped__", None)
     return None
 

@@ -12,5 +12,11 @@ MODULES: Final[dict[str, str]] = {
     "weaviate": "weaviate",
     "milvus": "pymilvus",
     "lancedb": "lancedb",
+    "ddgs": "ddgs",
+    "tavily": "tavily",
+    "exa": "exa_py",
+    "firecrawl": "firecrawl",
+    "playwright": "playwright",
+    "browser_use": "browser_use",
     "subprocess": "subprocess",
 }
