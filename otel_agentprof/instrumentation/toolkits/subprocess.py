@@ -22,7 +22,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import kinds, tracing
+from otel_agentprof.instrumentation import engine, kinds, tracing
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec
 from otel_agentprof.instrumentation.open_span import OpenSpan
 
@@ -42,7 +42,10 @@ _POSITIONS: Final = (
     "close_fds",
     "shell",
 )
-_SUPPRESSED: Final = context_api._SUPPRESS_INSTRUMENTATION_KEY  # noqa: SLF001 - has no public name
+_SILENCERS: Final = (
+    context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001 - has no public name
+    engine._INNER_KEY,  # noqa: SLF001 - what a client asks the system inside a model call (uname) is no tool
+)
 
 
 class _Start(NamedTuple):
@@ -88,7 +91,7 @@ class _Watch:
     def about_to_start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Start | None:
         """Return what is known of a process before it is started; None outside of a trace."""
         context = context_api.get_current()
-        if not trace.get_current_span(context).is_recording() or context.get(_SUPPRESSED):
+        if not trace.get_current_span(context).is_recording() or any(map(context.get, _SILENCERS)):
             return None
         given = {**dict(zip(_POSITIONS, args, strict=False)), **kwargs}
         return _Start(self._tracer, context, _program(given), time_ns(), 0)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Spans
+    from loopback import Loopback
     from opentelemetry.sdk.trace import ReadableSpan
 
 _CANARY = "the canary sings of Paris"
@@ -229,3 +230,19 @@ def test_a_tracer_that_fails_harms_nobody(
 
     assert done.returncode == 0
     assert [span.name for span in spans.all()] == ["outer"]
+
+
+def test_what_a_client_runs_inside_a_model_call_is_no_tool(server: Loopback, spans: Spans) -> None:
+    openai = pytest.importorskip("openai")
+    done: list[int] = []
+
+    def running(_request: Any) -> None:
+        done.append(subprocess.run(_python("pass"), check=True).returncode)
+
+    client = openai.OpenAI(api_key="none", base_url=server.url)
+    client._client.event_hooks = {"request": [running], "response": []}
+    client.embeddings.create(model="text-embedding-3-small", input="x")
+    client.close()
+
+    assert done == [0]
+    assert spans.only().name == "embeddings text-embedding-3-small"
