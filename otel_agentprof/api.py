@@ -234,5 +234,5 @@ def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str
     return [
         library
         for library in known.values()
-        if library.name in wanted - unwanted and f"agentprof_{library.name}" not in disabled
+        if library.name in wanted - unwanted and not library.is_disabled_by(disabled)
     ]

@@ -38,6 +38,7 @@ AGENT_ID: Final = "gen_ai.agent.id"
 AGENT_NAME: Final = "gen_ai.agent.name"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 TOOL_TYPE: Final = "gen_ai.tool.type"
@@ -47,6 +48,7 @@ OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
+PROCESS_EXIT_CODE: Final = "process.exit.code"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
 
 # --- Usage: input contains cached and cache-written tokens, output contains reasoning ---------------------
@@ -86,10 +88,10 @@ SERVER_PROMPT_TIME: Final = "agentprof.server.prompt_time"
 SERVER_COMPLETION_TIME: Final = "agentprof.server.completion_time"
 OUTPUT_ESTIMATED: Final = "agentprof.usage.output_estimated"  # a call's share of a known sum, by its size
 CALLS_UNSEEN: Final = "agentprof.calls.unseen"  # this span stands for calls that nobody showed
-RETRIEVAL_DOCUMENT_COUNT: Final = "agentprof.retrieval.document_count"
 UPSTREAM_PROVIDER: Final = "agentprof.upstream.provider"  # who answered behind a router, in its words
 RETRY_COUNT: Final = "agentprof.retry.count"  # tries after the first one; absent for none
 SERVICE_TIER: Final = "agentprof.service_tier"  # what a provider billed, where the conventions have no name
+RESULT_COUNT: Final = "agentprof.result.count"  # how many records, documents or hits came back
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"
@@ -126,6 +128,7 @@ LEAF_ROLES: Final[frozenset[Role]] = frozenset({"llm", "embedding"})  # where to
 # --- Metrics ----------------------------------------------------------------------------------------------
 METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
 METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
 METRIC_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
 METRIC_COST: Final = "agentprof.cost"
 TOKEN_TYPE: Final = "gen_ai.token.type"

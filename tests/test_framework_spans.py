@@ -122,7 +122,7 @@ def test_langgraph_names_its_threads_and_how_much_was_found() -> None:
     threads = {span.attributes[semconv.CONVERSATION_ID] for span in run.called("invoke_workflow journey")}
     [shelf] = run.called("retrieval Shelf")
     assert threads == {"t-1"}
-    assert shelf.attributes[semconv.RETRIEVAL_DOCUMENT_COUNT] == 2
+    assert shelf.attributes[semconv.RESULT_COUNT] == 2
 
 
 def test_llama_index_shows_agents_queries_and_steps_and_none_of_its_glue() -> None:
@@ -292,4 +292,4 @@ def test_haystack_shows_components_and_names_an_agent_by_its_own() -> None:
     parts = (leaf("brief"), ("expert", (small,)), guide, leaf("prompt"), leaf("retrieval library"))
     assert run.shapes() == {("invoke_workflow pipeline", parts), ("invoke_agent Agent", (small,))}
     [library] = run.called("retrieval library")
-    assert library.attributes[semconv.RETRIEVAL_DOCUMENT_COUNT] == 1
+    assert library.attributes[semconv.RESULT_COUNT] == 1

@@ -6,6 +6,7 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.analysis.transport import as_their_calls, transports
 from otel_agentprof.model import dialects
 from otel_agentprof.model.counting import count
 
@@ -42,13 +43,14 @@ class Selection:
 
     def scale_roles(self, factors: Mapping[str, float]) -> None:
         """Choose spans by role."""
-        self._scale(self._ledger.roles if factors else (), factors)
+        self._scale(as_their_calls(self._ledger.roles, self._parts) if factors else (), factors)
 
     def scale_models(self, factors: Mapping[str, float]) -> None:
         """Choose calls by model; agents name models too, but their own time is not the model's."""
         if factors:
             rows = zip(self._ledger.models, self._ledger.roles, strict=True)
-            self._scale([model if role in _CALLS else None for model, role in rows], factors)
+            models = [model if role in _CALLS else None for model, role in rows]
+            self._scale(as_their_calls(models, self._parts), factors)
 
     def scale_tools(self, factors: Mapping[str, float]) -> None:
         """Choose tool calls by the name of the tool."""
@@ -108,6 +110,10 @@ class Selection:
     @cached_property
     def _ledger(self) -> Ledger:
         return count(self._tree) if self._known_ledger is None else self._known_ledger
+
+    @cached_property
+    def _parts(self) -> Mapping[int, int]:
+        return transports(self._tree, self._ledger)
 
     @cached_property
     def _positions(self) -> Mapping[int, int]:

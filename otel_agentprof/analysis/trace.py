@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,12 +16,13 @@ from otel_agentprof.analysis.operations import operations, total_usd
 from otel_agentprof.analysis.repeats import repetitions, requests
 from otel_agentprof.analysis.sequential import Neighbours, neighbours
 from otel_agentprof.analysis.statistics import times
+from otel_agentprof.analysis.transport import as_their_calls, given_to_calls, transports
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from decimal import Decimal
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.semconv import Role
 
 
 class Stretch(NamedTuple):
@@ -55,10 +57,11 @@ class Trace:
         costs: US dollars per span; None for no call, and for an unknown price.
         view: Who waits for whom, and when.
         path: The critical path, in time order.
-        times: Total, own and critical time of each span.
+        times: Total, own and critical time of each span; what travels for a model call counts as the call's.
         operations: Calls of the same kind added up.
         disputes: Sums of money that a run names beside the cost of its calls.
         barriers: What ``forward`` is, where the path has needed it already.
+        parts: The model call that each span belongs to which is only how a call travels.
     """
 
     tree: SpanTree
@@ -71,6 +74,12 @@ class Trace:
     operations: tuple[Operation, ...]
     disputes: tuple[Dispute, ...] = ()
     barriers: Forward | None = None
+    parts: Mapping[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def roles(self) -> Sequence[Role]:
+        """What each span counts as: a transport as the call it belongs to."""
+        return as_their_calls(self.ledger.roles, self.parts)
 
     @cached_property
     def background(self) -> AbstractSet[int]:
@@ -156,6 +165,7 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         price: What tokens cost, such as ``otel_agentprof.pricing.price``.
     """
     ledger = count(tree)
+    parts = transports(tree, ledger)
     paid, disputes = charges(tree, ledger, price)
     waiting = windows(tree)
     barriers = None if waiting.lanes is None else forward(tree, waiting)
@@ -168,8 +178,9 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         costs=paid,
         view=waiting,
         path=path,
-        times=times(tree, path),
+        times=given_to_calls(times(tree, path), parts),
         operations=operations(tree, ledger, paid),
         disputes=disputes,
         barriers=barriers,
+        parts=parts,
     )

@@ -18,6 +18,7 @@ _TITLES: Final = {
     "provider": "LLM clients",
     "framework": "Agent frameworks",
     "toolkit": "Tools and retrieval",
+    "contrib": "HTTP and databases, by OpenTelemetry's own packages",
     "entry point": "Registered by other packages",
 }
 

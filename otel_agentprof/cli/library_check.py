@@ -106,7 +106,9 @@ def notes_of(spec: Spec, targets: list[Target]) -> Iterator[str]:
         yield f"wrapped by {owner} and left to it: {', '.join(methods)}"
     if states["missing"]:
         yield f"not in this version: {states['missing']} methods"
-    if states["waiting"]:
+    if states["waiting"] and isinstance(spec, FrameworkSpec):
+        yield f"not importable here: {', '.join(t.path for t in targets if t.state == 'waiting')}"
+    elif states["waiting"]:
         yield f"not importable here, perhaps an extra is not installed: {states['waiting']} methods"
     if not isinstance(spec, FrameworkSpec):
         yield from _native(spec)

@@ -52,7 +52,9 @@ def begin(path: str) -> None:
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         pricing.load_in_background()
-        REGISTRY.patch(engine, api.chosen_libraries())
+        # OpenTelemetry's own exist once per process: the program may want to set them up itself.
+        ours = [library for library in api.chosen_libraries() if library.kind != "contrib"]
+        REGISTRY.patch(engine, ours)
 
     api.instrument_beneath(patch)
 

@@ -91,11 +91,11 @@ class Call:
         """Whether more calls may be made beneath this one while its stream is read: an agent's loop."""
         return self.spec.role == "agent"
 
-    def take_request(self, arguments: Mapping[str, Any], *, captures_content: bool) -> None:
+    def take_request(self, arguments: Mapping[str, Any], captures_content: bool) -> None:  # noqa: FBT001 - through the guard
         """Note what the request says, now: the caller may change its lists as soon as the call is over."""
         facts = self.facts
-        if self.spec.role != "agent":  # what it was asked is in the requests of its model
-            self.fingerprint = fingerprints.of_request(self.provider, self.spec, self.peer.address, arguments)
+        if self.spec.has_fingerprint:
+            self._take_fingerprint(arguments)
         for argument, attribute in self.spec.request.items():
             if argument in arguments and arguments[argument].__class__ in _SCALARS:
                 facts[attribute] = arguments[argument]
@@ -112,6 +112,12 @@ class Call:
             self.captures_content = True
             self.reply.output = StreamedText() if self.streams else None
             self._take_content(arguments)
+
+    def _take_fingerprint(self, arguments: Mapping[str, Any]) -> None:
+        place, key = self.peer.address, self.spec.subject_key
+        if key is not None and key in self.opening:  # the same question to another collection is another one
+            place = f"{place} {self.opening[key]}"
+        self.fingerprint = fingerprints.of_request(self.provider, self.spec, place, arguments)
 
     def _take_content(self, arguments: Mapping[str, Any]) -> None:
         if self.spec.read_content is None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
 _INNER_KEY: Final = "otel_agentprof.call"  # a client that is called by a client is the same call
+_WITHIN_KEY: Final = "otel_agentprof.within"  # likewise for a tool: its methods call each other
 _OPENLLMETRY_KEY: Final = "suppress_language_model_instrumentation"
 _SILENCERS: Final = (
     _INNER_KEY,
@@ -50,6 +51,7 @@ _SILENCERS: Final = (
     "opentelemetry.genai.client.embedding.context",
 )
 _REMOTE: Final = frozenset({"llm", "embedding", "retrieval"})
+_OF_TOOLS: Final = frozenset({"tool", "retrieval"})
 
 
 class Engine:
@@ -82,7 +84,7 @@ class Engine:
     @property
     def attachment(self) -> Attachment:
         """What the adapters of frameworks need."""
-        return Attachment(self._tracer_provider, self._tracer, self._captures_content)
+        return Attachment(self._tracer_provider, self._tracer, self._captures_content, self._meter_provider)
 
     def wants(self, spec: CallSpec, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Return whether a call through one method is one of ours; where no more is known, it is."""
@@ -116,6 +118,8 @@ class Engine:
             for key in _SILENCERS:
                 if key in outer and outer[key]:
                     return None
+            if _WITHIN_KEY in outer and outer[_WITHIN_KEY] == provider.name and spec.role in _OF_TOOLS:
+                return None
             if args:
                 kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
             client = provider.client_of(instance) if spec.client_of is None else spec.client_of(kwargs)
@@ -136,35 +140,34 @@ class Engine:
         outer: Context,
     ) -> Call:
         peer = self._peers.peer(provider, client)
-        name = spec.operation
+        name, model = spec.operation, None
         if spec.model_of is not None:
             model = spec.model_of(instance, arguments)
-        else:
-            model = arguments["model"] if "model" in arguments else None
-        if (
-            peer.stranger is not None
-            and provider.own_models is not None
-            and model.__class__ is str
-            and not provider.own_models.match(model)
-        ):
-            peer = peer.stranger
+        elif "model" in arguments:
+            model = arguments["model"]
         facts = {semconv.OPERATION_NAME: spec.operation, **peer.attributes, semconv.ROLE: spec.role}
         if model.__class__ is str:
+            if peer.stranger is not None and not provider.own_models.match(model):  # type: ignore[union-attr]  # a stranger stands beside them
+                peer = peer.stranger
+                facts.update(peer.attributes)
             facts[semconv.REQUEST_MODEL] = model
             name = f"{name} {model}"
         if spec.subject is not None and (subject := spec.subject(instance, arguments)):
             name = f"{spec.operation} {subject}"
+            if spec.subject_key is not None:
+                facts[spec.subject_key] = subject
+        if spec.about is not None:
+            facts.update(spec.about(instance, arguments))
         kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
         span = self._tracer.start_span(name, outer, kind, facts)
         inner = {**outer, _SPAN_KEY: span}
         if spec.role in semconv.LEAF_ROLES or spec.operation == "rerank":  # a search may well ask a model
             inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
+        elif spec.role in _OF_TOOLS:
+            inner[_WITHIN_KEY] = provider.name
         call = Call(provider, spec, peer, span, Context(inner), facts)
         if span.is_recording():
-            try:
-                call.take_request(arguments, captures_content=self._captures_content)
-            except Exception:  # the span has started: it must go on to its end
-                self.failed("request")
+            self.guard("request", call.take_request, arguments, self._captures_content)
         else:
             call.is_over = True
         return call

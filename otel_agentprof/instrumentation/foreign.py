@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ _TRACERS: Final = frozenset(  # packages that make spans of their own for the ca
         "weave",
     }
 )
+_DECORATORS: Final = frozenset({"contextlib", "typing_extensions", "warnings"})  # a library's own use of them
 
 
 def wrapper_of(function: Any, module: Any) -> str | None:
@@ -32,9 +32,10 @@ def wrapper_of(function: Any, module: Any) -> str | None:
         if wrapt_wrapper is not None:
             return str(getattr(wrapt_wrapper, "__module__", None) or type(function).__module__)
         code = getattr(function, "__code__", None)
-        file = contextlib.__file__ if code is None else code.co_filename  # @contextmanager tells nothing
-        if file != contextlib.__file__ and not Path(file).is_relative_to(package):
-            return str(getattr(function, "__globals__", {}).get("__name__", file))
+        if code is not None and not Path(code.co_filename).is_relative_to(package):
+            home = str(getattr(function, "__globals__", {}).get("__name__", code.co_filename))
+            if home not in _DECORATORS:
+                return home
         function = getattr(function, "__wrapped__", None)
     return None
 

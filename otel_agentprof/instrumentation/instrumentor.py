@@ -80,5 +80,7 @@ class AgentProfInstrumentor(_Instrumentor):
         return tuple(
             library
             for library in libraries.known().values()
-            if library.name not in _OF_THEIR_OWN and f"agentprof_{library.name}" not in disabled
+            if library.name not in _OF_THEIR_OWN
+            and library.kind != "contrib"  # what starts this one starts those too
+            and not library.is_disabled_by(disabled)
         )

@@ -3,6 +3,7 @@
 providers/     LLM clients         ProviderSpec    patched methods
 toolkits/      tools               ProviderSpec    patched methods
 frameworks/    agent frameworks    FrameworkSpec   the framework's own hook
+contrib.py     HTTP, databases     FrameworkSpec   OpenTelemetry's own instrumentations
 entry points   of other packages   ProviderSpec    group ``otel_agentprof.providers``
 """
 
@@ -13,18 +14,19 @@ import logging
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from otel_agentprof.instrumentation import frameworks, providers, toolkits
+from otel_agentprof.instrumentation import contrib, frameworks, providers, toolkits
 from otel_agentprof.instrumentation.spec import ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.instrumentation.framework import FrameworkSpec
 
 _SHARED: Final = frozenset({"azure", "google"})  # namespaces: many firms' packages, or unlike ones, in each
 _LOGGER = logging.getLogger(__name__)
 _GROUP: Final = "otel_agentprof.providers"
-Kind = Literal["provider", "toolkit", "framework", "entry point"]
+Kind = Literal["provider", "toolkit", "framework", "contrib", "entry point"]
 
 
 class Library(NamedTuple):
@@ -59,8 +61,23 @@ class Library(NamedTuple):
                     f"{self.entry.value} calls itself {spec.name!r}, its entry point {self.name!r}"
                 )
             return spec
+        if self.kind == "contrib":
+            return contrib.spec_of(self.name)
         found: ProviderSpec | FrameworkSpec = import_module(f"{_ROOMS[self.kind]}.{self.name}").SPEC
         return found
+
+    def preload(self) -> None:
+        """Import what will be imported for it, now, while no lock is held.
+
+        OpenTelemetry's own instrumentations import libraries, which another thread may be importing and may
+        ask us about: under a lock of ours each would wait for the other.
+        """
+        if self.kind == "contrib":
+            contrib.preload(self.name)
+
+    def is_disabled_by(self, names: AbstractSet[str]) -> bool:
+        """Return whether it is among the names in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``."""
+        return f"agentprof_{self.name}" in names or (self.kind == "contrib" and self.name in names)
 
 
 _ROOMS: Final = {
@@ -76,6 +93,7 @@ def known() -> Mapping[str, Library]:
     found = {name: Library(name, "provider", module) for name, module in providers.MODULES.items()}
     found |= {name: Library(name, "toolkit", module) for name, module in toolkits.MODULES.items()}
     found |= {name: Library(name, "framework", module) for name, module in frameworks.MODULES.items()}
+    found |= {name: Library(name, "contrib", row.module) for name, row in contrib.TABLE.items()}
     for entry in metadata.entry_points(group=_GROUP):
         if entry.name in found:
             _LOGGER.warning(

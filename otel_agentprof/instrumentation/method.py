@@ -75,7 +75,20 @@ def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: boo
         return _deferred(slot, provider, spec)
     if spec.is_entered:
         return _entered(slot, provider, spec)
+    if spec.awaits is not None:
+        return _either(spec.awaits, _sync(slot, provider, spec), _async(slot, provider, spec))
     return _async(slot, provider, spec) if is_async else _sync(slot, provider, spec)
+
+
+def _either(
+    awaits: Callable[[Any], bool], sync: Callable[..., Any], asynchronous: Callable[..., Any]
+) -> Callable[..., Any]:
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return (asynchronous if awaits(instance) else sync)(wrapped, instance, args, kwargs)
+
+    return call
 
 
 def _telling(slot: Slot) -> Callable[..., Any]:

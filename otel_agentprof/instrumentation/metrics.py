@@ -24,6 +24,8 @@ _LABELS: Final[tuple[str, ...]] = (
     semconv.RESPONSE_MODEL,
     semconv.SERVER_ADDRESS,
     semconv.SERVER_PORT,
+    semconv.TOOL_NAME,
+    semconv.TOOL_TYPE,
 )
 
 
@@ -42,6 +44,12 @@ class CallMetrics:
             semconv.METRIC_OPERATION_DURATION,
             "s",
             "How long a call took",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self._tool_duration = meter.create_histogram(
+            semconv.METRIC_TOOL_DURATION,
+            "s",
+            "How long a tool took",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._first_chunk = meter.create_histogram(
@@ -63,11 +71,12 @@ class CallMetrics:
     ) -> None:
         """Record one call; ``context`` holds its span, so that exemplars point at it."""
         labels: dict[str, Any] = {name: attributes[name] for name in _LABELS if name in attributes}
+        duration = self._tool_duration if semconv.TOOL_NAME in labels else self._duration
         if semconv.ERROR_TYPE in attributes:  # another dict, for the SDK may keep what it is given
             failed = {**labels, semconv.ERROR_TYPE: attributes[semconv.ERROR_TYPE]}
-            self._duration.record(duration_s, failed, context)
+            duration.record(duration_s, failed, context)
         else:
-            self._duration.record(duration_s, labels, context)
+            duration.record(duration_s, labels, context)
         if semconv.RESPONSE_TIME_TO_FIRST_CHUNK in attributes:
             self._first_chunk.record(attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK], labels, context)
         if usage is not None:

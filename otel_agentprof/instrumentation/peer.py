@@ -100,7 +100,7 @@ def _find(provider: ProviderSpec, client: Any, url: Any, told: str | None) -> Pe
     known = found[0] if found else seller(address)
     server = {semconv.SERVER_ADDRESS: address, semconv.SERVER_PORT: port} if address else {}
     name = known or provider.provider
-    peer = Peer(name, address, {semconv.PROVIDER_NAME: name, **server})
+    peer = Peer(name, address, {semconv.PROVIDER_NAME: name, **server} if name else server)
     if provider.own_models is None:
         return peer
     if known is None and address:

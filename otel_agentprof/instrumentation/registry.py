@@ -17,7 +17,7 @@ import wrapt
 
 from otel_agentprof import config
 from otel_agentprof.instrumentation import foreign, versions
-from otel_agentprof.instrumentation.framework import FrameworkSpec, TracedByOthersError
+from otel_agentprof.instrumentation.framework import FrameworkSpec, LeftAloneError, TracedByOthersError
 from otel_agentprof.instrumentation.method import PatchedMethod, Slot, wrapper
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Target:
     Attributes:
         state: ``patched``; ``attached`` to a framework's hook; ``waiting`` for its module to be imported;
             ``foreign``: another package had wrapped it, so we stepped back; ``missing``: this version of the
-            library has no such method; ``unfit``: a version that we leave alone; ``broken``: it failed.
+            library has no such method; ``unfit``: left alone, for its version or because it is taken care
+            of already; ``broken``: it failed.
         detail: Who wrapped it, what is missing, what went wrong.
     """
 
@@ -70,6 +71,10 @@ class Registry:
 
     def patch(self, engine: Engine, chosen: Iterable[Library]) -> None:
         """Send the calls of some libraries through ``engine``, as soon as their modules are there."""
+        chosen = tuple(chosen)
+        for library in chosen:
+            if library.module in sys.modules:
+                library.preload()
         with self._lock:
             for library in chosen:
                 self.slots.setdefault(library.name, Slot()).engine = engine
@@ -112,6 +117,8 @@ class Registry:
         """Do some work as soon as a module is there; once per module and library, however often asked."""
 
         def imported(module: Any) -> None:
+            if isinstance(work, _Taking) and self.is_active(name):
+                work.library.preload()
             with self._lock:
                 if self.is_active(name):
                     self._try(name, module_name, work, module)
@@ -160,6 +167,9 @@ class Registry:
                 _LOGGER.debug("%s is traced by %s already; left alone", spec.name, other)
                 self._note(spec.name, spec.name, "foreign", str(other))
                 return
+            except LeftAloneError as reason:
+                self._note(spec.name, spec.name, "unfit", str(reason))
+                return
         self._note(spec.name, spec.name, "attached", spec.note)
 
     def _hook(self, provider: ProviderSpec, spec: CallSpec, path: str) -> None:
@@ -187,7 +197,8 @@ class Registry:
             _LOGGER.debug("%s is wrapped by %s already; left alone", path, other)
             self._note(provider.name, path, "foreign", other)
             return
-        is_async = inspect.iscoroutinefunction(inspect.unwrap(original))
+        # A wrapper of the library's own may hide a coroutine function, or be one around a plain function.
+        is_async = any(map(inspect.iscoroutinefunction, (original, inspect.unwrap(original))))
         ours = PatchedMethod(original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async))
         setattr(place, name, ours)
         self._patches[path] = _Patch(place, name, original, ours)
@@ -211,13 +222,13 @@ class Registry:
 class _Taking:
     """The patching of a library, when it is there."""
 
-    __slots__ = ("_library", "_registry")
+    __slots__ = ("_registry", "library")
 
     def __init__(self, registry: Registry, library: Library) -> None:
-        self._registry, self._library = registry, library
+        self._registry, self.library = registry, library
 
     def __call__(self, _module: Any) -> None:
-        self._registry.take(self._library)
+        self._registry.take(self.library)
 
 
 class _Patching:

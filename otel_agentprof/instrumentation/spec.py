@@ -122,6 +122,8 @@ class CallSpec:
         positional: Names of the arguments that may be given by position, in order.
         model_of: From the object and the arguments to the model, where no argument ``model`` names it.
         subject: What the span is named after where that is not the model: a collection, a tool.
+        subject_key: The attribute that says so too.
+        about: More attributes to start with, from the object and the arguments: which server, which page.
         request: Attribute name for each keyword argument that is copied as it is.
         prompt: Arguments that make up the prompt, in the order in which the provider caches them; the last
             one is the list of messages.
@@ -136,6 +138,9 @@ class CallSpec:
             then gives what has the stream at ``stream_at``.
         deferred_request: For a helper that only sends its request when entered: name of the private
             attribute that holds the request (``__api_request``); the span covers that request.
+        awaits: Whether the method of an object gives what has to be awaited, where sync and async clients
+            share one function; None: as its definition says.
+        has_fingerprint: Whether equal arguments ask for the same again; not so for a click, or a large write.
         route: For one method that many calls go through: from the object, the positional and the keyword
             arguments to the spec of the call and its arguments by name; None for a call that is none of ours.
         tells_retries: For a method that is no call of its own: it is told, as ``retries_taken``, how often a
@@ -151,6 +156,8 @@ class CallSpec:
     positional: tuple[str, ...] = ()
     model_of: Callable[[Any, Arguments], str | None] | None = None
     subject: Callable[[Any, Arguments], str | None] | None = None
+    subject_key: str | None = None
+    about: Callable[[Any, Arguments], Mapping[str, Any]] | None = None
     request: Mapping[str, str] = field(default_factory=dict)
     prompt: tuple[str, ...] = ()
     request_facts: Callable[[Arguments, dict[str, Any]], None] | None = None
@@ -162,6 +169,8 @@ class CallSpec:
     is_lazy: bool = False
     is_entered: bool = False
     deferred_request: str | None = None
+    awaits: Callable[[Any], bool] | None = None
+    has_fingerprint: bool = True
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
     tells_retries: bool = False
 
@@ -172,11 +181,12 @@ class ProviderSpec:
 
     Attributes:
         name: Short name, as in ``instrument(include=["openai"])``.
-        provider: ``gen_ai.provider.name`` of the plain client.
+        provider: ``gen_ai.provider.name`` of the plain client; empty for a tool, which has none.
         distribution: What to install, with the oldest version that is known to work.
         calls: The methods to patch.
         client_of: From the object whose method is called to the client that knows the server.
-        url_of: From that client to its base URL: a text or an object with ``scheme``, ``host`` and ``port``.
+        url_of: From that client to its base URL: a text or an object with ``scheme``, ``host`` and ``port``;
+            None where it works without a server.
         transport: Module of the ``request`` method that every call of a client goes through; None where
             there is no such method.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from importlib import metadata
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -10,7 +11,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 def installed(distribution: str) -> str | None:
     """Return the installed version of what a requirement such as ``openai>=2`` names; None for none."""
     try:
-        return metadata.version(Requirement(distribution).name)
+        name = Requirement(distribution).name
+        # What comes with the language is as old as the language is.
+        return platform.python_version() if name == "python" else metadata.version(name)
     except (metadata.PackageNotFoundError, InvalidRequirement):
         return None
 

@@ -14,6 +14,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any
 
+from wrapt import notify_module_loaded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from importlib.machinery import ModuleSpec
@@ -71,3 +73,5 @@ class _PatientLoader(Loader):
                 del vars(module)["__getattr__"]
             module.__loader__ = self._loader
             self._spec.loader = self._loader
+        # Hooks of wrapt's wait for an import by finding the module themselves; this time we did.
+        notify_module_loaded(module)

@@ -165,7 +165,7 @@ def test_generators_and_retrievers_tell_their_figures() -> None:
     assert recorder.parent_name("chat small") == "writer"
     assert attributes_of(recorder.one("chat small"))[semconv.USAGE_INPUT_TOKENS] == 3
     assert recorder.parent_name("chat") == "silent"
-    assert attributes_of(recorder.one("retrieval library"))[semconv.RETRIEVAL_DOCUMENT_COUNT] == 2
+    assert attributes_of(recorder.one("retrieval library"))[semconv.RESULT_COUNT] == 2
 
 
 def test_a_span_gives_its_opentelemetry_span_where_it_has_one() -> None:

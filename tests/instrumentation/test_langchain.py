@@ -167,7 +167,7 @@ def test_a_retrieval_tells_how_much_was_found(handler: Any, pipeline: Spans) -> 
 
     assert is_current
     assert get_current_span() is INVALID_SPAN
-    assert (pipeline.all()[0].attributes or {})[semconv.RETRIEVAL_DOCUMENT_COUNT] == 2
+    assert (pipeline.all()[0].attributes or {})[semconv.RESULT_COUNT] == 2
     assert pipeline.all()[1].status.status_code is StatusCode.ERROR
 
 

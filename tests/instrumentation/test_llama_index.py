@@ -117,7 +117,7 @@ def test_glue_is_left_out_and_a_retrieval_tells_how_much_was_found(
     recorder.exit(query)
 
     assert parents(pipeline)["retrieval Retriever"] == "invoke_workflow RetrieverQueryEngine"
-    assert (pipeline.all()[0].attributes or {})[semconv.RETRIEVAL_DOCUMENT_COUNT] == 2
+    assert (pipeline.all()[0].attributes or {})[semconv.RESULT_COUNT] == 2
     assert len(pipeline.all()) == 2
 
 

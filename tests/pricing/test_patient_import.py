@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import wrapt
 
 from otel_agentprof.pricing.patient_import import patient_import
 
@@ -131,3 +132,14 @@ def test_a_module_that_is_missing_or_broken_fails_as_ever(
         importlib.import_module("no_such_module")
 
     assert NAME not in sys.modules
+
+
+def test_who_waits_for_the_import_hears_of_it(gate: Gate) -> None:
+    heard: list[str] = []
+    wrapt.register_post_import_hook(lambda module: heard.append(module.__name__), NAME)
+    gate.opened.set()
+
+    with patient_import(NAME):
+        importlib.import_module(NAME)
+
+    assert heard == [NAME]

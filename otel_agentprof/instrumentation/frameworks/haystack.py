@@ -120,7 +120,7 @@ class _Tracer:
             metas = value.get("meta") or [reply.meta for reply in replies]
             span.answer = _answer(metas[0] if metas else {}, calls)
         elif span.kind is kinds.RETRIEVAL and key in _ANSWERS and (run := self.book.get(span)) is not None:
-            run.set_attribute(semconv.RETRIEVAL_DOCUMENT_COUNT, len(value.get("documents") or ()))
+            run.set_attribute(semconv.RESULT_COUNT, len(value.get("documents") or ()))
         elif span.kind is kinds.TOOL and (run := self.book.get(span)) is not None:
             if key.endswith(".input"):
                 run.set_call_id(self._asked.claim(span.agent, str(span.name), value))

@@ -96,7 +96,7 @@ class Callbacks:
     @guarded
     def on_retriever_end(self, documents: Sequence[Any], *, run_id: Any, **_told: Any) -> None:
         """End it with the number of documents."""
-        self.book.end(run_id, facts={semconv.RETRIEVAL_DOCUMENT_COUNT: len(documents)})
+        self.book.end(run_id, facts={semconv.RESULT_COUNT: len(documents)})
 
     @guarded
     def on_chat_model_start(self, _serialized: Any, _messages: Any, *, run_id: Any, **told: Any) -> None:

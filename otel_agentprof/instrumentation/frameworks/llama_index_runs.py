@@ -74,7 +74,7 @@ class Recorder:
             self.book.end_model(id_, words.answer(result))
         facts: dict[str, Any] = {}
         if shown is not None and shown.kind is RETRIEVAL and isinstance(result, list):
-            facts[semconv.RETRIEVAL_DOCUMENT_COUNT] = len(result)
+            facts[semconv.RESULT_COUNT] = len(result)
         if shown is not None and shown.kind is TOOL:
             if self._captures_content:
                 facts[semconv.TOOL_CALL_RESULT] = str(result)

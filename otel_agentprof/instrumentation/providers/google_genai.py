@@ -104,7 +104,13 @@ _EMBEDDINGS = CallSpec(
     read=gemini.read_embeddings,
     request={"output_dimensionality": semconv.EMBEDDINGS_DIMENSION_COUNT},
 )
-_AGENT = CallSpec(targets=(), operation="invoke_agent", role="agent", read=_tell_nothing)
+_AGENT = CallSpec(
+    targets=(),
+    operation="invoke_agent",
+    role="agent",
+    read=_tell_nothing,
+    has_fingerprint=False,  # what it was asked is in the requests of its model
+)
 _FUNCTION = CallSpec(
     targets=(),
     operation="execute_tool",
