@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Tracer, TracerProvider
+    from opentelemetry.trace import Span, Tracer, TracerProvider
 
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
@@ -160,12 +160,7 @@ class Engine:
             facts.update(spec.about(instance, arguments))
         kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
         span = self._tracer.start_span(name, outer, kind, facts)
-        inner = {**outer, _SPAN_KEY: span}
-        if spec.role in semconv.LEAF_ROLES or spec.operation == "rerank":  # a search may well ask a model
-            inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
-        elif spec.role in _OF_TOOLS:
-            inner[_WITHIN_KEY] = provider.name
-        call = Call(provider, spec, peer, span, Context(inner), facts)
+        call = Call(provider, spec, peer, span, _inside(outer, span, provider, spec), facts)
         if span.is_recording():
             self.guard("request", call.take_request, arguments, self._captures_content)
         else:
@@ -317,6 +312,16 @@ class Engine:
         if self._metrics is None or self._metrics[0] is not provider:
             self._metrics = (provider, metrics.CallMetrics(provider, self._version))
         return self._metrics[1]
+
+
+def _inside(outer: Context, span: Span, provider: ProviderSpec, spec: CallSpec) -> Context:
+    """Return the context that a call works in: what it does below is the same call."""
+    inner = {**outer, _SPAN_KEY: span}
+    if spec.role in semconv.LEAF_ROLES or spec.operation == "rerank":  # a search may well ask a model
+        inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
+    elif spec.role in _OF_TOOLS:
+        inner[_WITHIN_KEY] = provider.name
+    return Context(inner)
 
 
 def _parsed(raw: Any) -> Any:
