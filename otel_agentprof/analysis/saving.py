@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.costs import priced
 from otel_agentprof.analysis.operations import total_usd
-from otel_agentprof.analysis.rerun import Change, rerun
+from otel_agentprof.analysis.rerun import Change, makespan_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -156,6 +156,4 @@ def _outermost(model: Forward, indices: AbstractSet[int]) -> frozenset[int]:
 
 
 def _saved(trace: Trace, change: Change) -> int:
-    model = trace.forward
-    run = rerun(model, change)
-    return max(0, model.makespan_ns - (run.ends[model.top] - run.starts[model.top]))
+    return max(0, trace.forward.makespan_ns - makespan_ns(trace.forward, change))
