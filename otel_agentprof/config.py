@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Config:
         """Return the settings of this process; keyword arguments win, None among them means "not given"."""
         values = _from_variables(os.environ)
         values.update({name: value for name, value in overrides.items() if value is not None})
-        return replace(cls(), **values)
+        return cls(**values)
 
 
 def is_sdk_disabled() -> bool:
@@ -254,14 +254,14 @@ def take_recording(directory: str) -> str | None:
 
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
-    known = {f.metadata["variable"]: f for f in fields(Config)}
     values: dict[str, Any] = {}
     content = environ.get(_CONTENT_VARIABLE, "").strip().lower()
     if content in _CONTENT_ON_SPANS:
         values["capture_content"] = True
-    for variable, text in environ.items():
-        if not variable.startswith(_PREFIX):
-            continue
+    ours = [variable for variable in environ if variable.startswith(_PREFIX)]
+    known = {f.metadata["variable"]: f for f in fields(Config)} if ours else {}
+    for variable in ours:
+        text = environ[variable]
         setting = known.get(variable)
         if setting is None:
             _warn_unknown(variable, known)

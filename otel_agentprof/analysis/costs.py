@@ -14,8 +14,7 @@ from otel_agentprof import semconv
 from otel_agentprof.model.cost import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterator, Sequence
 
     from otel_agentprof.model.cost import Cost
     from otel_agentprof.model.counting import Ledger
@@ -137,13 +136,14 @@ def priced(
     model = model or ledger.models[index]
     if model is None:
         return None
-    attributes = tree.spans[index].attributes
+    find = tree.spans[index].attributes.get
+    address, tier = find(semconv.SERVER_ADDRESS), find(semconv.OPENAI_RESPONSE_SERVICE_TIER)
     cost = price(
         usage,
         model,
         provider=ledger.providers[index],
-        server_address=_text(attributes, semconv.SERVER_ADDRESS),
-        tier=_text(attributes, semconv.OPENAI_RESPONSE_SERVICE_TIER),
+        server_address=address if address and isinstance(address, str) else None,
+        tier=tier if tier and isinstance(tier, str) else None,
         at_ns=tree.starts[index],
     )
     return None if cost is None else cost.total
@@ -205,8 +205,3 @@ def _said(reported: float | None, usage: TokenUsage | None) -> Decimal | None:
     # Several tools write 0 when they do not know (dialects.md, R10 and section 6.8).
     is_unknown = reported is None or (reported == 0 and (usage is None or usage.total > 0))
     return None if is_unknown else Decimal(str(reported))
-
-
-def _text(attributes: Mapping[str, Any], key: str) -> str | None:
-    value = attributes.get(key)
-    return value if isinstance(value, str) and value else None

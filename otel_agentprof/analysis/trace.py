@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis.costs import charges, costs_by_tokens
@@ -160,7 +161,8 @@ def measure(tree: SpanTree, price: Price) -> Trace:
     waiting = windows(tree)
     barriers = None if waiting.lanes is None else forward(tree, waiting)
     owners, cuts = path_owners(tree, waiting, barriers)
-    path = tuple(map(Stretch, owners, cuts, cuts[1:]))
+    # tuple.__new__ is what Stretch() comes down to, without a Python frame per stretch.
+    path = tuple(map(tuple.__new__, repeat(Stretch), zip(owners, cuts, cuts[1:], strict=False)))
     return Trace(
         tree=tree,
         price=price,
