@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _MOST_REPR: Final = 16_384  # characters; Python's parser needs stack for what it nests
 _MOST_JSON: Final = 4_194_304
+_JSON_SPACE: Final = " \t\n\r"
+_DECODER: Final = json.JSONDecoder()
 # Numbers that run into a word are no repr, and Python's parser would warn about them.
 _ODD_NUMBER: Final = re.compile(r"(?<![\w'\"])\d[\d.]*[A-DF-Za-df-z_]")
 
@@ -92,10 +94,12 @@ def parsed(text: str) -> Any:
     """Return what a text of JSON, or of a Python repr, holds; None when it is neither, or too long."""
     if len(text) > _MOST_JSON:
         return None
+    inner = text.strip(_JSON_SPACE)
     try:
-        return json.loads(text)
+        found, end = _DECODER.raw_decode(inner)  # json.loads looks for the space, for as long again
     except (ValueError, RecursionError):
         return _evaluated(text)
+    return found if end == len(inner) else _evaluated(text)
 
 
 def _evaluated(text: str) -> Any:
