@@ -10,9 +10,8 @@ Sizes are known in characters, so tokens are an estimate: the share of the chara
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.model.tokens import TokenUsage
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     _Chain = tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
+class Reuse(NamedTuple):
     """The prefix that a prompt has in common with an earlier one of the same model.
 
     Attributes:
@@ -71,21 +69,23 @@ def _reuses(
     trace: Trace, calls: Sequence[int], chains: Mapping[int, _Chain], life_ns: int
 ) -> Iterator[Reuse]:
     starts, ends = trace.tree.starts, trace.tree.ends
-    sent: dict[str, tuple[int, int]] = {}  # of each prefix: who sent it first, and when it was last used
+    sent: dict[str, int] = {}  # of each prefix: who sent it first
+    used: dict[str, int] = {}  # and when it was last used
     running: list[tuple[int, int]] = []
     for index in sorted(calls, key=starts.__getitem__):
         # A prefix can be read once the call that wrote it has ended, not by calls beside it.
         while running and running[0][0] <= starts[index]:
             end, done = heappop(running)
             for identity, _ in chains[done]:
-                source, used = sent.get(identity, (done, end))
-                sent[identity] = (source if starts[done] - used <= life_ns else done, end)
+                if starts[done] - used.get(identity, end) > life_ns:
+                    sent[identity] = done
+                else:
+                    sent.setdefault(identity, done)
+                used[identity] = end
         heappush(running, (ends[index], index))
         for identity, size in reversed(chains[index]):
-            if identity not in sent:
-                continue
-            source, used = sent[identity]
-            if starts[index] - used <= life_ns:
+            if identity in used and starts[index] - used[identity] <= life_ns:
+                source = sent[identity]
                 yield Reuse(
                     index,
                     source,
