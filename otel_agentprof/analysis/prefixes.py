@@ -28,13 +28,13 @@ class Reuse(NamedTuple):
     """The prefix that a prompt has in common with an earlier one of the same model.
 
     Attributes:
-        index: The call.
+        call: Its index.
         source: The call that sent the prefix first, within the life of the cache.
         tokens: Estimated tokens of the prefix, as the later call counts them.
         source_tokens: Likewise, as the earlier one does.
     """
 
-    index: int
+    call: int
     source: int
     tokens: int
     source_tokens: int

@@ -27,11 +27,11 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models that were sent the same beginning of a prompt again, and billed it in full."""
     told = {index for repetition in trace.repetitions for index in repetition.again}
     for (model, _), pool in reuses(trace, config.prompt_cache_life_s).items():
-        missed = {one.index: _missed_tokens(trace, one) for one in pool if one.index not in told}
+        missed = {one.call: _missed_tokens(trace, one) for one in pool if one.call not in told}
         missed = {index: tokens for index, tokens in missed.items() if tokens >= config.min_cached_tokens}
         if not missed:
             continue
-        used = [one for one in pool if one.index in missed]
+        used = [one for one in pool if one.call in missed]
         changed = _with_cache(trace, used, missed)
         saving = _saved_usd(trace, changed)
         if saving is not None and saving <= 0:
@@ -45,9 +45,7 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
             metric="uncached_prefix_tokens",
             value=float(tokens),
             threshold=float(config.min_cached_tokens),
-            suggestion=_cache_advice(
-                len(used), again, tokens, has_writes=_bills_writes(trace, used[0].index)
-            ),
+            suggestion=_cache_advice(len(used), again, tokens, has_writes=_bills_writes(trace, used[0].call)),
             span_ids=trace.ids(sorted(changed, key=trace.tree.starts.__getitem__)),
             saving_usd=saving,
             derivation=(
@@ -84,7 +82,7 @@ def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def _missed_tokens(trace: Trace, reuse: Reuse) -> int:
-    usage = trace.ledger.usage[reuse.index] or TokenUsage()
+    usage = trace.ledger.usage[reuse.call] or TokenUsage()
     return reuse.tokens - usage.cache_read
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof.model.dialects.otel import OTEL
 from otel_agentprof.model.dialects.table import (
     BY_FRAMEWORK,
-    KNOWN,
     NOT_VENDORS,
     SDK_NAME,
     Plan,
@@ -70,20 +70,20 @@ class Reading(NamedTuple):
     has_sums: bool = False
 
 
+_reading: Final = partial(tuple.__new__, Reading)  # what Reading() comes down to, without a Python frame
 _BY_NAME: Final[Mapping[Role, Reading]] = {role: Reading(role) for role in (*_NAME_ROLES.values(), "other")}
 
 
 def read(span: Span) -> Reading:
     """Return what a span says of itself."""
     attributes = span.attributes
-    known = KNOWN.intersection(attributes)
-    if not known:
+    plan = plan_of(tuple(attributes))
+    if plan is None:
         return _BY_NAME[_role_by_name(span.name)]
-    plan = plan_of(known)
     dialect = _dialect(span, plan)
     role = _role(span, plan, dialect)
     if plan.is_plain:
-        return Reading(role, dialect, has_sums=plan.has_sums)
+        return _reading((role, dialect, None, None, None, None, None, False, False, plan.has_sums))
     usage = None
     if attributes.get(OPERATION_NAME) != "fetch_response":  # reading a stored response runs no model
         usage = usage_in_attributes(attributes, plan)
@@ -97,17 +97,11 @@ def read(span: Span) -> Reading:
     cost = _cost(attributes, plan)
     if not cost and usage is not None and usage.total:
         cost = None
-    return Reading(
-        role,
-        dialect,
-        usage,
-        model,
-        provider,
-        cost,
-        first_text(attributes, plan.response) if plan.response else None,
-        plan.is_polluted and span.scope != LITELLM_SCOPE,
-        plan.is_log and attributes.get("logfire.span_type") == "log",
-        plan.has_sums,
+    response_id = first_text(attributes, plan.response) if plan.response else None
+    is_polluted = plan.is_polluted and span.scope != LITELLM_SCOPE
+    is_log = plan.is_log and attributes.get("logfire.span_type") == "log"
+    return _reading(
+        (role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, plan.has_sums)
     )
 
 

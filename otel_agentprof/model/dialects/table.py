@@ -105,7 +105,7 @@ class Plan(NamedTuple):
     provider: tuple[str, ...]
     input: tuple[str, ...]
     output: tuple[str, ...]
-    details: tuple[tuple[str, ...], ...]
+    details: tuple[tuple[int, tuple[str, ...]], ...]  # with their places in DETAILS
     documents: tuple[tuple[str, str], ...]
     cost: tuple[str, ...]
     cost_documents: tuple[tuple[str, str], ...]
@@ -133,13 +133,21 @@ _READ_OF_EACH: Final[tuple[Field, ...]] = ("model", "provider", "input", "output
 
 
 @lru_cache(maxsize=1024)
-def plan_of(known: frozenset[str]) -> Plan:
-    """Return what to read of a span that has these of the known attributes."""
+def plan_of(keys: tuple[str, ...]) -> Plan | None:
+    """Return what to read of a span with these attributes, None where none of them is known.
 
+    By the names as they come, since to find the known ones among them takes longer than to find their plan.
+    """
+    known = KNOWN.intersection(keys)
+    return _plan_of_known(known) if known else None
+
+
+@lru_cache(maxsize=1024)
+def _plan_of_known(known: frozenset[str]) -> Plan:
     def there(field: Field) -> tuple[str, ...]:
         return tuple(key for key in KEYS[field] if key in known)
 
-    details = tuple(map(there, DETAILS))
+    details = tuple((place, keys) for place, field in enumerate(DETAILS) if (keys := there(field)))
     taken, made = there("input"), there("output")
     role_keys = tuple(row for row in ROLE_KEYS if row[0] in known)
     documents = tuple((key, part) for key, part in _DOCUMENTS.items() if key in known)
@@ -153,7 +161,7 @@ def plan_of(known: frozenset[str]) -> Plan:
         provider=there("provider"),
         input=taken,
         output=made,
-        details=details if any(details) else (),
+        details=details,
         documents=documents,
         cost=there("cost"),
         cost_documents=cost_documents,
