@@ -13,12 +13,11 @@ from collections import defaultdict
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
-from otel_agentprof.model.tokens import TokenUsage
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.tokens import TokenUsage
 
     _Pool = tuple[str, str | None]
     _Chain = tuple[tuple[str, int], ...]
@@ -50,13 +49,12 @@ def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
     pools: defaultdict[_Pool, list[int]] = defaultdict(list)
     chains: dict[int, _Chain] = {}
     ledger, spans = trace.ledger, trace.tree.spans
-    for index, role in enumerate(ledger.roles):
-        usage, model = ledger.usage[index], ledger.models[index]
-        if role == "llm" and usage is not None and usage.input and model is not None:
-            chain = trace.chain_of(index)
-            if chain and chain[-1][1] > 0 and spans[index].status != "ERROR":
-                chains[index] = chain
-                pools[model, ledger.providers[index]].append(index)
+    for index, request in trace.requests.items():
+        usage, model, chain = ledger.usage[index], ledger.models[index], request.chain
+        is_call = ledger.roles[index] == "llm" and spans[index].status != "ERROR"
+        if is_call and usage is not None and usage.input and model is not None and chain and chain[-1][1] > 0:
+            chains[index] = chain
+            pools[model, ledger.providers[index]].append(index)
     found = {}
     for pool, calls in pools.items():
         beginnings = {chains[index][0][0] for index in calls}
@@ -68,7 +66,7 @@ def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
 def _reuses(
     trace: Trace, calls: Sequence[int], chains: Mapping[int, _Chain], life_ns: int
 ) -> Iterator[Reuse]:
-    starts, ends = trace.tree.starts, trace.tree.ends
+    starts, ends, usages = trace.tree.starts, trace.tree.ends, trace.ledger.usage
     sent: dict[str, int] = {}  # of each prefix: who sent it first
     used: dict[str, int] = {}  # and when it was last used
     running: list[tuple[int, int]] = []
@@ -89,12 +87,12 @@ def _reuses(
                 yield Reuse(
                     index,
                     source,
-                    _tokens(trace, index, size, chains[index]),
-                    _tokens(trace, source, size, chains[source]),
+                    _tokens(usages[index], size, chains[index]),
+                    _tokens(usages[source], size, chains[source]),
                 )
                 break
 
 
-def _tokens(trace: Trace, index: int, size: int, chain: _Chain) -> int:
-    usage = trace.ledger.usage[index] or TokenUsage()
-    return usage.input * min(size, chain[-1][1]) // chain[-1][1]
+def _tokens(usage: TokenUsage | None, size: int, chain: _Chain) -> int:
+    whole = chain[-1][1]
+    return 0 if usage is None else usage.input * min(size, whole) // whole

@@ -92,8 +92,9 @@ def _with_cache(trace: Trace, used: Iterable[Reuse], missed: Mapping[int, int]) 
     for one in used:
         writes[one.source] = max(writes.get(one.source, 0), one.source_tokens)
     changed = {}
+    usages = trace.ledger.usage
     for index in missed.keys() | writes.keys():
-        usage = trace.ledger.usage[index] or TokenUsage()
+        usage = usages[index] or TokenUsage()
         read = usage.cache_read + missed.get(index, 0)
         write = max(usage.cache_read + usage.cache_write, writes.get(index, 0)) - read
         changed[index] = _shaped(usage, usage.input, read, max(0, write))
@@ -126,9 +127,9 @@ def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage
 
 def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:
     """Return what other tokens would save; None where the price of some call is not known."""
-    savings = []
+    savings, costs = [], trace.costs_by_tokens
     for index, usage in changed.items():
-        before = trace.costs_by_tokens[index]
+        before = costs[index]
         after = usd_with(trace, index, usage)
         if before is None or after is None:
             return None

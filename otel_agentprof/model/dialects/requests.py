@@ -116,10 +116,10 @@ def request_of(span: Span, role: Role) -> Request:
         role: What it is; only tools, LLM calls and embeddings ask for something.
     """
     attributes = span.attributes
-    if _TELLING.isdisjoint(attributes):
-        return _UNKNOWN
     own = attributes.get(semconv.REQUEST_FINGERPRINT)
     fingerprint = own if isinstance(own, str) and own else None
+    if fingerprint is None and _TELLING.isdisjoint(attributes):
+        return _UNKNOWN
     if role == "tool":
         return Request(fingerprint or _tool_fingerprint(span))
     if role not in semconv.LEAF_ROLES:
