@@ -44,7 +44,7 @@ class Times:
 
 
 class Statistics(NamedTuple):
-    """Figures for spans of one role, one name or one model.
+    """Figures for spans of one role, one name or one model. A named tuple, since a report has a dozen.
 
     ``count`` counts calls, once each however many spans show them. Times are over all spans of the group:
     ``total_ns`` adds durations (parallel ones overlap), ``self_ns`` leaves out what children cover,

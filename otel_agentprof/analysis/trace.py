@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from otel_agentprof import semconv
 from otel_agentprof.analysis.costs import charges, costs_by_tokens
 from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.failures import failures
@@ -87,6 +88,12 @@ class Trace:
     def cost_usd(self) -> Decimal | None:
         """What all calls cost whose price is known; None where none is."""
         return total_usd(self.costs)
+
+    @cached_property
+    def cut_short(self) -> tuple[int, ...]:
+        """Spans that say that their answer was not read to the end."""
+        rows = enumerate(self.tree.spans)
+        return tuple([i for i, span in rows if span.attributes.get(semconv.STREAM_COMPLETE) is False])
 
     @cached_property
     def costs_by_tokens(self) -> tuple[Decimal | None, ...]:

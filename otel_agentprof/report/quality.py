@@ -101,11 +101,7 @@ def _clocks(trace: Trace) -> Iterator[DataQuality]:
 
 def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
     tree, ledger = trace.tree, trace.ledger
-    incomplete = [
-        index
-        for index, span in enumerate(tree.spans)
-        if ledger.roles[index] in semconv.LEAF_ROLES and span.attributes.get(semconv.STREAM_COMPLETE) is False
-    ]
+    incomplete = [index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES]
     if incomplete:
         yield about(
             tree,
