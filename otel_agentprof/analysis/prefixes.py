@@ -68,21 +68,24 @@ def _reuses(
 ) -> Iterator[Reuse]:
     starts, ends, usages = trace.tree.starts, trace.tree.ends, trace.ledger.usage
     sent: dict[str, int] = {}  # of each prefix: who sent it first
-    used: dict[str, int] = {}  # and when it was last used
+    used: dict[
+        str, int
+    ] = {}  # and when it was last used, where the calls go on for longer than a cache keeps it
+    may_expire = max(map(ends.__getitem__, calls)) - min(map(starts.__getitem__, calls)) > life_ns
     running: list[tuple[int, int]] = []
     for index in sorted(calls, key=starts.__getitem__):
         # A prefix can be read once the call that wrote it has ended, not by calls beside it.
         while running and running[0][0] <= starts[index]:
             end, done = heappop(running)
             for identity, _ in chains[done]:
-                if starts[done] - used.get(identity, end) > life_ns:
-                    sent[identity] = done
-                else:
-                    sent.setdefault(identity, done)
-                used[identity] = end
+                sent.setdefault(identity, done)
+                if may_expire:
+                    if starts[done] - used.get(identity, end) > life_ns:
+                        sent[identity] = done
+                    used[identity] = end
         heappush(running, (ends[index], index))
         for identity, size in reversed(chains[index]):
-            if identity in used and starts[index] - used[identity] <= life_ns:
+            if identity in sent and starts[index] - used.get(identity, starts[index]) <= life_ns:
                 source = sent[identity]
                 yield Reuse(
                     index,

@@ -120,13 +120,16 @@ def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: 
         limit: The figure beyond which a call is slow by itself.
         config: The thresholds.
     """
-    values = sorted(value for _, value, _ in rows)
+    values = sorted([value for _, value, _ in rows])
+    least_ns = config.outlier_ms * wording.NS_PER_MS
     found = []
     for call, value, times in rows:
-        if len(values) >= _COMPARED:
+        if (
+            len(values) >= _COMPARED and value * times >= least_ns
+        ):  # what is shorter in all cannot be that late
             usual = _median_without(values, value)
             excess_ns = (value - usual) * times
-            if value > config.outlier_ratio * usual and excess_ns >= config.outlier_ms * wording.NS_PER_MS:
+            if value > config.outlier_ratio * usual and excess_ns >= least_ns:
                 found.append(_Slow(call, value, usual, excess_ns, is_limit=False, compared=len(values)))
                 continue
         if value > limit:
