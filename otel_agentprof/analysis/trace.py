@@ -21,6 +21,7 @@ from otel_agentprof.analysis.statistics import times
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
+from otel_agentprof.model.dialects import written_chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,7 +118,7 @@ class Trace:
 
     @cached_property
     def requests(self) -> Mapping[int, Request]:
-        """What each call asks for, by index, where its span tells."""
+        """What each call asks for, by index; for its chain ask :meth:`chain_of`."""
         return requests(self.tree, self.ledger)
 
     @cached_property
@@ -128,7 +129,9 @@ class Trace:
     def chain_of(self, index: int) -> tuple[tuple[str, int], ...]:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
         request = self.requests.get(index)
-        return () if request is None else request.chain
+        if request is None or self.ledger.roles[index] not in semconv.LEAF_ROLES:
+            return ()
+        return request.chain or written_chain_of(self.tree.spans[index])
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:

@@ -108,12 +108,14 @@ class Request(NamedTuple):
 _UNKNOWN: Final = Request()
 
 
-def request_of(span: Span, role: Role) -> Request:
+def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> Request:
     """Return what a call asks for, as far as its span tells.
 
     Args:
         span: A call.
         role: What it is; only tools, LLM calls and embeddings ask for something.
+        reads_written_chain: False leaves out a chain that our own span tells, for who asks
+            :func:`written_chain_of` when it is needed.
     """
     attributes = span.attributes
     own = attributes.get(semconv.REQUEST_FINGERPRINT)
@@ -133,8 +135,27 @@ def request_of(span: Span, role: Role) -> Request:
             # The last part of the chain tells the whole prompt.
             fingerprint = f"{chain[-1][0]} {role} {settings} {model}"
     if written is not None:
-        chain = _written_chain(written, attributes.get(semconv.PROMPT_SIZES))
+        chain = written_chain_of(span) if reads_written_chain else ()
     return Request(fingerprint, chain)
+
+
+def written_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
+    """Return the chain that our own span tells, in words in a text or in lists; nothing for other spans."""
+    chain, sizes = map(span.attributes.get, (semconv.PROMPT_CHAIN, semconv.PROMPT_SIZES))
+    if isinstance(chain, str) and isinstance(sizes, str):
+        parts: Any = chain.split()
+        try:
+            counts: Any = list(map(int, sizes.split()))
+        except ValueError:
+            return ()
+    elif isinstance(chain, list | tuple) and isinstance(sizes, list | tuple):
+        parts, counts = chain, sizes
+        if set(map(type, parts)) != {str} or set(map(type, counts)) != {int}:
+            return ()
+    else:
+        return ()
+    is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
+    return tuple(zip(parts, counts, strict=True)) if is_sound else ()
 
 
 def _tool_fingerprint(span: Span) -> str | None:
@@ -154,24 +175,6 @@ def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
         size += len(part)
         chain.append((f"content:{prefix}", size))
     return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
-
-
-def _written_chain(chain: Any, sizes: Any) -> tuple[tuple[str, int], ...]:
-    """Return what our own spans tell: words in a text, or lists."""
-    if isinstance(chain, str) and isinstance(sizes, str):
-        parts: Any = chain.split()
-        try:
-            counts: Any = list(map(int, sizes.split()))
-        except ValueError:
-            return ()
-    elif isinstance(chain, list | tuple) and isinstance(sizes, list | tuple):
-        parts, counts = chain, sizes
-        if set(map(type, parts)) != {str} or set(map(type, counts)) != {int}:
-            return ()
-    else:
-        return ()
-    is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
-    return tuple(zip(parts, counts, strict=True)) if is_sound else ()
 
 
 def _arguments(attributes: Mapping[str, Any]) -> str | None:
