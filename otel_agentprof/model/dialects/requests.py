@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from json import encoder
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
@@ -83,6 +84,19 @@ _MASK, _MASKED_OBJECT = "REDACTED", "<not serializable>"
 _CUT: Final = ("...", "\u2026")
 _ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr)
+# What its encode() makes anew for each value, in as long as it takes to write a short one; CPython only. As
+# it does not remember what it is inside of, a value that contains itself ends at the limit of recursion.
+_MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignore[attr-defined]  # in no stub
+    markers=None,
+    default=repr,
+    encoder=encoder.encode_basestring,
+    indent=None,
+    key_separator=": ",
+    item_separator=", ",
+    sort_keys=True,
+    skipkeys=False,
+    allow_nan=True,
+)
 _MOST_NODES: Final = 1_000  # that are looked at for something said
 _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
@@ -266,11 +280,11 @@ def _content(value: Any) -> Any:
 
 def _is_told(message: Any) -> bool:
     """Return whether a message is more than an outline: tracers that hide content keep roles and types."""
-    if not isinstance(message, Mapping):
+    if not isinstance(message, (dict, Mapping)):  # the tuple: a union is made anew each time
         return bool(message)
     for name in _BLOCKS:
         blocks = message.get(name)
-        if blocks and isinstance(blocks, list | tuple):
+        if blocks and isinstance(blocks, (list, tuple)):
             return all(map(_says_something, blocks))
     return isinstance(message.get("content"), str) or _says_something(message)
 
@@ -296,6 +310,6 @@ def _is_content(name: Any) -> bool:
 
 def _canonical(value: Any) -> str | None:
     try:
-        return _ENCODER.encode(value)
+        return "".join(_MADE(value, 0)) if _MADE else _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
         return None
