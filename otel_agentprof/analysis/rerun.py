@@ -97,16 +97,17 @@ def makespan_ns(model: Forward, change: Change) -> int:
     second_reads, lane_writes = model.second_reads, model.lane_writes
     values = [_NEVER] * model.slot_count
     starts = list(model.starts)
-    for event in model.events:
+    values[top] = starts[top]
+    apart = {*follows, *second_reads}
+    for event in model.events[1:]:
         if event >= 0:
-            if event in follows:
-                starts[event] = starts[follows[event]] + gaps[event]
-            elif event != top:
-                starts[event] = values[reads[event]] + gaps[event]
-                if event in second_reads:
-                    second = values[second_reads[event][0]] + second_gaps[event]
-                    starts[event] = max(starts[event], second)
-            values[event] = starts[event]
+            now = values[reads[event]] + gaps[event]
+            if event in apart:
+                if event in follows:
+                    now = starts[follows[event]] + gaps[event]
+                elif values[second_reads[event][0]] + second_gaps[event] > now:
+                    now = values[second_reads[event][0]] + second_gaps[event]
+            values[event] = starts[event] = now
             continue
         span = ~event
         end = values[span] + tails[span]

@@ -90,9 +90,12 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
         partly: Also groups of proven or likely calls of which only some wait for others.
     """
     claimed: set[int] = set()
+    starts, ends = trace.tree.starts, trace.tree.ends
     for asked in asked_together(trace):
         claimed.update(asked)
-        yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
+        # As calls that one answer asks for mostly are: there is a moment at which all of them run.
+        if max(map(starts.__getitem__, asked)) >= min(map(ends.__getitem__, asked)):
+            yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
             alone = dict.fromkeys(members)
@@ -224,8 +227,6 @@ def _group(
     if len(members) < at_least:
         return
     starts, ends, total = trace.tree.starts, trace.tree.ends, trace.times.total
-    if max(map(starts.__getitem__, members)) < min(map(ends.__getitem__, members)):
-        return  # as calls that are made together mostly are: there is a moment at which all of them run
     indices = tuple(sorted(members, key=starts.__getitem__))
     steps = list(clusters(trace, indices))
     if len(steps) == 1 or (len(steps) < len(indices) and not partly):

@@ -73,15 +73,14 @@ def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
     limit_ns = _NS_PER_S / config.slow_tokens_per_s if config.slow_tokens_per_s else inf
 
     def slow_of(calls: Sequence[ModelCall]) -> list[_Slow]:
-        timed = [call for call in calls if call.first_ns is not None and call.output >= _LEAST_OUTPUT]
-        others = [call for call in calls if call.first_ns is None and call.output >= _LEAST_UNTIMED_OUTPUT]
-        return [
-            one
-            for alike in (timed, others)
-            for one in _beyond(
-                [(call, call.writing_ns / call.output, call.output) for call in alike], limit_ns, config
-            )
-        ]
+        timed: list[tuple[ModelCall, float, int]] = []
+        others: list[tuple[ModelCall, float, int]] = []
+        for call in calls:
+            written = call.output
+            if written >= (_LEAST_UNTIMED_OUTPUT if call.first_ns is None else _LEAST_OUTPUT):
+                alike = others if call.first_ns is None else timed
+                alike.append((call, call.writing_ns / written, written))
+        return [*_beyond(timed, limit_ns, config), *_beyond(others, limit_ns, config)]
 
     for model in _slow_models(trace, config, slow_of):
         yield _slow_to_write(trace, config, model)
