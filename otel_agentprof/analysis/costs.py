@@ -14,7 +14,7 @@ from otel_agentprof import semconv
 from otel_agentprof.model.cost import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from otel_agentprof.model.cost import Cost
     from otel_agentprof.model.counting import Ledger
@@ -90,29 +90,6 @@ def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
             paid_below[tree.parents[index]] = True
     disputes = _spread_run_costs(tree, ledger, paid) if ledger.run_costs else ()
     return Charges(tuple(paid), disputes)
-
-
-def costs_by_tokens(
-    tree: SpanTree, ledger: Ledger, price: Price, paid: Sequence[Decimal | None]
-) -> tuple[Decimal | None, ...]:
-    """Return what the tokens of each call cost, whatever its span says; None for unknown, and for no call.
-
-    Args:
-        tree: The spans.
-        ledger: What they are.
-        price: What tokens cost.
-        paid: What was computed before: the prices of calls that name no money.
-    """
-    return tuple(
-        [
-            paid[index]
-            if ledger.costs_reported[index] is None and not ledger.run_costs
-            else None
-            if usage is None
-            else priced(tree, ledger, index, usage, price)
-            for index, usage in enumerate(ledger.usage)
-        ]
-    )
 
 
 def priced(

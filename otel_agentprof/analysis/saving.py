@@ -107,7 +107,7 @@ def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
 def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = None) -> Decimal | None:
     """Return what a call would have cost with other tokens, or of another model; None for no known price.
 
-    Only what its own tokens cost by the price table can be held against it: ``Trace.costs_by_tokens``.
+    Only what its own tokens cost by the price table can be held against it: ``Trace.cost_by_tokens``.
     """
     return priced(trace.tree, trace.ledger, index, usage, trace.price, model)
 

@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof import semconv
-from otel_agentprof.analysis.costs import charges, costs_by_tokens
+from otel_agentprof.analysis.costs import charges, priced
 from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
@@ -96,10 +96,12 @@ class Trace:
         rows = enumerate(self.tree.spans)
         return tuple([i for i, span in rows if span.attributes.get(semconv.STREAM_COMPLETE) is False])
 
-    @cached_property
-    def costs_by_tokens(self) -> tuple[Decimal | None, ...]:
-        """What the tokens of each call cost by the price table, whatever its span says."""
-        return costs_by_tokens(self.tree, self.ledger, self.price, self.costs)
+    def cost_by_tokens(self, index: int) -> Decimal | None:
+        """Return what the tokens of a call cost by the price table, whatever its span says."""
+        ledger, usage = self.ledger, self.ledger.usage[index]
+        if ledger.costs_reported[index] is None and not ledger.run_costs:
+            return self.costs[index]  # was computed so
+        return None if usage is None else priced(self.tree, ledger, index, usage, self.price)
 
     @cached_property
     def forward(self) -> Forward:

@@ -151,7 +151,7 @@ def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
     for index in indices:
         usage, model = trace.ledger.usage[index], trace.ledger.models[index]
         siblings = cheaper(model) if usage is not None and model is not None else ()
-        before = trace.costs_by_tokens[index] if siblings else None
+        before = trace.cost_by_tokens(index) if siblings else None
         if usage is None or before is None:
             continue
         for sibling in siblings:

@@ -127,9 +127,9 @@ def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage
 
 def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:
     """Return what other tokens would save; None where the price of some call is not known."""
-    savings, costs = [], trace.costs_by_tokens
+    savings = []
     for index, usage in changed.items():
-        before = costs[index]
+        before = trace.cost_by_tokens(index)
         after = usd_with(trace, index, usage)
         if before is None or after is None:
             return None
