@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from otel_agentprof.model.dialects.otel import OTEL
 from otel_agentprof.model.dialects.table import (
     BY_FRAMEWORK,
+    FEW,
+    KNOWN,
     NOT_VENDORS,
     SDK_NAME,
     Plan,
     dialect_of_scope,
     plan_of,
+    plan_of_few,
 )
 from otel_agentprof.model.dialects.usage import usage_of as usage_in_attributes
 from otel_agentprof.model.dialects.values import amount, document, first_amount, first_text
@@ -77,7 +80,8 @@ _BY_NAME: Final[Mapping[Role, Reading]] = {role: Reading(role) for role in (*_NA
 def read(span: Span) -> Reading:
     """Return what a span says of itself."""
     attributes = span.attributes
-    plan = plan_of(tuple(attributes))
+    few = len(attributes) <= FEW
+    plan = plan_of_few(tuple(attributes)) if few else plan_of(KNOWN.intersection(attributes))
     if plan is None:
         return _BY_NAME[_role_by_name(span.name)]
     dialect = _dialect(span, plan)

@@ -81,6 +81,7 @@ LITELLM_CALL: Final = "litellm.call_id"
 LOGFIRE_KIND: Final = "logfire.span_type"
 AGGREGATED_INPUT: Final = "gen_ai.aggregated_usage.input_tokens"
 AGGREGATED_OUTPUT: Final = "gen_ai.aggregated_usage.output_tokens"
+FEW: Final = 64  # attributes
 KNOWN: Final = frozenset(
     chain(
         *KEYS.values(),
@@ -133,17 +134,20 @@ _READ_OF_EACH: Final[tuple[Field, ...]] = ("model", "provider", "input", "output
 
 
 @lru_cache(maxsize=1024)
-def plan_of(keys: tuple[str, ...]) -> Plan | None:
-    """Return what to read of a span with these attributes, None where none of them is known.
+def plan_of_few(keys: tuple[str, ...]) -> Plan | None:
+    """Return what to read of a span with these attributes, ``FEW`` at most so that the cache stays small.
 
-    By the names as they come, since to find the known ones among them takes longer than to find their plan.
+    By the names as they come: to find the known ones among them takes longer than to find their plan.
     """
-    known = KNOWN.intersection(keys)
-    return _plan_of_known(known) if known else None
+    return plan_of(KNOWN.intersection(keys))
 
 
 @lru_cache(maxsize=1024)
-def _plan_of_known(known: frozenset[str]) -> Plan:
+def plan_of(known: frozenset[str]) -> Plan | None:
+    """Return what to read of a span that has these of the known attributes, None where it has none."""
+    if not known:
+        return None
+
     def there(field: Field) -> tuple[str, ...]:
         return tuple(key for key in KEYS[field] if key in known)
 
