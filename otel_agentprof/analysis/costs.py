@@ -14,8 +14,7 @@ from otel_agentprof import semconv
 from otel_agentprof.model.cost import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterator
 
     from otel_agentprof.model.cost import Cost
     from otel_agentprof.model.counting import Ledger
@@ -93,29 +92,6 @@ def charges(tree: SpanTree, ledger: Ledger, price: Price) -> Charges:
     return Charges(tuple(paid), disputes)
 
 
-def costs_by_tokens(
-    tree: SpanTree, ledger: Ledger, price: Price, paid: Sequence[Decimal | None]
-) -> tuple[Decimal | None, ...]:
-    """Return what the tokens of each call cost, whatever its span says; None for unknown, and for no call.
-
-    Args:
-        tree: The spans.
-        ledger: What they are.
-        price: What tokens cost.
-        paid: What was computed before: the prices of calls that name no money.
-    """
-    return tuple(
-        [
-            paid[index]
-            if ledger.costs_reported[index] is None and not ledger.run_costs
-            else None
-            if usage is None
-            else priced(tree, ledger, index, usage, price)
-            for index, usage in enumerate(ledger.usage)
-        ]
-    )
-
-
 def priced(
     tree: SpanTree,
     ledger: Ledger,
@@ -137,13 +113,14 @@ def priced(
     model = model or ledger.models[index]
     if model is None:
         return None
-    attributes = tree.spans[index].attributes
+    find = tree.spans[index].attributes.get
+    address, tier = find(semconv.SERVER_ADDRESS), find(semconv.OPENAI_RESPONSE_SERVICE_TIER)
     cost = price(
         usage,
         model,
         provider=ledger.providers[index],
-        server_address=_text(attributes, semconv.SERVER_ADDRESS),
-        tier=_text(attributes, semconv.OPENAI_RESPONSE_SERVICE_TIER),
+        server_address=address if address and isinstance(address, str) else None,
+        tier=tier if tier and isinstance(tier, str) else None,
         at_ns=tree.starts[index],
     )
     return None if cost is None else cost.total
@@ -205,8 +182,3 @@ def _said(reported: float | None, usage: TokenUsage | None) -> Decimal | None:
     # Several tools write 0 when they do not know (dialects.md, R10 and section 6.8).
     is_unknown = reported is None or (reported == 0 and (usage is None or usage.total > 0))
     return None if is_unknown else Decimal(str(reported))
-
-
-def _text(attributes: Mapping[str, Any], key: str) -> str | None:
-    value = attributes.get(key)
-    return value if isinstance(value, str) and value else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
 
 Impact = Literal["high", "medium", "low"]
@@ -46,3 +47,15 @@ class Finding:
     saving_usd: Decimal | None = None
     derivation: str = ""
     confidence: Confidence | None = None
+
+
+class Draft(NamedTuple):
+    """A finding whose saving takes long to work out: that is done once no other finding tells its cause.
+
+    Attributes:
+        finding: The finding without its saving. It tells the cause of no other one.
+        saving: Returns the US dollars that the change would save, and how they were computed.
+    """
+
+    finding: Finding
+    saving: Callable[[], tuple[Decimal | None, str]]

@@ -5,19 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from otel_agentprof.analysis.finding import IMPACTS, Finding, Impact
+from otel_agentprof.analysis.finding import IMPACTS, Draft, Finding, Impact
 from otel_agentprof.analysis.merging import merged
 from otel_agentprof.analysis.rules import RULES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
 
 def findings(trace: Trace, config: Config) -> tuple[Finding, ...]:
     """Return everything that the rules find: by impact, then by saving, then by value."""
-    found = merged([finding for rule in RULES for finding in rule(trace, config)])
+    found = _finished([finding for rule in RULES for finding in rule(trace, config)])
     return tuple(sorted((_weighed(trace, one, config) for one in found), key=_rank))
+
+
+def _finished(found: Sequence[Finding | Draft]) -> Iterator[Finding]:
+    """Yield each cause once, with its saving."""
+    drafts = {one.finding: one for one in found if isinstance(one, Draft)}
+    for told in merged([one.finding if isinstance(one, Draft) else one for one in found]):
+        if drafts and told in drafts:
+            saving_usd, derivation = drafts[told].saving()
+            yield replace(told, saving_usd=saving_usd, derivation=derivation)
+        else:
+            yield told
 
 
 def _weighed(trace: Trace, finding: Finding, config: Config) -> Finding:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """All calls of one operation, each counted once.
 
     Attributes:
@@ -49,8 +47,8 @@ def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -
             name=name,
             role=role,
             indices=tuple(indices),
-            usage=total_usage(ledger.usage[index] for index in indices),
-            cost_usd=total_usd(paid[index] for index in indices),
+            usage=total_usage(map(ledger.usage.__getitem__, indices)),
+            cost_usd=total_usd(map(paid.__getitem__, indices)),
         )
         for (name, role), indices in groups.items()
     )

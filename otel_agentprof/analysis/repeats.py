@@ -36,15 +36,13 @@ class Repetition(NamedTuple):
 
 
 def requests(tree: SpanTree, ledger: Ledger) -> Mapping[int, Request]:
-    """Return by index what each call asks for, where its span tells."""
-    found = {}
+    """Return by index what each call asks for; chains that our own spans tell are left on them."""
     rows = zip(tree.spans, ledger.roles, ledger.counted, strict=True)
-    for index, (span, role, counted) in enumerate(rows):
-        if counted and role in _CALLS:
-            request = dialects.request_of(span, role)
-            if request.fingerprint is not None or request.chain:
-                found[index] = request
-    return found
+    return {
+        index: dialects.request_of(span, role, reads_written_chain=False)
+        for index, (span, role, counted) in enumerate(rows)
+        if counted and role in _CALLS
+    }
 
 
 def repetitions(trace: Trace) -> tuple[Repetition, ...]:

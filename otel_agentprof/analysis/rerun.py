@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.queueing import limited
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from otel_agentprof.analysis.forward import Forward
+
+_NEVER: Final = -(1 << 200)  # before any time; an int, so that no sum loses a nanosecond
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,8 @@ class Run:
 
 def rerun(model: Forward, change: Change) -> Run:
     """Return what becomes of a trace."""
-    run = _scaled(model, change.factors, change.kept_gaps)
-    for span, factor in change.waits.items():
-        run.gaps[span] = round(run.gaps[span] * factor)
-        if span in run.second_gaps:
-            run.second_gaps[span] = round(run.second_gaps[span] * factor)
+    starts, ends, size = list(model.starts), list(model.ends), len(model.starts)
+    run = Run(*_scaled(model, change), starts, ends, [model.top] * size, [0] * size, list(model.starters))
     if change.capacity is None:
         _run(model, run, change.follows)
     else:
@@ -87,8 +86,42 @@ def rerun(model: Forward, change: Change) -> Run:
     return run
 
 
-def _scaled(model: Forward, factors: Mapping[int, float], kept_gaps: AbstractSet[int]) -> Run:
-    size = len(model.starts)
+def makespan_ns(model: Forward, change: Change) -> int:
+    """Return how long a trace would take: a rerun in a quarter of the time, which does not ask why."""
+    top = model.top
+    if change.capacity is not None:
+        run = rerun(model, change)
+        return run.ends[top] - run.starts[top]
+    gaps, tails, second_gaps = _scaled(model, change)
+    follows, reads, parents = change.follows, model.reads, model.parents
+    second_reads, lane_writes = model.second_reads, model.lane_writes
+    values = [_NEVER] * model.slot_count
+    starts = list(model.starts)
+    values[top] = starts[top]
+    apart = {*follows, *second_reads}
+    for event in model.events[1:]:
+        if event >= 0:
+            now = values[reads[event]] + gaps[event]
+            if event in apart:
+                if event in follows:
+                    now = starts[follows[event]] + gaps[event]
+                elif values[second_reads[event][0]] + second_gaps[event] > now:
+                    now = values[second_reads[event][0]] + second_gaps[event]
+            values[event] = starts[event] = now
+            continue
+        span = ~event
+        end = values[span] + tails[span]
+        if end > values[parents[span]]:  # noqa: PLR1730 - max() is a call, and this is done for each span
+            values[parents[span]] = end
+        if span in lane_writes:
+            for slot in lane_writes[span]:
+                values[slot] = max(values[slot], end)
+    return end - starts[top]
+
+
+def _scaled(model: Forward, change: Change) -> tuple[list[int], list[int], dict[int, int]]:
+    """Return gaps, tails and second gaps as they are after a change."""
+    factors, kept_gaps = change.factors, change.kept_gaps
     gaps, tails = list(model.gaps), list(model.tails)
     second_gaps = {span: gap for span, (_, gap) in model.second_reads.items()}
     if factors:
@@ -99,8 +132,11 @@ def _scaled(model: Forward, factors: Mapping[int, float], kept_gaps: AbstractSet
             second_gaps[span] = round(gap * factors.get(model.parents[span], 1))
         for span, factor in factors.items():
             tails[span] = round(tails[span] * factor)
-    starts, ends = list(model.starts), list(model.ends)
-    return Run(gaps, tails, second_gaps, starts, ends, [model.top] * size, [0] * size, list(model.starters))
+    for span, factor in change.waits.items():
+        gaps[span] = round(gaps[span] * factor)
+        if span in second_gaps:
+            second_gaps[span] = round(second_gaps[span] * factor)
+    return gaps, tails, second_gaps
 
 
 def _run(model: Forward, run: Run, follows: Mapping[int, int]) -> None:

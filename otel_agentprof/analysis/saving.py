@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.costs import priced
 from otel_agentprof.analysis.operations import total_usd
-from otel_agentprof.analysis.rerun import Change, rerun
+from otel_agentprof.analysis.rerun import Change, makespan_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +108,7 @@ def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
 def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = None) -> Decimal | None:
     """Return what a call would have cost with other tokens, or of another model; None for no known price.
 
-    Only what its own tokens cost by the price table can be held against it: ``Trace.costs_by_tokens``.
+    Only what its own tokens cost by the price table can be held against it: ``Trace.cost_by_tokens``.
     """
     return priced(trace.tree, trace.ledger, index, usage, trace.price, model)
 
@@ -157,6 +157,4 @@ def _outermost(model: Forward, indices: AbstractSet[int]) -> frozenset[int]:
 
 
 def _saved(trace: Trace, change: Change) -> int:
-    model = trace.forward
-    run = rerun(model, change)
-    return max(0, model.makespan_ns - (run.ends[model.top] - run.starts[model.top]))
+    return max(0, trace.forward.makespan_ns - makespan_ns(trace.forward, change))

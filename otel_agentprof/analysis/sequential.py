@@ -26,17 +26,21 @@ from otel_agentprof.analysis.asked_together import asked_together
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Iterator, Mapping, Sequence
 
     from otel_agentprof.analysis.finding import Confidence
     from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.span import Span
     from otel_agentprof.semconv import Role
 
 Kind = tuple["Role", str]
 
 # Work that is handed its input: two different ones side by side are as good as two equal ones.
-_FETCHING: Final[frozenset[Role]] = frozenset({"tool", "retrieval", "embedding"})
+_FETCHED: Final[Mapping[Role, Kind]] = {
+    "tool": ("tool", ""),
+    "retrieval": ("retrieval", ""),
+    "embedding": ("embedding", ""),
+}
 
 
 class Neighbours(NamedTuple):
@@ -86,9 +90,12 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
         partly: Also groups of proven or likely calls of which only some wait for others.
     """
     claimed: set[int] = set()
+    starts, ends = trace.tree.starts, trace.tree.ends
     for asked in asked_together(trace):
         claimed.update(asked)
-        yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
+        # As calls that one answer asks for mostly are: there is a moment at which all of them run.
+        if max(map(starts.__getitem__, asked)) >= min(map(ends.__getitem__, asked)):
+            yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
             alone = dict.fromkeys(members)
@@ -104,9 +111,10 @@ def is_transport(trace: Trace, index: int) -> bool:
 
 def neighbours(trace: Trace) -> Iterator[Neighbours]:
     """Yield the calls of one kind that follow each other, or overlap, under one parent."""
+    kind_of = partial(_kind, trace.ledger.roles, trace.tree.spans)
     for siblings in _siblings(trace):
         is_after_llm = _is_after_model_step(trace, trace.tree.parents[siblings[0]])
-        for kind, run in groupby(siblings, key=partial(_kind, trace)):
+        for kind, run in groupby(siblings, key=kind_of):
             indices = tuple(run)
             if len(indices) > 1:
                 yield Neighbours(kind, indices, is_after_llm)
@@ -154,23 +162,29 @@ def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
         if len(children) < 2:  # noqa: PLR2004 - one call alone has no sibling
             continue
         is_below_leaf = parent < len(spans) and roles[parent] in semconv.LEAF_ROLES
-        groups: defaultdict[str | None, list[int]] = defaultdict(list)
-        for index in children:
-            if counted[index] and index not in background and not (is_below_leaf and roles[index] == "other"):
+        calls = [
+            index
+            for index in children
+            if counted[index] and index not in background and not (is_below_leaf and roles[index] == "other")
+        ]
+        groups: dict[str | None, list[int]] = {None: calls}
+        if tree.orphans or tree.cut_spans or parent == len(spans):  # else all of them name the same parent
+            groups = defaultdict(list)
+            for index in calls:
                 groups[spans[index].parent_span_id].append(index)
         yield from (group for group in groups.values() if len(group) > 1)
 
 
-def _kind(trace: Trace, index: int) -> Kind:
-    role = trace.ledger.roles[index]
-    if role in _FETCHING:
-        return role, ""
-    return role, trace.tree.spans[index].name.partition(":")[0]
+def _kind(roles: Sequence[Role], spans: Sequence[Span], index: int) -> Kind:
+    role = roles[index]
+    return _FETCHED.get(role) or (role, spans[index].name.partition(":")[0])
 
 
-def _unclaimed(trace: Trace, claimed: AbstractSet[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
+def _unclaimed(trace: Trace, claimed: set[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
     """Yield neighbours of one kind, and how sure it would be that they need nothing of each other."""
     for kind, indices, is_after_llm in trace.neighbours:
+        if claimed.issuperset(indices):
+            continue
         confidence: Confidence = "likely" if kind[0] == "tool" and is_after_llm else "possible"
         for is_claimed, run in groupby(indices, key=claimed.__contains__):
             if not is_claimed:
@@ -221,7 +235,7 @@ def _group(
     yield SequentialGroup(
         indices=indices,
         calls=calls,
-        kind=_kind(trace, calls[0]),
+        kind=_kind(trace.ledger.roles, trace.tree.spans, calls[0]),
         confidence=confidence,
         steps=len(steps),
         total_ns=sum(max(ends[index] for index in step) - starts[step[0]] for step in steps),

@@ -10,10 +10,10 @@ The time of a span has three readings, and a group adds each of them up:
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from operator import sub
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,9 +43,8 @@ class Times:
     outside_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Figures for spans of one role, one name or one model.
+class Statistics(NamedTuple):
+    """Figures for spans of one role, one name or one model. A named tuple, since a report has a dozen.
 
     ``count`` counts calls, once each however many spans show them. Times are over all spans of the group:
     ``total_ns`` adds durations (parallel ones overlap), ``self_ns`` leaves out what children cover,
@@ -53,7 +52,7 @@ class Statistics:
     p50 and p95 are nearest-rank percentiles, so each is the duration of a call that really happened.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # how often a figure is among these nobody asks
     total_ns: int
     self_ns: int
     critical_ns: int
@@ -93,7 +92,7 @@ def by_role(ledger: Ledger, taken: Times) -> Mapping[Role, Statistics]:
     found: dict[Role, Statistics] = statistics_by(ledger.roles, ledger, taken)
     if taken.outside_ns:
         other = found.get("other", Statistics(0, 0, 0, 0))
-        found["other"] = replace(other, critical_ns=other.critical_ns + taken.outside_ns)
+        found["other"] = other._replace(critical_ns=other.critical_ns + taken.outside_ns)
     return found
 
 
@@ -105,7 +104,9 @@ def _own(tree: SpanTree, total: Sequence[int]) -> list[int]:
             continue
         covered_to, limit, left = starts[parent], ends[parent], own[parent]
         for child in children:  # by start, so that what is covered grows to the right only
-            start, end = max(starts[child], covered_to), min(ends[child], limit)
+            start, end = starts[child], ends[child]
+            if start < covered_to or end > limit:  # seldom
+                start, end = max(start, covered_to), min(end, limit)
             if start < end:
                 left -= end - start
                 covered_to = end
@@ -115,22 +116,22 @@ def _own(tree: SpanTree, total: Sequence[int]) -> list[int]:
 
 def _statistics(indices: list[int], ledger: Ledger, taken: Times) -> Statistics:
     counted, total = ledger.counted, taken.total
-    total_ns = sum(map(total.__getitem__, indices))
+    durations = [total[index] for index in indices if counted[index]]
+    count = len(durations)
+    total_ns = sum(durations) if count == len(indices) else sum(map(total.__getitem__, indices))
     self_ns = sum(map(taken.own.__getitem__, indices))
     critical_ns = sum(map(taken.critical.__getitem__, indices))
-    durations = [total[index] for index in indices if counted[index]]
-    if not durations:
+    if not count:
         return Statistics(0, total_ns, self_ns, critical_ns)
     durations.sort()
-    count = len(durations)
     return Statistics(
-        count=count,
-        total_ns=total_ns,
-        self_ns=self_ns,
-        critical_ns=critical_ns,
-        min_ns=durations[0],
-        avg_ns=sum(durations) // count,
-        p50_ns=durations[ceil(count * 0.50) - 1],
-        p95_ns=durations[ceil(count * 0.95) - 1],
-        max_ns=durations[-1],
+        count,
+        total_ns,
+        self_ns,
+        critical_ns,
+        durations[0],
+        sum(durations) // count,
+        durations[ceil(count * 0.50) - 1],
+        durations[ceil(count * 0.95) - 1],
+        durations[-1],
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from otel_agentprof.analysis.costs import charges, costs_by_tokens
+from otel_agentprof import semconv
+from otel_agentprof.analysis.costs import charges, priced
 from otel_agentprof.analysis.critical_path import path_owners
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
@@ -20,6 +22,7 @@ from otel_agentprof.analysis.transport import as_their_calls, given_to_calls, tr
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
+from otel_agentprof.model.dialects import written_chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -97,9 +100,17 @@ class Trace:
         return total_usd(self.costs)
 
     @cached_property
-    def costs_by_tokens(self) -> tuple[Decimal | None, ...]:
-        """What the tokens of each call cost by the price table, whatever its span says."""
-        return costs_by_tokens(self.tree, self.ledger, self.price, self.costs)
+    def cut_short(self) -> tuple[int, ...]:
+        """Spans that say that their answer was not read to the end."""
+        rows = enumerate(self.tree.spans)
+        return tuple([i for i, span in rows if span.attributes.get(semconv.STREAM_COMPLETE) is False])
+
+    def cost_by_tokens(self, index: int) -> Decimal | None:
+        """Return what the tokens of a call cost by the price table, whatever its span says."""
+        ledger, usage = self.ledger, self.ledger.usage[index]
+        if ledger.costs_reported[index] is None and not ledger.run_costs:
+            return self.costs[index]  # was computed so
+        return None if usage is None else priced(self.tree, ledger, index, usage, self.price)
 
     @cached_property
     def forward(self) -> Forward:
@@ -118,7 +129,7 @@ class Trace:
 
     @cached_property
     def requests(self) -> Mapping[int, Request]:
-        """What each call asks for, by index, where its span tells."""
+        """What each call asks for, by index; for its chain ask :meth:`chain_of`."""
         return requests(self.tree, self.ledger)
 
     @cached_property
@@ -129,7 +140,9 @@ class Trace:
     def chain_of(self, index: int) -> tuple[tuple[str, int], ...]:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
         request = self.requests.get(index)
-        return () if request is None else request.chain
+        if request is None or self.ledger.roles[index] not in semconv.LEAF_ROLES:
+            return ()
+        return request.chain or written_chain_of(self.tree.spans[index])
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:
@@ -170,7 +183,8 @@ def measure(tree: SpanTree, price: Price) -> Trace:
     waiting = windows(tree)
     barriers = None if waiting.lanes is None else forward(tree, waiting)
     owners, cuts = path_owners(tree, waiting, barriers)
-    path = tuple(map(Stretch, owners, cuts, cuts[1:]))
+    # tuple.__new__ is what Stretch() comes down to, without a Python frame per stretch.
+    path = tuple(map(tuple.__new__, repeat(Stretch), zip(owners, cuts, cuts[1:], strict=False)))
     return Trace(
         tree=tree,
         price=price,

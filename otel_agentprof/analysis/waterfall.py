@@ -66,8 +66,8 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
     order, depths = _depth_first(tree)
     spans = [tree.spans[index] for index in order]
     stretches: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for owner, start_ns, end_ns in trace.path:
-        stretches[owner].append((start_ns, end_ns))
+    for stretch in trace.path:
+        stretches[stretch[0]].append(stretch[1:])
     on_path = {owner: tuple(pairs) for owner, pairs in stretches.items()}
     marks = _marks(trace)
     operations = {
@@ -128,16 +128,12 @@ def _tops(tree: SpanTree) -> list[int]:
 def _marks(trace: Trace) -> dict[int, tuple[Mark, ...]]:
     """Return the marks of the spans that have any."""
     tree = trace.tree
-    rows = list(enumerate(tree.spans))
     claims: tuple[tuple[Mark, Iterable[int]], ...] = (
-        ("error", [index for index, span in rows if span.status == "ERROR"]),
+        ("error", [index for index, span in enumerate(tree.spans) if span.status == "ERROR"]),
         ("open", tree.open_spans),
         ("background", trace.background),
         ("hoisted", trace.hoisted),
-        (
-            "incomplete",
-            [index for index, span in rows if span.attributes.get(semconv.STREAM_COMPLETE) is False],
-        ),
+        ("incomplete", trace.cut_short),
     )
     found: dict[int, tuple[Mark, ...]] = {}
     for mark, indices in claims:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.forward import forward
-from otel_agentprof.analysis.rerun import Change, rerun
+from otel_agentprof.analysis.rerun import Change, makespan_ns, rerun
 from otel_agentprof.analysis.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from otel_agentprof.analysis.forward import Forward
-    from otel_agentprof.analysis.rerun import Run
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
 
@@ -101,21 +100,15 @@ def what_if(  # noqa: PLR0913 - one keyword per kind of change
     curve = []
     for percent in _CURVE if chosen else ():
         faster = dict.fromkeys(chosen, 1 - percent / 100)
-        curve.append(
-            (percent, _makespan(model, rerun(model, replace(change, factors={**faster, **removed}))))
-        )
+        curve.append((percent, makespan_ns(model, replace(change, factors={**faster, **removed}))))
     run = rerun(model, change)
-    makespan_ns = _makespan(model, run)
+    would_take_ns = run.ends[model.top] - run.starts[model.top]
     own = run.own_on_path(model.top).most_common(_TOP)
     ids = [*(span.span_id for span in tree.spans), None]
     return WhatIf(
         duration_ns=model.makespan_ns,
-        makespan_ns=makespan_ns,
-        saved_ns=model.makespan_ns - makespan_ns,
+        makespan_ns=would_take_ns,
+        saved_ns=model.makespan_ns - would_take_ns,
         top_spans=tuple((ids[index], ns) for index, ns in own),
         curve=tuple(curve),
     )
-
-
-def _makespan(model: Forward, run: Run) -> int:
-    return run.ends[model.top] - run.starts[model.top]

@@ -10,7 +10,7 @@ cells, and each cell is paid at the rate of the narrowest group that has a price
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal, getcontext, localcontext, setcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.model.cost import ZERO, Cost
@@ -102,16 +102,25 @@ class RateCard:
             or (audio_in and written) or (audio_out and reasoning)
         ):  # fmt: skip
             return _cost_of_overlap(self, usage, rates)
-        with localcontext(EXACT):
-            return Cost(
-                fresh * rates.input + fresh_audio * rates.audio_input + rates.request,
-                cached * rates.cache_read + audio_read * rates.audio_cache_read,
-                written_5m * rates.cache_write + written_1h * rates.cache_write_1h,
-                said * rates.output + audio_out * rates.audio_output,
-                reasoning * rates.reasoning,
+        before = getcontext()
+        setcontext(EXACT)  # not localcontext, which copies it: this is done for each call
+        try:
+            parts = (
+                fresh * rates.input + fresh_audio * rates.audio_input + rates.request
+                if fresh_audio
+                else fresh * rates.input + rates.request,
+                cached * rates.cache_read + audio_read * rates.audio_cache_read
+                if audio_read
+                else cached * rates.cache_read,
+                written_5m * rates.cache_write + written_1h * rates.cache_write_1h if written else ZERO,
+                said * rates.output + audio_out * rates.audio_output if audio_out else said * rates.output,
+                reasoning * rates.reasoning if reasoning else ZERO,
                 "local",
                 self.table,
             )
+        finally:
+            setcontext(before)
+        return tuple.__new__(Cost, parts)  # what Cost() comes down to, without a Python frame
 
 
 def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import pricing, semconv
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
 
 UNNAMED_MODEL: Final = "unknown"  # stands for tokens whose span names no model, so that sums stay whole
-_MANY: Final = 5_000  # spans from which on the collector costs more than it is worth
 
 
 def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[str, str]] = ()) -> Report:
@@ -37,8 +37,6 @@ def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[st
         config: Thresholds of the findings; None means the defaults.
         notes: What the reader of the trace has to say about it, as (code, message).
     """
-    if len(tree) < _MANY:
-        return _built(tree, config or Config(), notes)
     with paused_collector():
         return _built(tree, config or Config(), notes)
 
@@ -120,12 +118,12 @@ def _by_operation(trace: Trace) -> dict[str, OperationUsage]:
 
 
 def _steps(trace: Trace) -> tuple[PathStep, ...]:
-    spans, roles = trace.tree.spans, trace.roles
-    return tuple(
-        [
-            PathStep(spans[owner].span_id, spans[owner].name, roles[owner], start_ns, end_ns)
-            if owner >= 0
-            else PathStep(None, None, "other", start_ns, end_ns)
-            for owner, start_ns, end_ns in trace.path
-        ]
-    )
+    spans, roles = trace.tree.spans, trace.ledger.roles
+    columns = [
+        (spans[owner].span_id, spans[owner].name, roles[owner], start_ns, end_ns)
+        if owner >= 0
+        else (None, None, "other", start_ns, end_ns)
+        for owner, start_ns, end_ns in trace.path
+    ]
+    # tuple.__new__ is what PathStep() comes down to, without a Python frame per step.
+    return tuple(map(tuple.__new__, repeat(PathStep), columns))

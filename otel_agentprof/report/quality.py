@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.report.counting_quality import about, counting_quality, spans_text
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.tree import SpanTree
+
+_DROPPED_ATTRIBUTES: Final = attrgetter("dropped_attributes")
+_DROPPED_EVENTS: Final = attrgetter("dropped_events")
+_DROPPED_LINKS: Final = attrgetter("dropped_links")
 
 
 def data_quality(
@@ -103,11 +108,7 @@ def _clocks(trace: Trace) -> Iterator[DataQuality]:
 
 def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
     tree, ledger = trace.tree, trace.ledger
-    incomplete = [
-        index
-        for index, span in enumerate(tree.spans)
-        if ledger.roles[index] in semconv.LEAF_ROLES and span.attributes.get(semconv.STREAM_COMPLETE) is False
-    ]
+    incomplete = [index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES]
     if incomplete:
         yield about(
             tree,
@@ -138,18 +139,19 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
 
 
 def _losses(tree: SpanTree) -> Iterator[DataQuality]:
-    if cut := [index for index, span in enumerate(tree.spans) if span.dropped_attributes]:
-        dropped = sum(tree.spans[index].dropped_attributes for index in cut)
+    spans = tree.spans
+    if any(map(_DROPPED_ATTRIBUTES, spans)):
+        cut = [index for index, span in enumerate(spans) if span.dropped_attributes]
+        dropped = sum(map(_DROPPED_ATTRIBUTES, spans))
         yield about(
             tree,
             cut,
             "dropped_attributes",
             f"lost {dropped:,} attributes at their tracer; roles and tokens may miss.",
         )
-    spans = tree.spans
-    if cut := [index for index, span in enumerate(spans) if span.dropped_events or span.dropped_links]:
-        events = sum(spans[index].dropped_events for index in cut)
-        links = sum(spans[index].dropped_links for index in cut)
+    if any(map(_DROPPED_EVENTS, spans)) or any(map(_DROPPED_LINKS, spans)):
+        cut = [index for index, span in enumerate(spans) if span.dropped_events or span.dropped_links]
+        events, links = (sum(map(dropped, spans)) for dropped in (_DROPPED_EVENTS, _DROPPED_LINKS))
         yield about(
             tree,
             cut,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -115,7 +115,7 @@ class Report:
             "duration_ns": self.duration_ns,
             "span_count": self.span_count,
             "critical_path": [_step(step) for step in self.critical_path],
-            "by_role": {role: asdict(self.by_role.get(role, _NO_CALLS)) for role in ROLES},
+            "by_role": {role: self.by_role.get(role, _NO_CALLS)._asdict() for role in ROLES},
             "by_name": _plain(self.by_name),
             "by_model": _plain(self.by_model),
             "tokens": {
@@ -150,7 +150,7 @@ def _step(step: PathStep) -> dict[str, Any]:
 
 
 def _plain(groups: Mapping[str, Statistics]) -> dict[str, dict[str, int]]:
-    return {key: asdict(figures) for key, figures in groups.items()}
+    return {key: figures._asdict() for key, figures in groups.items()}
 
 
 def _tokens(usage: TokenUsage) -> dict[str, int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_spans import likely_spans, wild_spans
 
 from otel_agentprof.analysis import critical_path, drag, forward, slack, what_if, windows
+from otel_agentprof.analysis.rerun import Change, makespan_ns, rerun
 from otel_agentprof.model import Span, SpanTree
 
 _LANES = st.sampled_from(["a", "b", "c", None])
@@ -40,6 +42,26 @@ def test_a_limit_that_nobody_reaches_changes_nothing(spans: list[Span]) -> None:
     tree = SpanTree.from_spans(spans)
 
     assert what_if(tree, concurrency=len(spans) + 1).saved_ns == 0
+
+
+@given(spans=any_spans, data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_run_that_does_not_ask_why_takes_as_long(spans: list[Span], data: st.DataObject) -> None:
+    model = forward(SpanTree.from_spans(spans))
+    some = st.dictionaries(
+        st.integers(0, len(model.starts) - 1), st.sampled_from([0.0, 0.5, 2.0]), max_size=4
+    )
+    started = [event for event in model.events if event >= 0]
+    follows = {
+        after: before
+        for before, after in pairwise(started)
+        if before != model.top and model.parents[before] == model.parents[after] and data.draw(st.booleans())
+    }
+    change = Change(data.draw(some), data.draw(some), follows)
+
+    run = rerun(model, change)
+
+    assert makespan_ns(model, change) == run.ends[model.top] - run.starts[model.top]
 
 
 @given(spans=any_spans)

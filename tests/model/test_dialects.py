@@ -166,3 +166,11 @@ def test_what_a_gateway_wrote_on_a_span_does_not_change_what_it_is(
     written = {"litellm.call_id": "l1", "gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
 
     assert dialects.role_of(span(written | attributes, name)) == role
+
+
+def test_a_span_with_very_many_attributes_is_read_like_one_with_few() -> None:
+    told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 3}
+    others = {f"llm.input_messages.{number}.message.content": "hi" for number in range(200)}
+
+    assert dialects.read(span({**others, **told})) == dialects.read(span(told))
+    assert dialects.read(span({f"a{number}": 1 for number in range(200)})) == dialects.read(span({}))

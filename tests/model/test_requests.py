@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentprof import semconv
-from otel_agentprof.model.dialects import request_of
+from otel_agentprof.model.dialects import request_of, written_chain_of
 from otel_agentprof.model.span import Span
 
 if TYPE_CHECKING:
@@ -244,6 +244,15 @@ def test_where_nothing_is_captured_nothing_is_known(attributes: dict[str, Any]) 
     assert fingerprint_of(span(attributes), "llm") is None
     assert fingerprint_of(span(attributes), "tool") is None
     assert prompt_chain_of(span(attributes)) == ()
+
+
+def test_our_own_chain_can_be_left_on_its_span() -> None:
+    told = span({semconv.REQUEST_FINGERPRINT: "f", semconv.PROMPT_CHAIN: ["a"], semconv.PROMPT_SIZES: [10]})
+
+    left = request_of(told, "llm", reads_written_chain=False)
+
+    assert (left.fingerprint, left.chain) == ("f", ())
+    assert written_chain_of(told) == request_of(told, "llm").chain == (("a", 10),)
 
 
 @pytest.mark.parametrize("write", [lambda parts: " ".join(map(str, parts)), list, tuple])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis import wording
-from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.finding import Draft, Finding
 from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
@@ -29,7 +30,7 @@ class _Swap(NamedTuple):
     after_usd: Decimal
 
 
-def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
+def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
     """Yield the operations that cost much in this one trace."""
     for operation in trace.operations:
         if operation.cost_usd is None or operation.cost_usd <= config.costly_operation_usd:
@@ -38,8 +39,7 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
         if operation.usage is not None:
             spent = f"It read {operation.usage.input:,} tokens and wrote {operation.usage.output:,}. "
         over = wording.over_calls(len(operation.indices))
-        swap = _swap(trace, operation.indices)
-        yield Finding(
+        finding = Finding(
             rule="costly_operation",
             title=f"{operation.name} costs {wording.dollars(operation.cost_usd)}{over}",
             component=operation.name,
@@ -48,11 +48,8 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
             threshold=config.costly_operation_usd,
             suggestion=f"{spent}Use a cheaper model where it is good enough, or shorten or cache the prompt.",
             span_ids=trace.ids(index for index in operation.indices if trace.costs[index]),
-            saving_usd=swap and swap.before_usd - swap.after_usd,
-            derivation=_swap_derivation(swap)
-            if swap
-            else "no saving computed: no cheaper model of the same family is known",
         )
+        yield Draft(finding, partial(_swap_saving, trace, operation.indices))
 
 
 def oversized_model(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -154,7 +151,7 @@ def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
     for index in indices:
         usage, model = trace.ledger.usage[index], trace.ledger.models[index]
         siblings = cheaper(model) if usage is not None and model is not None else ()
-        before = trace.costs_by_tokens[index] if siblings else None
+        before = trace.cost_by_tokens(index) if siblings else None
         if usage is None or before is None:
             continue
         for sibling in siblings:
@@ -167,6 +164,13 @@ def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
         return None
     before_usd, after_usd = map(sum, zip(*totals.values(), strict=True))
     return _Swap(tuple(totals), Decimal(before_usd), Decimal(after_usd))
+
+
+def _swap_saving(trace: Trace, indices: Iterable[int]) -> tuple[Decimal | None, str]:
+    swap = _swap(trace, indices)
+    if swap is None:
+        return None, "no saving computed: no cheaper model of the same family is known"
+    return swap.before_usd - swap.after_usd, _swap_derivation(swap)
 
 
 def _swap_derivation(swap: _Swap) -> str:

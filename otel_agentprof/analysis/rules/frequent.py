@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations that are called very often."""
-    frequent = [(operation.name, _own_calls(trace, operation)) for operation in trace.operations]
+    frequent = [
+        (operation.name, _own_calls(trace, operation))
+        for operation in trace.operations
+        if len(operation.indices) > config.max_calls
+    ]
     frequent = [(name, indices) for name, indices in frequent if len(indices) > config.max_calls]
     frequent.sort(key=lambda item: -_total_ns(trace, item[1]))
     for place, (name, indices) in enumerate(frequent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis import wording
@@ -42,7 +43,8 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     ranked = sorted(by_name.items(), key=lambda item: -_total_ns(item[1]))
     for name, found in ranked[:FEW_RERUNS]:
         retried = _retried(trace, found) if _total_ns(found) >= least_ns else {}
-        gaps = sorted((gap for gap in found if gap not in retried), key=lambda gap: -gap.length_ns)
+        gaps = [gap for gap in found if gap not in retried] if retried else found
+        gaps.sort(key=itemgetter(0), reverse=True)
         if _total_ns(gaps) < least_ns:
             continue
         kept = frozenset(retried.values())
@@ -108,7 +110,7 @@ def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
 
 
 def _total_ns(gaps: Iterable[_Gap]) -> int:
-    return sum(gap.length_ns for gap in gaps)
+    return sum(map(itemgetter(0), gaps))
 
 
 def _finding(trace: Trace, name: str, gaps: Sequence[_Gap], least_ns: float, saving_ns: int) -> Finding:

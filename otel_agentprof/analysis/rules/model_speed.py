@@ -72,15 +72,14 @@ def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
     limit_ns = _NS_PER_S / config.slow_tokens_per_s if config.slow_tokens_per_s else inf
 
     def slow_of(calls: Sequence[ModelCall]) -> list[_Slow]:
-        timed = [call for call in calls if call.first_ns is not None and call.output >= _LEAST_OUTPUT]
-        others = [call for call in calls if call.first_ns is None and call.output >= _LEAST_UNTIMED_OUTPUT]
-        return [
-            one
-            for alike in (timed, others)
-            for one in _beyond(
-                [(call, call.writing_ns / call.output, call.output) for call in alike], limit_ns, config
-            )
-        ]
+        timed: list[tuple[ModelCall, float, int]] = []
+        others: list[tuple[ModelCall, float, int]] = []
+        for call in calls:
+            written = call.output
+            if written >= (_LEAST_UNTIMED_OUTPUT if call.first_ns is None else _LEAST_OUTPUT):
+                alike = others if call.first_ns is None else timed
+                alike.append((call, call.writing_ns / written, written))
+        return [*_beyond(timed, limit_ns, config), *_beyond(others, limit_ns, config)]
 
     for model in _slow_models(trace, config, slow_of):
         yield _slow_to_write(trace, config, model)
@@ -119,13 +118,16 @@ def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: 
         limit: The figure beyond which a call is slow by itself.
         config: The thresholds.
     """
-    values = sorted(value for _, value, _ in rows)
+    values = sorted([value for _, value, _ in rows])
+    least_ns = config.outlier_ms * wording.NS_PER_MS
     found = []
     for call, value, times in rows:
-        if len(values) >= _COMPARED:
+        if (
+            len(values) >= _COMPARED and value * times >= least_ns
+        ):  # what is shorter in all cannot be that late
             usual = _median_without(values, value)
             excess_ns = (value - usual) * times
-            if value > config.outlier_ratio * usual and excess_ns >= config.outlier_ms * wording.NS_PER_MS:
+            if value > config.outlier_ratio * usual and excess_ns >= least_ns:
                 found.append(_Slow(call, value, usual, excess_ns, is_limit=False, compared=len(values)))
                 continue
         if value > limit:

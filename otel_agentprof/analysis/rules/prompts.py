@@ -27,11 +27,11 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models that were sent the same beginning of a prompt again, and billed it in full."""
     told = {index for repetition in trace.repetitions for index in repetition.again}
     for (model, _), pool in reuses(trace, config.prompt_cache_life_s).items():
-        missed = {one.index: _missed_tokens(trace, one) for one in pool if one.index not in told}
+        missed = {one.call: _missed_tokens(trace, one) for one in pool if one.call not in told}
         missed = {index: tokens for index, tokens in missed.items() if tokens >= config.min_cached_tokens}
         if not missed:
             continue
-        used = [one for one in pool if one.index in missed]
+        used = [one for one in pool if one.call in missed]
         changed = _with_cache(trace, used, missed)
         saving = _saved_usd(trace, changed)
         if saving is not None and saving <= 0:
@@ -45,9 +45,7 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
             metric="uncached_prefix_tokens",
             value=float(tokens),
             threshold=float(config.min_cached_tokens),
-            suggestion=_cache_advice(
-                len(used), again, tokens, has_writes=_bills_writes(trace, used[0].index)
-            ),
+            suggestion=_cache_advice(len(used), again, tokens, has_writes=_bills_writes(trace, used[0].call)),
             span_ids=trace.ids(sorted(changed, key=trace.tree.starts.__getitem__)),
             saving_usd=saving,
             derivation=(
@@ -84,7 +82,7 @@ def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def _missed_tokens(trace: Trace, reuse: Reuse) -> int:
-    usage = trace.ledger.usage[reuse.index] or TokenUsage()
+    usage = trace.ledger.usage[reuse.call] or TokenUsage()
     return reuse.tokens - usage.cache_read
 
 
@@ -94,8 +92,9 @@ def _with_cache(trace: Trace, used: Iterable[Reuse], missed: Mapping[int, int]) 
     for one in used:
         writes[one.source] = max(writes.get(one.source, 0), one.source_tokens)
     changed = {}
+    usages = trace.ledger.usage
     for index in missed.keys() | writes.keys():
-        usage = trace.ledger.usage[index] or TokenUsage()
+        usage = usages[index] or TokenUsage()
         read = usage.cache_read + missed.get(index, 0)
         write = max(usage.cache_read + usage.cache_write, writes.get(index, 0)) - read
         changed[index] = _shaped(usage, usage.input, read, max(0, write))
@@ -112,13 +111,17 @@ def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage
     """Return a usage with other input; its parts never exceed it."""
     read = min(read, tokens)
     write = min(write, tokens - read)
-    return usage._replace(
-        input=tokens,
-        cache_read=read,
-        cache_write=write,
-        cache_write_1h=min(usage.cache_write_1h, write),
-        audio_input=min(usage.audio_input, tokens),
-        audio_cache_read=min(usage.audio_cache_read, read),
+    # In the order of its fields: _replace goes through names, for three times as long.
+    return TokenUsage(
+        tokens,
+        usage.output,
+        read,
+        write,
+        usage.reasoning,
+        min(usage.cache_write_1h, write),
+        min(usage.audio_input, tokens),
+        usage.audio_output,
+        min(usage.audio_cache_read, read),
     )
 
 
@@ -126,7 +129,7 @@ def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | Non
     """Return what other tokens would save; None where the price of some call is not known."""
     savings = []
     for index, usage in changed.items():
-        before = trace.costs_by_tokens[index]
+        before = trace.cost_by_tokens(index)
         after = usd_with(trace, index, usage)
         if before is None or after is None:
             return None

@@ -25,6 +25,7 @@ _NS_PER_S: Final = 1e9
 _FIRST_TOKEN: Final = frozenset({*KEYS["first_token_s"], *KEYS["first_token_ms"], *KEYS["first_token_at"]})
 _MCP_METHOD: Final = "mcp.method.name"
 _MCP_CALL: Final = "tools/call "
+_CALL: Final = frozenset(KEYS["call"])
 _WITHOUT_UNIT: Final = "gen_ai.server.time_to_first_token"
 
 
@@ -35,6 +36,8 @@ def tool_of(span: Span) -> tuple[str, str | None]:
 
 def tool_call_id_of(span: Span) -> str | None:
     """Return the id of the tool call that a span makes, None where it is not known."""
+    if _CALL.isdisjoint(span.attributes):
+        return None
     return first_text(span.attributes, KEYS["call"])
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof.model.dialects.otel import OTEL
 from otel_agentprof.model.dialects.table import (
     BY_FRAMEWORK,
+    FEW,
     KNOWN,
     NOT_VENDORS,
     SDK_NAME,
     Plan,
     dialect_of_scope,
     plan_of,
+    plan_of_few,
 )
 from otel_agentprof.model.dialects.usage import usage_of as usage_in_attributes
 from otel_agentprof.model.dialects.values import amount, document, first_amount, first_text
@@ -70,20 +73,21 @@ class Reading(NamedTuple):
     has_sums: bool = False
 
 
+_reading: Final = partial(tuple.__new__, Reading)  # what Reading() comes down to, without a Python frame
 _BY_NAME: Final[Mapping[Role, Reading]] = {role: Reading(role) for role in (*_NAME_ROLES.values(), "other")}
 
 
 def read(span: Span) -> Reading:
     """Return what a span says of itself."""
     attributes = span.attributes
-    known = KNOWN.intersection(attributes)
-    if not known:
+    few = len(attributes) <= FEW
+    plan = plan_of_few(tuple(attributes)) if few else plan_of(KNOWN.intersection(attributes))
+    if plan is None:
         return _BY_NAME[_role_by_name(span.name)]
-    plan = plan_of(known)
     dialect = _dialect(span, plan)
     role = _role(span, plan, dialect)
     if plan.is_plain:
-        return Reading(role, dialect, has_sums=plan.has_sums)
+        return _reading((role, dialect, None, None, None, None, None, False, False, plan.has_sums))
     usage = None
     # Reading a stored response runs no model.
     if attributes.get(OPERATION_NAME) != "fetch_response" and not span.name.startswith(dialect.copies):
@@ -98,17 +102,11 @@ def read(span: Span) -> Reading:
     cost = _cost(attributes, plan)
     if not cost and usage is not None and usage.total:
         cost = None
-    return Reading(
-        role,
-        dialect,
-        usage,
-        model,
-        provider,
-        cost,
-        first_text(attributes, plan.response) if plan.response else None,
-        plan.is_polluted and span.scope != LITELLM_SCOPE,
-        plan.is_log and attributes.get("logfire.span_type") == "log",
-        plan.has_sums,
+    response_id = first_text(attributes, plan.response) if plan.response else None
+    is_polluted = plan.is_polluted and span.scope != LITELLM_SCOPE
+    is_log = plan.is_log and attributes.get("logfire.span_type") == "log"
+    return _reading(
+        (role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, plan.has_sums)
     )
 
 

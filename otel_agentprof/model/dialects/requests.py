@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from hashlib import blake2b
+from functools import lru_cache
+from json import encoder
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
@@ -83,6 +84,19 @@ _MASK, _MASKED_OBJECT = "REDACTED", "<not serializable>"
 _CUT: Final = ("...", "\u2026")
 _ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr)
+# What its encode() makes anew for each value, in as long as it takes to write a short one; CPython only. As
+# it does not remember what it is inside of, a value that contains itself ends at the limit of recursion.
+_MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignore[attr-defined]  # in no stub
+    markers=None,
+    default=repr,
+    encoder=encoder.encode_basestring,
+    indent=None,
+    key_separator=": ",
+    item_separator=", ",
+    sort_keys=True,
+    skipkeys=False,
+    allow_nan=True,
+)
 _MOST_NODES: Final = 1_000  # that are looked at for something said
 _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
@@ -108,18 +122,20 @@ class Request(NamedTuple):
 _UNKNOWN: Final = Request()
 
 
-def request_of(span: Span, role: Role) -> Request:
+def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> Request:
     """Return what a call asks for, as far as its span tells.
 
     Args:
         span: A call.
         role: What it is; only tools, LLM calls and embeddings ask for something.
+        reads_written_chain: False leaves out a chain that our own span tells, for who asks
+            :func:`written_chain_of` when it is needed.
     """
     attributes = span.attributes
-    if _TELLING.isdisjoint(attributes):
-        return _UNKNOWN
     own = attributes.get(semconv.REQUEST_FINGERPRINT)
     fingerprint = own if isinstance(own, str) and own else None
+    if fingerprint is None and _TELLING.isdisjoint(attributes):
+        return _UNKNOWN
     if role == "tool":
         return Request(fingerprint or _tool_fingerprint(span))
     if role not in semconv.LEAF_ROLES:
@@ -133,31 +149,13 @@ def request_of(span: Span, role: Role) -> Request:
             # The last part of the chain tells the whole prompt.
             fingerprint = f"{chain[-1][0]} {role} {settings} {model}"
     if written is not None:
-        chain = _written_chain(written, attributes.get(semconv.PROMPT_SIZES))
+        chain = written_chain_of(span) if reads_written_chain else ()
     return Request(fingerprint, chain)
 
 
-def _tool_fingerprint(span: Span) -> str | None:
-    arguments = _arguments(span.attributes)
-    if arguments is None:
-        return None
-    asked = f"{arguments} {tool_of(span)[0]}"  # no name goes on where a document ends
-    return f"content:{blake2b(_bytes(asked), digest_size=16).hexdigest()}"
-
-
-def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
-    chain: list[tuple[str, int]] = []
-    size = 0
-    prefix = blake2b(digest_size=8)
-    for part in parts:
-        prefix.update(_bytes(f"{len(part)}:{part}"))
-        size += len(part)
-        chain.append((f"content:{prefix.hexdigest()}", size))
-    return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
-
-
-def _written_chain(chain: Any, sizes: Any) -> tuple[tuple[str, int], ...]:
-    """Return what our own spans tell: words in a text, or lists."""
+def written_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
+    """Return the chain that our own span tells, in words in a text or in lists; nothing for other spans."""
+    chain, sizes = map(span.attributes.get, (semconv.PROMPT_CHAIN, semconv.PROMPT_SIZES))
     if isinstance(chain, str) and isinstance(sizes, str):
         parts: Any = chain.split()
         try:
@@ -172,6 +170,25 @@ def _written_chain(chain: Any, sizes: Any) -> tuple[tuple[str, int], ...]:
         return ()
     is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
     return tuple(zip(parts, counts, strict=True)) if is_sound else ()
+
+
+def _tool_fingerprint(span: Span) -> str | None:
+    arguments = _arguments(span.attributes)
+    if arguments is None:
+        return None
+    # Of this process only, as nobody else sees it; Python's own keyed hash takes an eighth of the time.
+    return f"content:{hash((arguments, tool_of(span)[0]))}"
+
+
+def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
+    chain: list[tuple[str, int]] = []
+    size = 0
+    prefix = 0
+    for part in parts:
+        prefix = hash((prefix, part))
+        size += len(part)
+        chain.append((f"content:{prefix}", size))
+    return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
 
 
 def _arguments(attributes: Mapping[str, Any]) -> str | None:
@@ -226,15 +243,27 @@ def _flat_messages(span: Span) -> list[Any]:
     """Return messages from their scattered fields; none where one is missing."""
     if span.dropped_attributes:
         return []
+    attributes = span.attributes
     found: dict[int, dict[str, Any]] = {}
-    for key, value in span.attributes.items():
-        match = _FLAT.fullmatch(key) if key.startswith(_FLAT_STARTS) else None
-        if match is not None and match[4] != _FLAT_RESULT:
-            field = _content(value)
-            if field is None:
-                return []
-            found.setdefault(int(match[1] or match[2] or match[3]), {})[match[4]] = field
+    for key, number, name in _flat_keys(tuple(attributes)):
+        field = _content(attributes[key])
+        if field is None:
+            return []
+        found.setdefault(number, {})[name] = field
     return [found[number] for number in sorted(found)] if len(found) == max(found, default=-1) + 1 else []
+
+
+@lru_cache(maxsize=64)  # calls of one kind have the same attributes; names only, no values
+def _flat_keys(keys: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
+    """Return of some attributes the fields of messages, each with the number of its message and its name."""
+    matches = [_FLAT.fullmatch(key) for key in keys if key.startswith(_FLAT_STARTS)]
+    return tuple(
+        [
+            (match[0], int(match[1] or match[2] or match[3]), match[4])
+            for match in matches
+            if match is not None and match[4] != _FLAT_RESULT
+        ]
+    )
 
 
 def _content(value: Any) -> Any:
@@ -251,11 +280,11 @@ def _content(value: Any) -> Any:
 
 def _is_told(message: Any) -> bool:
     """Return whether a message is more than an outline: tracers that hide content keep roles and types."""
-    if not isinstance(message, Mapping):
+    if not isinstance(message, (dict, Mapping)):  # the tuple: a union is made anew each time
         return bool(message)
     for name in _BLOCKS:
         blocks = message.get(name)
-        if blocks and isinstance(blocks, list | tuple):
+        if blocks and isinstance(blocks, (list, tuple)):
             return all(map(_says_something, blocks))
     return isinstance(message.get("content"), str) or _says_something(message)
 
@@ -281,10 +310,6 @@ def _is_content(name: Any) -> bool:
 
 def _canonical(value: Any) -> str | None:
     try:
-        return _ENCODER.encode(value)
+        return "".join(_MADE(value, 0)) if _MADE else _ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
         return None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -82,6 +82,7 @@ LITELLM_CALL: Final = "litellm.call_id"
 LOGFIRE_KIND: Final = "logfire.span_type"
 AGGREGATED_INPUT: Final = "gen_ai.aggregated_usage.input_tokens"
 AGGREGATED_OUTPUT: Final = "gen_ai.aggregated_usage.output_tokens"
+FEW: Final = 64  # attributes
 KNOWN: Final = frozenset(
     chain(
         *KEYS.values(),
@@ -106,7 +107,7 @@ class Plan(NamedTuple):
     provider: tuple[str, ...]
     input: tuple[str, ...]
     output: tuple[str, ...]
-    details: tuple[tuple[str, ...], ...]
+    details: tuple[tuple[int, tuple[str, ...]], ...]  # with their places in DETAILS
     documents: tuple[tuple[str, str], ...]
     cost: tuple[str, ...]
     cost_documents: tuple[tuple[str, str], ...]
@@ -134,13 +135,24 @@ _READ_OF_EACH: Final[tuple[Field, ...]] = ("model", "provider", "input", "output
 
 
 @lru_cache(maxsize=1024)
-def plan_of(known: frozenset[str]) -> Plan:
-    """Return what to read of a span that has these of the known attributes."""
+def plan_of_few(keys: tuple[str, ...]) -> Plan | None:
+    """Return what to read of a span with these attributes, ``FEW`` at most so that the cache stays small.
+
+    By the names as they come: to find the known ones among them takes longer than to find their plan.
+    """
+    return plan_of(KNOWN.intersection(keys))
+
+
+@lru_cache(maxsize=1024)
+def plan_of(known: frozenset[str]) -> Plan | None:
+    """Return what to read of a span that has these of the known attributes, None where it has none."""
+    if not known:
+        return None
 
     def there(field: Field) -> tuple[str, ...]:
         return tuple(key for key in KEYS[field] if key in known)
 
-    details = tuple(map(there, DETAILS))
+    details = tuple((place, keys) for place, field in enumerate(DETAILS) if (keys := there(field)))
     taken, made = there("input"), there("output")
     role_keys = tuple(row for row in ROLE_KEYS if row[0] in known)
     documents = tuple((key, part) for key, part in _DOCUMENTS.items() if key in known)
@@ -154,7 +166,7 @@ def plan_of(known: frozenset[str]) -> Plan:
         provider=there("provider"),
         input=taken,
         output=made,
-        details=details if any(details) else (),
+        details=details,
         documents=documents,
         cost=there("cost"),
         cost_documents=cost_documents,

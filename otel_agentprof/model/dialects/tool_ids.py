@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
@@ -63,14 +64,17 @@ def tool_call_ids_of(span: Span) -> tuple[str, ...]:
     attributes = span.attributes
     ids = texts(attributes.get(semconv.TOOL_CALL_IDS))
     if not ids:
-        ids = tuple(
-            [str(attributes[key]) for key in attributes if key.endswith("id") and _FLAT_CALL.fullmatch(key)]
-        )
+        ids = tuple([str(attributes[key]) for key in _flat_call_keys(tuple(attributes))])
     for key in () if ids else filter(attributes.__contains__, _ANSWERS):
         ids = tuple(_ids(_content(attributes.get(key)), _call_id))
         if ids:
             break
     return tuple(dict.fromkeys(ids or _ids_in_answers(span.events)))
+
+
+@lru_cache(maxsize=64)  # calls of one kind have the same attributes; names only, no values
+def _flat_call_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([key for key in keys if key.endswith("id") and _FLAT_CALL.fullmatch(key)])
 
 
 def tool_result_ids_of(span: Span) -> tuple[str, ...]:

@@ -97,8 +97,10 @@ def usage_of(attributes: Mapping[str, Any], plan: Plan) -> TokenUsage | None:
         return None
     if not plan.details:
         return TokenUsage(taken or 0, made or 0)
-    *parts, total = [first_count(attributes, keys) if keys else None for keys in plan.details]
-    return _usage(taken or 0, made or 0, parts, total, is_exclusive=False)
+    parts = [0] * len(DETAILS)
+    for place, keys in plan.details:
+        parts[place] = first_count(attributes, keys) or 0
+    return _usage(taken or 0, made or 0, parts, is_exclusive=False)
 
 
 def usage_in(value: Any) -> TokenUsage | None:
@@ -126,18 +128,18 @@ def _with_documents(
         is_exclusive = False
         figures |= {"input": taken or 0, "output": made or 0}
         figures.pop("total", None)
-    for name, keys in zip(DETAILS, plan.details, strict=False):
+    for place, keys in plan.details:
         count = first_count(attributes, keys)
         if count is not None:
-            figures[name] = count
+            figures[DETAILS[place]] = count
     return _of_figures(figures, is_exclusive=is_exclusive)
 
 
 def _of_figures(figures: Mapping[str, int], *, is_exclusive: bool) -> TokenUsage | None:
     if "input" not in figures and "output" not in figures:
         return None
-    *parts, total = map(figures.get, DETAILS)
-    return _usage(figures.get("input", 0), figures.get("output", 0), parts, total, is_exclusive=is_exclusive)
+    parts = [figures.get(name, 0) for name in DETAILS]
+    return _usage(figures.get("input", 0), figures.get("output", 0), parts, is_exclusive=is_exclusive)
 
 
 def _figures(found: Mapping[Any, Any]) -> tuple[dict[str, int], bool]:
@@ -160,29 +162,16 @@ def _figures(found: Mapping[Any, Any]) -> tuple[dict[str, int], bool]:
     return figures, leaves_out
 
 
-def _usage(
-    taken: int, made: int, parts: list[int | None], total: int | None, *, is_exclusive: bool
-) -> TokenUsage:
-    cache_read, cache_write, reasoning, hour, audio_input, audio_output, audio_cache_read = [
-        part or 0 for part in parts
-    ]
-    cached = cache_read + cache_write
+def _usage(taken: int, made: int, parts: list[int], *, is_exclusive: bool) -> TokenUsage:
+    """Return the tokens of a call; parts as in ``DETAILS``, 0 where they are not named."""
+    *inside, total = parts
+    cached = inside[0] + inside[1]
     if cached and _is_without_cached(taken, made, cached, total, by_default=is_exclusive):
         taken += cached
-    return TokenUsage(
-        taken,
-        made,
-        cache_read,
-        cache_write,
-        reasoning,
-        hour,
-        audio_input,
-        audio_output,
-        audio_cache_read,
-    )
+    return TokenUsage(taken, made, *inside)
 
 
-def _is_without_cached(taken: int, made: int, cached: int, total: int | None, *, by_default: bool) -> bool:
+def _is_without_cached(taken: int, made: int, cached: int, total: int, *, by_default: bool) -> bool:
     """Return whether the input of a span leaves its cached tokens out, as some vendors' own figures do."""
     if cached > taken:  # they cannot be in it, whatever the total says
         return True

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 _MOST_REPR: Final = 16_384  # characters; Python's parser needs stack for what it nests
 _MOST_JSON: Final = 4_194_304
+_NUMBERS: Final = (int, float)  # a union would be made anew for each value
+_LISTS: Final = (list, tuple)
+_JSON_SPACE: Final = " \t\n\r"
+_DECODER: Final = json.JSONDecoder()
 # Numbers that run into a word are no repr, and Python's parser would warn about them.
 _ODD_NUMBER: Final = re.compile(r"(?<![\w'\"])\d[\d.]*[A-DF-Za-df-z_]")
 
@@ -49,7 +53,7 @@ def first_amount(attributes: Mapping[str, Any], keys: Iterable[str]) -> float | 
 
 def amount(value: Any) -> float | None:
     """Return a number that is finite and not negative; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         return None
     try:
         number = float(value)
@@ -74,7 +78,7 @@ def texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         inside = parsed(value) if value[:1] in {"[", '"'} else value
         value = [inside] if isinstance(inside, str) else inside
-    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list | tuple) else ()
+    return tuple([text for text in value if isinstance(text, str)]) if isinstance(value, _LISTS) else ()
 
 
 def plain(text: str) -> str:
@@ -92,10 +96,12 @@ def parsed(text: str) -> Any:
     """Return what a text of JSON, or of a Python repr, holds; None when it is neither, or too long."""
     if len(text) > _MOST_JSON:
         return None
+    inner = text.strip(_JSON_SPACE)
     try:
-        return json.loads(text)
+        found, end = _DECODER.raw_decode(inner)  # json.loads looks for the space, for as long again
     except (ValueError, RecursionError):
         return _evaluated(text)
+    return found if end == len(inner) else _evaluated(text)
 
 
 def _evaluated(text: str) -> Any:
