@@ -1,4 +1,4 @@
-"""Mistral's client: chat, agents, fill-in-the-middle, conversations, embeddings."""
+"""Mistral's client: chat, agents, fill-in-the-middle, conversations, responses, embeddings."""
 
 from __future__ import annotations
 
@@ -7,28 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
-from otel_agentprof.instrumentation.shapes import chat, conversations
+from otel_agentprof.instrumentation.shapes import chat, conversations, responses
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SAMPLING = {
-    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
-    "max_tokens": semconv.REQUEST_MAX_TOKENS,
-    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
-    "random_seed": semconv.REQUEST_SEED,
-    "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
-    "temperature": semconv.REQUEST_TEMPERATURE,
-    "top_k": semconv.REQUEST_TOP_K,
-    "top_p": semconv.REQUEST_TOP_P,
-}
 
-
-def _targets(owner: str, *methods: str) -> tuple[str, ...]:
-    return tuple(
-        f"mistralai.client.{owner}.{method}{suffix}" for method in methods for suffix in ("", "_async")
-    )
+def _targets(*methods: str) -> tuple[str, ...]:
+    return tuple(f"mistralai.client.{method}{suffix}" for method in methods for suffix in ("", "_async"))
 
 
 def _read(reply: Reply, response: Any) -> None:
@@ -51,25 +38,32 @@ def _read_chunk(reply: Reply, event: Any) -> None:
 
 
 def _take_usage(reply: Reply, usage: Any) -> None:
-    reply.service_tier = usage.service_tier or None
-    reply.finish_reasons = [str(reason) for reason in reply.finish_reasons]  # new ones are no plain texts
+    reply.service_tier = usage.service_tier
+    _tidy(reply)
     if not (usage.prompt_tokens or usage.completion_tokens):  # the model's defaults for what was not told
         reply.usage = None
+
+
+def _read_response(reply: Reply, response: Any) -> None:
+    responses.read(reply, response)
+    _tidy(reply)
+
+
+def _read_frame(reply: Reply, frame: Any) -> None:
+    responses.read_event(reply, frame.data)
+    if reply.is_final:
+        _tidy(reply)
+
+
+def _tidy(reply: Reply) -> None:
+    """Make plain texts of what the client has classes for: what is unset, words that it does not know."""
+    reply.service_tier = str(reply.service_tier) if reply.service_tier else None
+    reply.finish_reasons = [str(reason) for reason in reply.finish_reasons if reason]
 
 
 def _request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
     chat.request_facts(arguments, facts)
     if ids := chat.result_ids(arguments.get("messages")):
-        facts[semconv.TOOL_RESULT_IDS] = ids
-
-
-def _inputs_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
-    options = arguments.get("completion_args")
-    told = options if options.__class__ is dict else getattr(options, "__dict__", {})
-    for name, attribute in _SAMPLING.items():
-        if isinstance(told.get(name), str | int | float):
-            facts[attribute] = told[name]
-    if ids := chat.result_ids(arguments.get("inputs")):
         facts[semconv.TOOL_RESULT_IDS] = ids
 
 
@@ -79,13 +73,14 @@ def _read_error(error: BaseException) -> tuple[str | None, int | None]:
     return code, getattr(error, "status_code", None)
 
 
+_CONVERSING = tuple(f"conversations:Conversations.{verb}" for verb in ("start", "append", "restart"))
 _CHAT = CallSpec(
-    targets=_targets("chat:Chat", "complete") + _targets("agents:Agents", "complete"),
+    targets=_targets("chat:Chat.complete", "agents:Agents.complete"),
     operation="chat",
     role="llm",
     read=_read,
     read_chunk=_read_chunk,
-    request={**_SAMPLING, "agent_id": semconv.AGENT_ID},
+    request={**conversations.SAMPLING, "agent_id": semconv.AGENT_ID},
     prompt=("tools", "messages"),
     request_facts=_request_facts,
     read_content=chat.read_content,
@@ -93,23 +88,33 @@ _CHAT = CallSpec(
 )
 _FIM = replace(
     _CHAT,
-    targets=_targets("fim:Fim", "complete"),
+    targets=_targets("fim:Fim.complete"),
     operation="text_completion",
     prompt=("suffix", "prompt"),
     read_content=chat.read_prompt,
 )
-_CONVERSATION = CallSpec(
-    targets=_targets("conversations:Conversations", "start", "append", "restart"),
-    operation="chat",
-    role="llm",
+_CONVERSATION = replace(
+    _CHAT,
+    targets=_targets(*_CONVERSING),
     read=conversations.read,
     read_chunk=conversations.read_event,
     request={"agent_id": semconv.AGENT_ID, "conversation_id": semconv.CONVERSATION_ID},
     # What an id stands for comes before the inputs; two turns after different ones share no prompt.
     prompt=("agent_id", "tools", "instructions", "conversation_id", "from_entry_id", "inputs"),
-    request_facts=_inputs_facts,
+    request_facts=conversations.request_facts,
     read_content=conversations.read_content,
     read_output=conversations.output,
+)
+_RESPONSES = replace(
+    _CHAT,
+    targets=_targets("responses:Responses.create"),
+    read=_read_response,
+    read_chunk=_read_frame,
+    request={**conversations.SAMPLING, "max_output_tokens": semconv.REQUEST_MAX_TOKENS},
+    prompt=("tools", "instructions", "input"),
+    request_facts=responses.request_facts,
+    read_content=responses.read_content,
+    read_output=responses.output,
 )
 
 SPEC = ProviderSpec(
@@ -118,23 +123,18 @@ SPEC = ProviderSpec(
     distribution="mistralai>=3",
     calls=(
         _CHAT,
-        replace(
-            _CHAT,
-            targets=_targets("chat:Chat", "stream") + _targets("agents:Agents", "stream"),
-            streams=True,
-        ),
+        replace(_CHAT, targets=_targets("chat:Chat.stream", "agents:Agents.stream"), streams=True),
         _FIM,
-        replace(_FIM, targets=_targets("fim:Fim", "stream"), streams=True),
+        replace(_FIM, targets=_targets("fim:Fim.stream"), streams=True),
         _CONVERSATION,
         replace(
             _CONVERSATION,
-            targets=_targets(
-                "conversations:Conversations", "start_stream", "append_stream", "restart_stream"
-            ),
+            targets=_targets(*(f"{method}_stream" for method in _CONVERSING)),
             streams=True,
         ),
+        _RESPONSES,
         CallSpec(
-            targets=_targets("embeddings:Embeddings", "create"),
+            targets=_targets("embeddings:Embeddings.create"),
             operation="embeddings",
             role="embedding",
             read=chat.read_embeddings,

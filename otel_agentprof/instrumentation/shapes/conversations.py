@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
@@ -12,6 +12,17 @@ from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+SAMPLING: Final = {  # as the client's other calls name them too
+    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
+    "max_tokens": semconv.REQUEST_MAX_TOKENS,
+    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
+    "random_seed": semconv.REQUEST_SEED,
+    "reasoning_effort": semconv.REQUEST_REASONING_LEVEL,
+    "temperature": semconv.REQUEST_TEMPERATURE,
+    "top_k": semconv.REQUEST_TOP_K,
+    "top_p": semconv.REQUEST_TOP_P,
+}
 
 
 def read(reply: Reply, response: Any) -> None:
@@ -54,6 +65,17 @@ def _usage(usage: Any) -> TokenUsage | None:
     taken, made = usage.prompt_tokens or 0, usage.completion_tokens or 0
     read_more = usage.connector_tokens or 0
     return TokenUsage(taken + read_more, made) if taken or made else None
+
+
+def request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
+    """Add the options, which are one argument, and the ids of the tool results that are fed back."""
+    options = arguments.get("completion_args")
+    told = options if options.__class__ is dict else getattr(options, "__dict__", {})
+    for name, attribute in SAMPLING.items():
+        if isinstance(told.get(name), str | int | float):
+            facts[attribute] = told[name]
+    if ids := chat.result_ids(arguments.get("inputs")):
+        facts[semconv.TOOL_RESULT_IDS] = ids
 
 
 # --- Content: only when asked for ---------------------------------------------------------------------------

@@ -75,6 +75,16 @@ def _converse(door: _Door, method: str, inputs: Any = CANARY, **more: Any) -> An
     return door.call("beta.conversations", method, inputs=inputs, **more)
 
 
+def _respond(door: _Door, asked: Any = CANARY, **more: Any) -> Any:
+    return door.call("responses", "create", model=_MODEL, input=asked, **more)
+
+
+def _of_mistral(file: str, *output: dict[str, Any]) -> bytes:
+    """Return an answer of the responses API as Mistral's server gives it."""
+    body = (WIRE / file).read_bytes().replace(b"gpt-5-mini-2026-01-15", _DATED.encode())
+    return json.dumps({**json.loads(body), "output": output}).encode() if output else body
+
+
 class _City(BaseModel):
     name: str
 
@@ -134,6 +144,14 @@ def _events(*events: dict[str, Any]) -> Answer:
     return Answer("".join(texts).encode(), content_type=_EVENTS)
 
 
+_FUNCTION_CALL = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_m2",
+    "name": "weather",
+    "arguments": "{}",
+    "status": "completed",
+}
 _STARTED = {"type": "conversation.response.started", "conversation_id": "conv_1"}
 _DELTA = {"type": "message.output.delta", "id": "m", "model": _DATED, "content": "Par"}
 _DONE = {"type": "conversation.response.done", "usage": _USED}
@@ -246,6 +264,36 @@ CASES = (
             "restart_stream": lambda door: _drained(
                 _converse(door, "restart_stream", conversation_id="conv_1", from_entry_id="msg_1")
             ),
+        },
+    ),
+    Case(
+        name="mistral-responses",
+        library="mistral",
+        operation="chat",
+        span_name=f"chat {_MODEL}",
+        connect=_connect_once,
+        call=_respond,
+        stream=lambda door: _respond(door, stream=True),
+        answer=Answer(_of_mistral("openai_responses.json")),
+        stream_answer=Answer(_of_mistral("openai_responses_stream.sse"), content_type=_EVENTS),
+        facts={
+            **{name: value for name, value in _FACTS.items() if "cost" not in name},
+            "gen_ai.usage.output_tokens": 150,
+            "gen_ai.usage.reasoning.output_tokens": 100,
+            "agentprof.cost.total": pytest.approx((176 * 0.5 + 1024 * 0.05 + 150 * 1.5) / 1e6),
+        },
+        **_REFUSED,
+        retries=False,
+        broken_stream=Answer(b"event: response.output_text.delta\ndata: {]\n\n", content_type=_EVENTS),
+        bad_call=lambda door: _respond(door, no_such_argument=1),
+        tools_call=lambda door: _respond(
+            door, [{"type": "function_call_output", "call_id": TOOL_ID, "output": "18C"}]
+        ),
+        tools_answer=Answer(_of_mistral("openai_responses.json", _FUNCTION_CALL)),
+        tools_facts={
+            "agentprof.tool_call.ids": ("call_m2",),
+            "agentprof.tool_result.ids": (TOOL_ID,),
+            "gen_ai.response.finish_reasons": ("tool_call",),
         },
     ),
     Case(
