@@ -264,6 +264,27 @@ async def test_the_start_of_the_program_is_no_time_of_the_model(
     assert agent.start_time is not None
     assert call.start_time is not None
     assert agent.start_time < call.start_time <= ready_ns
+    assert is_below(named(pipeline, "start of the program"), agent)
+
+
+async def test_calls_and_tools_that_overlap_in_the_program_do_not_wait_for_each_other(
+    attach: Callable[..., None], pipeline: Spans
+) -> None:
+    attach()
+
+    await ask(
+        AssistantMessage([ToolUseBlock("call_1", "weather")]),
+        AssistantMessage([ToolUseBlock("call_2", "weather")]),
+        UserMessage([ToolResultBlock("call_1"), ToolResultBlock("call_2")]),
+        done(),
+    )
+
+    lanes = [facts(span)[semconv.LANE] for span in pipeline.all() if span.name != "invoke_agent claude"]
+    call = named(pipeline, f"chat {MODEL}")
+    tools = [span for span in pipeline.all() if span.name == "execute_tool weather"]
+    assert len(set(lanes)) == 3
+    assert call.end_time is not None
+    assert all(span.start_time is not None and call.end_time <= span.start_time for span in tools)
 
 
 async def test_a_tool_lasts_from_its_use_to_its_result_and_its_failure_is_its_own(

@@ -15,8 +15,7 @@ from opentelemetry import propagate
 
 from otel_agentprof.instrumentation import foreign
 from otel_agentprof.instrumentation.framework import FrameworkSpec, TracedByOthersError
-from otel_agentprof.instrumentation.frameworks import claude_totals
-from otel_agentprof.instrumentation.frameworks.claude_turn import Turn
+from otel_agentprof.instrumentation.frameworks.claude_conversation import Conversation
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.replacing import replace
 
@@ -24,78 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from otel_agentprof.instrumentation.framework import Attachment
-    from otel_agentprof.instrumentation.frameworks.claude_totals import Total
     from otel_agentprof.instrumentation.open_span import OpenSpan
 
 _CALL_ID: Final = "claudecode/toolUseId"
-_BEGINNINGS: Final = frozenset({"AssistantMessage", "StreamEvent"})
 
 
-class _Conversation:
-    """The turns of one program, and what it has counted so far.
-
-    Attributes:
-        turn: The one that is running.
-    """
-
-    def __init__(self, attachment: Attachment, tools: dict[str, OpenSpan]) -> None:
-        self._attachment, self._tools = attachment, tools
-        self.turn: Turn | None = None
-        self._totals: dict[str, Total] = {}
-        self._usd = 0.0
-
-    @guarded
-    def begin(self) -> None:
-        """Begin a turn, unless one is running."""
-        if self.turn is None:
-            self.turn = Turn(self._attachment, self._tools)
-
-    @guarded
-    def take(self, message: Any) -> None:
-        """Take a message into account; a result ends the turn."""
-        kind = type(message).__name__
-        if kind in _BEGINNINGS:
-            self.begin()  # a turn may also begin by itself, as when a task in the background is done
-        if kind == "ConversationResetMessage":
-            self._totals, self._usd = {}, 0.0
-        elif kind == "ResultMessage":
-            self._settle(message)
-        elif self.turn is not None:
-            self.turn.take(message)
-
-    def _settle(self, result: Any) -> None:
-        turn, self.turn = self.turn, None
-        if turn is None:
-            return
-        if result.model_usage:
-            totals = claude_totals.totals_of(result.model_usage)
-            turn.end(claude_totals.since(self._totals, totals), result=result)
-            self._totals = totals
-        else:
-            turn.end(self._only_total(turn, result), result=result)
-        self._usd = result.total_cost_usd or self._usd
-
-    def _only_total(self, turn: Turn, result: Any) -> dict[str, Total]:
-        """Return the totals of older programs, which name no models: of use where there was only one."""
-        models = turn.models()
-        if len(models) != 1 or not result.usage:
-            return {}
-        usd = None if result.total_cost_usd is None else max(0.0, result.total_cost_usd - self._usd)
-        return {models.pop(): claude_totals.Total(claude_totals.usage_of(result.usage), usd)}
-
-    @guarded
-    def end(self, turn: Turn | None, error: BaseException) -> None:
-        """End a turn without a result, if it is still the one that is running."""
-        if turn is not None and turn is self.turn:
-            self.turn = None
-            turn.end({}, error=error)
-
-
-async def _watched(stream: Any, conversation: _Conversation, *, begins: bool = False) -> AsyncIterator[Any]:
+async def _watched(stream: Any, conversation: Conversation, *, is_whole: bool = False) -> AsyncIterator[Any]:
     """Yield what a stream yields; the turn is current while the SDK works, never in the caller's code."""
     error: BaseException = GeneratorExit()
-    if begins:
-        conversation.begin()
+    if is_whole:
+        conversation.begin(starts_program=True)
     turn = conversation.turn
     try:
         while True:
@@ -127,16 +64,16 @@ class _Wrappers:
     def __init__(self, attachment: Attachment) -> None:
         self._attachment = attachment
         self._tools: dict[str, OpenSpan] = {}
-        self._conversations: WeakKeyDictionary[Any, _Conversation] = WeakKeyDictionary()
+        self._conversations: WeakKeyDictionary[Any, Conversation] = WeakKeyDictionary()
 
-    def _of(self, client: Any) -> _Conversation:
-        return self._conversations.setdefault(client, _Conversation(self._attachment, self._tools))
+    def _of(self, client: Any) -> Conversation:
+        return self._conversations.setdefault(client, Conversation(self._attachment, self._tools))
 
     def process_query(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def process_query(client: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-            conversation = _Conversation(self._attachment, self._tools)
-            return _watched(original(client, *args, **kwargs), conversation, begins=True)
+            conversation = Conversation(self._attachment, self._tools)
+            return _watched(original(client, *args, **kwargs), conversation, is_whole=True)
 
         return process_query
 
