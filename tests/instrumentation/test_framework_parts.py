@@ -111,6 +111,21 @@ def test_calls_are_claimed_by_name_and_arguments_and_each_only_once() -> None:
     assert claims == ["2", "1", None, None]
 
 
+def test_arguments_that_cannot_be_compared_do_no_harm() -> None:
+    class Array:
+        def __eq__(self, _: object) -> bool:
+            raise ValueError
+
+        __hash__ = None  # type: ignore[assignment]
+
+    asked = AskedCalls()
+    asked.note("agent", [AskedCall("1", "search", {})])
+
+    claim = asked.claim("agent", "search", Array())
+
+    assert claim == "1"
+
+
 def test_what_an_agent_did_not_run_is_forgotten_with_it_and_when_there_are_too_many() -> None:
     asked = AskedCalls()
     asked.note("first", [AskedCall("1", "search", {})])

@@ -161,7 +161,7 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
 
 SPEC: Final = FrameworkSpec(
     name="crewai",
-    distribution="crewai>=1.15",
+    distribution="crewai>=1.10",
     attach=_attach,
     note="its events, where they are emitted",
 )

@@ -157,8 +157,7 @@ def _kind(operation: str, tags: Mapping[str, Any]) -> Kind | None:
 
 def _name(operation: str, tags: Mapping[str, Any], parent: _Span | None) -> str | None:
     if operation == "haystack.agent.run":
-        is_named = parent is not None and (parent.kind is None or parent.kind is kinds.TOOL)
-        return parent.name if is_named and parent is not None else "Agent"
+        return parent.name if parent is not None and parent.kind in (None, kinds.TOOL) else "Agent"
     for tag in ("haystack.tool.name", "haystack.component.name", "haystack.agent.hook.name"):
         if tag in tags:
             return str(tags[tag])

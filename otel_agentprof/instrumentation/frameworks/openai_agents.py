@@ -172,11 +172,9 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
 
         return classmethod(from_agent_context)
 
+    default, context = providers.DefaultTraceProvider, contexts.ToolContext
     restore = replace_all(
-        [
-            (providers.DefaultTraceProvider, "set_processors", keeping),
-            (contexts.ToolContext, "from_agent_context", telling_call_id),
-        ]
+        [(default, "set_processors", keeping), (context, "from_agent_context", telling_call_id)]
     )
     tracing.add_trace_processor(listener)
 

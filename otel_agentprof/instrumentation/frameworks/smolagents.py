@@ -12,10 +12,8 @@ That code runs on a thread of its own without the context, which is handed on he
 from __future__ import annotations
 
 import functools
-import inspect
 from contextvars import ContextVar
 from importlib import import_module
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
@@ -23,15 +21,15 @@ from otel_agentprof.instrumentation import foreign, kinds
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
 from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
 from otel_agentprof.instrumentation.frameworks.guard import guarded
-from otel_agentprof.instrumentation.frameworks.replacing import replace, replace_all
-from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
+from otel_agentprof.instrumentation.frameworks.replacing import replace_all
+from otel_agentprof.instrumentation.frameworks.run_book import RunBook
+from otel_agentprof.instrumentation.frameworks.smolagents_models import Models
 from otel_agentprof.instrumentation.frameworks.spanned import Spanned, Work
 from otel_agentprof.instrumentation.propagation import propagate
 from otel_agentprof.instrumentation.wrapping import wrap
-from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _LAST_WORD: Final = "final_answer"  # asked for as a tool, runs nothing
 _call: ContextVar[tuple[str, str | None] | None] = ContextVar("otel_agentprof_smolagents_call", default=None)
@@ -42,10 +40,8 @@ class _Wrappers:
 
     def __init__(self, attachment: Attachment) -> None:
         self.book = RunBook(attachment.tracer)
-        self.restores: list[Callable[[], None]] = []
+        self.models = Models(self.book)
         self._asked = AskedCalls()
-        self._models: set[type] = set()
-        self._lock = Lock()
         self._of_agent = Spanned(attachment, self._agent)
         self._of_tool = Spanned(attachment, _tool, is_of_tools=True)
         self._of_code = Spanned(attachment, lambda *_, **__: Work(kinds.STEP, "python_interpreter", {}))
@@ -76,7 +72,8 @@ class _Wrappers:
     def executing(self, original: Any) -> Any:
         @functools.wraps(original)
         def execute_tool_call(agent: Any, tool_name: Any, arguments: Any) -> Any:
-            token = _call.set((tool_name, self._asked.claim(id(agent), tool_name, arguments)))
+            call_id = self._asked.claim(id(agent), tool_name, arguments)
+            token = _call.set((tool_name, call_id))
             try:
                 return original(agent, tool_name, arguments)
             finally:
@@ -84,56 +81,14 @@ class _Wrappers:
 
         return execute_tool_call
 
-    def generating(self, original: Any) -> Any:
-        @functools.wraps(original)
-        def generate(model: Any, *args: Any, **kwargs: Any) -> Any:
-            key = object()
-            self.book.start_model(key)
-            try:
-                message = original(model, *args, **kwargs)
-            except BaseException as error:
-                self.book.end_model(key, _answer(model, ()), error)
-                raise
-            self.book.end_model(key, _answer(model, (message,)))
-            return message
-
-        return generate
-
-    def streaming(self, original: Any) -> Any:
-        @functools.wraps(original)
-        def generate_stream(model: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-            key, deltas = object(), []
-            self.book.start_model(key)
-            try:
-                for delta in original(model, *args, **kwargs):
-                    deltas.append(delta)
-                    yield delta
-            except BaseException as error:
-                self.book.end_model(key, _answer(model, deltas), error)
-                raise
-            self.book.end_model(key, _answer(model, deltas))
-
-        return generate_stream
-
     @guarded
     def _note(self, agent: Any, message: Any) -> None:
         calls = [AskedCall(c.id, c.function.name, c.function.arguments) for c in message.tool_calls]
         self._asked.note(id(agent), calls)
 
     def _agent(self, agent: Any, *_: Any, **__: Any) -> Work:
-        self._watch(type(agent.model))
+        self.models.watch(type(agent.model))
         return Work(kinds.AGENT, getattr(agent, "name", None) or type(agent).__name__, {})
-
-    def _watch(self, model: type) -> None:
-        """Wrap what generates in the class of a model, its own or the program's, when it is first used."""
-        with self._lock:
-            for kind in model.__mro__:
-                if kind in self._models:
-                    continue
-                self._models.add(kind)
-                for name, wrapper in (("generate", self.generating), ("generate_stream", self.streaming)):
-                    if inspect.isfunction(vars(kind).get(name)):
-                        self.restores.append(replace(kind, name, wrapper))
 
 
 def _tool(tool: Any, *args: Any, **kwargs: Any) -> Work:
@@ -141,19 +96,6 @@ def _tool(tool: Any, *args: Any, **kwargs: Any) -> Work:
     facts = {semconv.TOOL_CALL_ID: call_id} if call_id and asked == tool.name else {}
     given = {name: value for name, value in kwargs.items() if name != "sanitize_inputs_outputs"}
     return Work(kinds.TOOL, tool.name, facts, given or args)
-
-
-@guarded
-def _answer(model: Any, parts: Any) -> ModelAnswer:
-    told = [part.token_usage for part in parts if part.token_usage is not None]
-    calls = parts[0].tool_calls if len(parts) == 1 else None
-    return ModelAnswer(
-        model=getattr(model, "model_id", None),
-        usage=TokenUsage(sum(u.input_tokens for u in told), sum(u.output_tokens for u in told))
-        if told
-        else None,
-        tool_call_ids=[call.id for call in calls or () if getattr(call, "id", None)],
-    )
 
 
 def _handing_on(original: Any) -> Any:
@@ -192,11 +134,11 @@ def _attach(attachment: Attachment) -> Callable[[], None]:
         (remote.RemotePythonExecutor, "__call__", wrappers.code),
         (local, "timeout", _handing_on),
     ]
-    wrappers.restores.append(replace_all(places))
+    restore = replace_all(places)
 
     def detach() -> None:
-        for restore in reversed(wrappers.restores):
-            restore()
+        restore()
+        wrappers.models.restore()
         wrappers.book.close()
 
     return detach
