@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 def _action(_tools: Any, arguments: Arguments) -> str | None:
     """Return the name of an action: the one field of it that is set."""
     action = arguments.get("action")
-    chosen = [
-        name for name in getattr(action, "model_fields_set", ()) if getattr(action, name, None) is not None
-    ]
-    return chosen[0] if chosen else None
+    action = getattr(action, "root", action)  # where actions are a union of models of one field each
+    names = getattr(action, "model_fields_set", ())
+    return next((name for name in names if getattr(action, name, None) is not None), None)
 
 
 def _read(reply: Reply, result: Any) -> None:
