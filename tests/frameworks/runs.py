@@ -129,6 +129,7 @@ RUNS = (
         *_STREAM_WITHOUT_PARTS,
     ),
     _litellm("litellm_v2", "litellm_v2", {"LITELLM_OTEL_V2": "true"}, _NO_REASONING),
+    Run("litellm_agentprof", "litellm", "litellm_calls", "agentprof", has_tool_spans=False),
     _clients("openai", "genai"),
     _clients("openai", "openllmetry", _NO_STREAMED_REASONING),
     _clients("openai", "openinference"),

@@ -1,4 +1,4 @@
-"""LiteLLM with its own callback: three calls in a span of ours, and one without."""
+"""LiteLLM with its own callback, or profiled by us: three calls in a span of ours, and one without."""
 
 import time
 
@@ -7,7 +7,10 @@ import stage
 from opentelemetry import trace
 
 provider = stage.tracing()
-litellm.callbacks = ["otel"]
+if stage.MODE == "agentprof":
+    stage.profiled(provider)
+else:
+    litellm.callbacks = ["otel"]
 settings = {"api_base": f"{stage.URL}/v1", "api_key": stage.KEY}
 question, brief = [{"role": "user", "content": stage.QUESTION}], [{"role": "user", "content": stage.BRIEF}]
 with trace.get_tracer("guide").start_as_current_span("guide"):
