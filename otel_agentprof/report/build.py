@@ -118,7 +118,7 @@ def _by_operation(trace: Trace) -> dict[str, OperationUsage]:
 
 
 def _steps(trace: Trace) -> tuple[PathStep, ...]:
-    spans, roles = trace.tree.spans, trace.ledger.roles
+    spans, roles = trace.tree.spans, trace.roles
     columns = [
         (spans[owner].span_id, spans[owner].name, roles[owner], start_ns, end_ns)
         if owner >= 0
