@@ -88,7 +88,13 @@ _WHOLE_LOOP = {"": ["invoke_agent"], "invoke_agent": [_LLM, "execute_tool get_we
 
 @_KINDS
 @pytest.mark.parametrize(
-    "ask", [_loop, lambda client: _chat(client).send_message("?")], ids=["models", "chat"]
+    "ask",
+    [
+        _loop,
+        lambda client: _chat(client).send_message("?"),
+        lambda client: client.chats.create(model=_MODEL).send_message("?", {"tools": [get_weather]}),
+    ],
+    ids=["models", "chat", "chat with tools for once"],
 )
 def test_a_loop_is_one_agent_with_a_span_for_each_request_and_function(
     ask: Callable[[Any], Any], kind: Kind, server: Loopback, spans: Spans
