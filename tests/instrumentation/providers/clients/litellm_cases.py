@@ -9,7 +9,7 @@ from typing import Any
 
 from loopback import Answer
 from providers.case import CANARY, TOOL_ID, Case
-from providers.served import longer
+from providers.served import events
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else it asks the network for prices
 litellm: Any = importlib.import_module("litellm")
@@ -51,6 +51,13 @@ def _chat(client: Any, messages: Any = _MESSAGES, **more: Any) -> Any:
     return _call(client, "completion", f"openai/{_MODEL}", messages, **more)
 
 
+def _long(count: int) -> Answer:
+    """Return a stream of different texts: LiteLLM breaks off where a model repeats itself."""
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": _MODEL}
+    texts = [{"index": 0, "delta": {"content": f"piece {number}"}} for number in range(count)]
+    return events(*({**chunk, "choices": [text]} for text in texts))
+
+
 def _claude(client: Any, **more: Any) -> Any:
     settings = {"api_base": client.url, "max_retries": 0, "max_tokens": 99}
     return _call(client, "completion", f"anthropic/{_CLAUDE}", _MESSAGES, **settings, **more)
@@ -80,7 +87,7 @@ CASES = (
         facts=_FACTS,
         **_ERROR,
         broken_stream=Answer("openai_chat_stream_error_midway.sse"),
-        long_stream=lambda count: longer("openai_chat_stream.sse", count),
+        long_stream=_long,
         bad_call=lambda client: _call(client, "completion"),
         tools_call=lambda client: _chat(client, _RESULTS),
         tools_answer=Answer("openai_chat_tool_calls.json"),
