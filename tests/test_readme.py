@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from frameworks import support_table
 from loopback import serve
 
 from otel_agentprof.analysis import RULES
+from otel_agentprof.instrumentation import libraries
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,6 +29,21 @@ def test_readme_opens_with_its_two_commands() -> None:
     assert COMMANDS[0] == f'{set_up} -q ".[demo]" && .venv/bin/agentprof demo'
     assert COMMANDS[1] == f'{set_up} -q -e ".[test]" && .venv/bin/python -m pytest -q'
     assert not any(line.startswith("python3 -m venv") for line in COMMANDS[2:])
+
+
+def test_the_table_of_frameworks_is_what_their_recorded_runs_tell() -> None:
+    assert support_table.BEGIN + support_table.render() + support_table.END in README
+    assert " of " not in support_table.render(), "a framework's calls or tokens are not what was served"
+
+
+def test_every_tool_and_every_instrumentation_stands_in_readme() -> None:
+    known = libraries.known().values()
+
+    assert [
+        library.name
+        for library in known
+        if library.kind in {"toolkit", "contrib"} and f"`{library.name}`" not in README
+    ] == []
 
 
 def test_every_finding_stands_in_readme() -> None:
