@@ -194,7 +194,7 @@ CASES = (
         },
     ),
     Case(
-        name="cohere-first-chat",
+        name="cohere-v1-chat",
         library="cohere",
         operation="chat",
         span_name=f"chat {_MODEL}",
@@ -216,7 +216,7 @@ CASES = (
         },
     ),
     Case(
-        name="cohere-first-embed",
+        name="cohere-v1-embed",
         library="cohere",
         operation="embeddings",
         span_name="embeddings embed-v4.0",
@@ -233,7 +233,7 @@ CASES = (
         has_content=False,
     ),
     Case(
-        name="cohere-first-rerank",
+        name="cohere-v1-rerank",
         library="cohere",
         operation="rerank",
         span_name="rerank rerank-v3.5",

@@ -88,7 +88,7 @@ def _stream(client: Any) -> Any:
 
 CASES = (
     Case(
-        name="google-generate",
+        name="google_genai-generate",
         library="google_genai",
         operation="generate_content",
         span_name=f"generate_content {_MODEL}",
@@ -128,7 +128,7 @@ CASES = (
         },
     ),
     Case(
-        name="google-vertex",
+        name="google_genai-vertex",
         library="google_genai",
         operation="generate_content",
         span_name=f"generate_content {_MODEL}",
@@ -142,7 +142,7 @@ CASES = (
         **_REFUSED,
     ),
     Case(
-        name="google-embeddings",
+        name="google_genai-embeddings",
         library="google_genai",
         operation="embeddings",
         span_name=f"embeddings {_EMBEDDER}",
