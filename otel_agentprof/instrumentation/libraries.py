@@ -107,13 +107,16 @@ def known() -> Mapping[str, Library]:
 
 
 @functools.cache
-def _quoting_packages() -> frozenset[str]:
+def _packages() -> frozenset[str]:
     return frozenset(map(_package, (*providers.MODULES.values(), *frameworks.MODULES.values())))
 
 
-def quotes_content(module: str) -> bool:
-    """Return whether a module belongs to a client or a framework, whose errors quote prompts and answers."""
-    return _package(module) in _quoting_packages()
+def is_of_ours(module: str) -> bool:
+    """Return whether a module belongs to a client or a framework that we know.
+
+    Their errors quote prompts and answers; and what they do for themselves is no tool of the program's.
+    """
+    return _package(module) in _packages()
 
 
 def _package(module: str) -> str:

@@ -174,7 +174,7 @@ def _describe(span: Span, error: BaseException) -> None:
         span.set_attribute(semconv.STREAM_COMPLETE, False)  # noqa: FBT003 - OpenTelemetry takes it by position
         return
     span.set_attribute(semconv.ERROR_TYPE, tracing.error_type(error))
-    if not tracing.captures_content() and _quotes_content(error):
+    if not tracing.captures_content() and _is_of_ours(error):
         # What a model's API or a framework says of an error often repeats what was said: it is content.
         span.set_status(StatusCode.ERROR, type(error).__name__)
         span.add_event("exception", {"exception.type": tracing.error_type(error)})
@@ -184,8 +184,8 @@ def _describe(span: Span, error: BaseException) -> None:
         span.record_exception(error)
 
 
-def _quotes_content(error: BaseException) -> bool:
-    return libraries.quotes_content(type(error).__module__)
+def _is_of_ours(error: BaseException) -> bool:
+    return libraries.is_of_ours(type(error).__module__)
 
 
 def _text(error: BaseException) -> str:

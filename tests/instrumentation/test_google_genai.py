@@ -367,6 +367,6 @@ def test_aiohttp_beneath_makes_no_difference(server: Loopback, spans: Spans) -> 
 
 
 def test_other_packages_of_google_are_no_clients() -> None:
-    assert libraries.quotes_content("google.genai.errors")
-    assert not libraries.quotes_content("google.cloud.storage")
+    assert libraries.is_of_ours("google.genai.errors")
+    assert not libraries.is_of_ours("google.cloud.storage")
     assert foreign.wrapper_of(genai.Client.__init__, genai) is None

@@ -4,7 +4,8 @@
     |--------------------|             one span, written when the end is known
     |-|                                nobody waits: the start alone, when the object is dropped
 
-So no span stays open for a server that runs on. Outside of any trace a process has no span.
+So no span stays open for a server that runs on. Outside of any trace a process has no span, and neither has
+one that a library starts for itself: a client that asks for the system's name, an agent that is a program.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio.subprocess
 import functools
 import os
 import subprocess
+import sys
 import weakref
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,12 +24,13 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import engine, kinds, tracing
+from otel_agentprof.instrumentation import engine, kinds, libraries, tracing
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec
 from otel_agentprof.instrumentation.open_span import OpenSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from opentelemetry.context import Context
 
@@ -46,6 +49,7 @@ _SILENCERS: Final = (
     context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001 - has no public name
     engine._INNER_KEY,  # noqa: SLF001 - what a client asks the system inside a model call (uname) is no tool
 )
+_PASSED_ON: Final = frozenset({"anyio", "distro", "otel_agentprof", "wrapt"})  # who starts things for others
 
 
 class _Start(NamedTuple):
@@ -93,6 +97,8 @@ class _Watch:
         context = context_api.get_current()
         if not trace.get_current_span(context).is_recording() or any(map(context.get, _SILENCERS)):
             return None
+        if libraries.is_of_ours(_starter()):
+            return None
         given = {**dict(zip(_POSITIONS, args, strict=False)), **kwargs}
         return _Start(self._tracer, context, _program(given), time_ns(), 0)
 
@@ -113,6 +119,18 @@ class _Watch:
         start = self._open.pop(process, None)
         if start is not None:
             start.write(start.started_ns, None)
+
+
+def _starter() -> str:
+    """Return the module that wants the process: the first caller that is no part of Python itself."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to see callers that costs nothing more
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        package = module.partition(".")[0]
+        if package not in sys.stdlib_module_names and package not in _PASSED_ON:
+            return module
+        frame = frame.f_back
+    return ""
 
 
 def _program(given: dict[str, Any]) -> str:

@@ -246,3 +246,13 @@ def test_what_a_client_runs_inside_a_model_call_is_no_tool(server: Loopback, spa
 
     assert done == [0]
     assert spans.only().name == "embeddings text-embedding-3-small"
+
+
+def test_what_a_library_starts_for_itself_is_no_tool(spans: Spans, tmp_path: Path) -> None:
+    library: dict[str, Any] = {"__name__": "openai._base_client"}
+    exec("import subprocess\ndef ask(command): return subprocess.run(command, check=True)", library)  # noqa: S102 - a module of that name
+
+    with otel_agentprof.step("outer"):
+        library["ask"](_python("pass"))
+
+    assert [span.name for span in spans.all()] == ["outer"]
