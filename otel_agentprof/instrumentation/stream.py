@@ -32,9 +32,7 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
     if stream.__class__.__name__ in _READ_EITHER_WAY:
         return EitherWayProxy(stream, engine, call)
     if hasattr(kind, "__anext__"):
-        proxy_class: type[_Proxy] = AsyncGeneratorProxy if hasattr(kind, "aclose") else AsyncStreamProxy
-        if proxy_class is AsyncStreamProxy and not iscoroutinefunction(getattr(kind, "close", None)):
-            proxy_class = AsyncEventsProxy
+        proxy_class: type[_Proxy] = _async_proxy(kind)
     elif hasattr(kind, "__next__") or (call.spec.streams and hasattr(kind, "__iter__")):
         proxy_class = StreamProxy
     else:
@@ -45,6 +43,13 @@ def proxy(engine: Engine, call: Call, stream: Any) -> Any | None:
         stream._iterator = proxy_class(stream._iterator, engine, call)  # noqa: SLF001 - the one place it reads
         return stream
     return proxy_class(stream, engine, call)
+
+
+def _async_proxy(kind: type) -> type[AsyncStreamProxy]:
+    if hasattr(kind, "aclose"):
+        return AsyncGeneratorProxy
+    close = getattr(kind, "close", None)
+    return AsyncStreamProxy if close is None or iscoroutinefunction(close) else AsyncEventsProxy
 
 
 def lazy_proxy(engine: Engine, begin: Callable[[], Call | None], unsent: Any) -> Any:
