@@ -40,14 +40,17 @@ def transports(tree: SpanTree, ledger: Ledger) -> Mapping[int, int]:
 
 
 def given_to_calls(taken: Times, parts: Mapping[int, int]) -> Times:
-    """Return the same times, those of transports being their calls'."""
+    """Return the same times, those of transports being their calls'.
+
+    Requests that run at once, or lie outside their call by another clock, make no call longer than it was.
+    """
     if not parts:
         return taken
     own, critical = list(taken.own), list(taken.critical)
     for part, call in parts.items():
-        for times in (own, critical):
-            times[call] += times[part]
-            times[part] = 0
+        own[call] = min(own[call] + own[part], taken.total[call])
+        critical[call] += critical[part]
+        own[part] = critical[part] = 0
     return replace(taken, own=tuple(own), critical=tuple(critical))
 
 

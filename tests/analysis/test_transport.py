@@ -75,3 +75,16 @@ def test_without_transports_nothing_is_moved() -> None:
         "chat": "llm",
         "GET": "other",
     }
+
+
+def test_a_call_is_by_itself_no_longer_than_it_took_whatever_travels_for_it() -> None:
+    trace = draw("""
+        agent   |---------|    role=agent
+          chat      |-|        role=llm model=m1
+            GET   |-----|
+            HEAD  |-----|
+    """)
+
+    chat = build(trace, Config()).by_name["chat"]
+
+    assert chat.self_ns == chat.total_ns == 2
