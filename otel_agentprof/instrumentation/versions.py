@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import platform
+import re
 from importlib import metadata
+from typing import Final
 
-from packaging.requirements import InvalidRequirement, Requirement
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_LEAST: Final = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9A-Za-z.]*)")  # all that our own specs ever say
+_RELEASE: Final = re.compile(r"\d+(?:\.\d+)*")
 
 
 def installed(distribution: str) -> str | None:
     """Return the installed version of what a requirement such as ``openai>=2`` names; None for none."""
+    named = _NAME.match(distribution)
+    if named is None:
+        return None
+    if named[0] == "python":  # what comes with the language is as old as the language is
+        return platform.python_version()
     try:
-        name = Requirement(distribution).name
-        # What comes with the language is as old as the language is.
-        return platform.python_version() if name == "python" else metadata.version(name)
-    except (metadata.PackageNotFoundError, InvalidRequirement):
+        return metadata.version(named[0])
+    except metadata.PackageNotFoundError:
         return None
 
 
@@ -24,6 +31,24 @@ def problem(distribution: str) -> str | None:
     A module without a distribution (a source tree, a stand-in) is taken as it is: what it has is patched.
     """
     version = installed(distribution)
-    if version is None or Requirement(distribution).specifier.contains(version, prereleases=True):
+    if version is None or _satisfies(version, distribution):
         return None
     return f"{version} is installed, {distribution} is known to work"
+
+
+def _satisfies(version: str, distribution: str) -> bool:
+    plain = _LEAST.fullmatch(distribution)
+    if plain is not None:
+        return _release(version) >= _release(plain[2])
+    from packaging.requirements import Requirement  # noqa: PLC0415 - 8 ms, for other people's specs only
+
+    return Requirement(distribution).specifier.contains(version, prereleases=True)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version; a pre-release counts as what it leads to."""
+    found = _RELEASE.match(version)
+    numbers = tuple(map(int, found[0].split("."))) if found else ()
+    while numbers and numbers[-1] == 0:
+        numbers = numbers[:-1]
+    return numbers

@@ -171,3 +171,25 @@ def test_a_version_is_known_by_its_requirement() -> None:
     told = versions.problem("opentelemetry-api>=999")
     assert told is not None
     assert told.endswith("is installed, opentelemetry-api>=999 is known to work")
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "is_fine"),
+    [
+        ("2.0.0", "x>=2", True),
+        ("2", "x>=2.0.0", True),
+        ("1.99.9", "x>=2", False),
+        ("1.0.0b9", "x>=1.0.0b9", True),
+        ("10.1", "x>=9", True),
+        ("0.61b0", "x>=0.61b0", True),
+        ("3.1", "x>=2,<3", False),
+        ("2.9", "x>=2,<3", True),
+        ("2.9", "x[extra]>=2", True),
+    ],
+)
+def test_versions_are_compared_by_their_numbers(
+    installed: str, wanted: str, *, is_fine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: installed)
+
+    assert (versions.problem(wanted) is None) == is_fine
