@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.engine import Engine
 
 _MAX_BYTES: Final = 16 * 1024 * 1024  # a larger answer or event is not kept: its tokens stay unknown
-_RAW_CLASSES: Final = frozenset({"APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"})
-
-
-def is_raw(result: Any) -> bool:
-    """Return whether a call gave the client's raw-response object, however it was asked to."""
-    return result.__class__.__name__ in _RAW_CLASSES
+# The clients' raw-response objects, however they were asked for.
+RAW_CLASSES: Final = frozenset({"APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"})
 
 
 def is_in_memory(call: Call, raw: Any) -> bool:

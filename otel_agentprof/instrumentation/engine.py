@@ -188,7 +188,7 @@ class Engine:
         if call.is_over:
             return result
         try:
-            if body.is_raw(result):
+            if result.__class__.__name__ in body.RAW_CLASSES:
                 if body.is_in_memory(call, result):
                     call.take_answer(_parsed(result))
                 else:

@@ -176,7 +176,7 @@ class _Unsent:
         self.request = request
 
     def __del__(self) -> None:
-        if hasattr(self.request, "close"):
+        if self.request is not None and hasattr(self.request, "close"):
             self.request.close()
 
 
@@ -203,7 +203,8 @@ async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> An
         engine.fail(call, error)
         raise
     current.leave(token)
-    if not call.is_over and body.is_raw(result) and body.is_in_memory(call, result):
+    is_raw = result.__class__.__name__ in body.RAW_CLASSES
+    if is_raw and not call.is_over and body.is_in_memory(call, result):
         return await engine.settle_parsed(call, result)
     return engine.settle(call, result)
 

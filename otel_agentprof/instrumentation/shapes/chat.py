@@ -88,11 +88,13 @@ def usage_of(usage: Any) -> TokenUsage | None:
     """Return the tokens of a usage object; compatible servers leave parts of it out."""
     if not usage:
         return None
-    taken = content.record(getattr(usage, "prompt_tokens_details", None))
+    taken = getattr(usage, "prompt_tokens_details", None)
+    made = getattr(usage, "completion_tokens_details", None)
+    if taken.__class__ is dict or made.__class__ is dict:  # what a client has no model for
+        taken, made = content.record(taken), content.record(made)
     cached = (
         getattr(usage, "cached_tokens", 0) if taken is None else taken.cached_tokens
     )  # Together, Moonshot
-    made = content.record(getattr(usage, "completion_tokens_details", None))
     return TokenUsage(
         usage.prompt_tokens,
         usage.completion_tokens,
