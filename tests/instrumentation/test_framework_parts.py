@@ -15,6 +15,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import frameworks, kinds
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec, TracedByOthersError
+from otel_agentprof.instrumentation.frameworks import guard
 from otel_agentprof.instrumentation.frameworks.asked_calls import AskedCall, AskedCalls
 from otel_agentprof.instrumentation.frameworks.bubble import in_bubble
 from otel_agentprof.instrumentation.frameworks.guard import guarded
@@ -321,3 +322,20 @@ def test_a_clients_call_before_the_answer_tells_of_it_already() -> None:
     book.end_model("turn", ModelAnswer(model="parrot"))
 
     assert recorder.names == []
+
+
+def test_every_failure_of_a_callback_is_counted_and_the_first_one_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @guard.guarded
+    def callback() -> None:
+        raise ValueError("no luck")
+
+    site = f"{callback.__module__}.{callback.__qualname__}"
+    before = guard.failures[site]
+
+    for _ in range(3):
+        callback()
+
+    assert guard.failures[site] - before == 3
+    assert [record.getMessage().partition(" failed")[0] for record in caplog.records] == [site]

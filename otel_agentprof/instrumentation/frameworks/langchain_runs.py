@@ -9,13 +9,13 @@ agent guide          |-----------------------------------|   create_agent, a gra
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation.frameworks import langchain_words as words
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.run_book import RunBook
+from otel_agentprof.instrumentation.frameworks.tool_input import as_text
 from otel_agentprof.instrumentation.kinds import RETRIEVAL, TOOL
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Callbacks:
         facts = {semconv.TOOL_CALL_ID: told.get("tool_call_id")}
         if self._captures_content:
             inputs = told.get("inputs")
-            facts[semconv.TOOL_CALL_ARGUMENTS] = input_str if inputs is None else _json(inputs)
+            facts[semconv.TOOL_CALL_ARGUMENTS] = input_str if inputs is None else as_text(inputs)
         self._start(run_id, TOOL, (serialized or {}).get("name") or told.get("name"), told, facts)
 
     @guarded
@@ -148,7 +148,3 @@ class Callbacks:
         self.ignore_llm = self.ignore_chat_model = self.ignore_chain = True
         self.ignore_agent = self.ignore_retriever = True
         self.book.close()
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
-from opentelemetry.trace import StatusCode
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, figures
@@ -231,7 +230,7 @@ class RunBook:
     def fail(self, key: Hashable, error_type: str) -> None:
         """Say that an open run went wrong, where the framework tells of no exception."""
         if (span := self._runs.get(key)) is not None:
-            _fail(span, error_type)
+            span.fail(error_type)
 
     def start_models(self, *, parent: Hashable = None) -> ModelScope:
         """Have all calls of models that begin here, until ``end_models``, seen by one witness.
@@ -321,7 +320,7 @@ class RunBook:
         title = " ".join(filter(None, (call.operation, facts.get(semconv.REQUEST_MODEL))))
         span = OpenSpan(title, facts, self._tracer, parent=call.scope.around, start_ns=call.start_ns)
         if error_type is not None:
-            _fail(span, error_type)
+            span.fail(error_type)
         span.end(error, end_ns=end_ns)
 
     def forget_model(self, key: Hashable) -> None:
@@ -344,11 +343,6 @@ class RunBook:
             if len(forgotten) >= _MOST_OPEN:
                 for key in list(islice(forgotten, _MOST_OPEN // 10)):
                     forgotten.pop(key, None)
-
-
-def _fail(span: OpenSpan, error_type: str) -> None:
-    span.set_attribute(semconv.ERROR_TYPE, error_type)
-    span.guarded(span.span.set_status, StatusCode.ERROR)
 
 
 def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:

@@ -23,9 +23,7 @@ def take_input(run: OpenSpan | None, name: str, given: Any, *, captures_content:
         run.set_attribute(semconv.TOOL_CALL_ARGUMENTS, as_text(given))
 
 
-def as_text(value: Any) -> str | None:
-    """Return content as JSON; None where it cannot be written."""
-    try:
-        return json.dumps(value, default=repr, ensure_ascii=False)
-    except Exception:  # noqa: BLE001 - the repr of a user's object may raise anything
-        return None
+@guarded
+def as_text(value: Any) -> str:
+    """Return content as JSON; None where it cannot be written: the repr of a user's object may raise."""
+    return json.dumps(value, default=repr, ensure_ascii=False)
