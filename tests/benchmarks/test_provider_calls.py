@@ -42,7 +42,7 @@ def _instrumented() -> Iterator[None]:
 
 
 def _added(case: Case, kind: Kind, server: Loopback, action: Callable[[Any], Any], answer: Answer) -> int:
-    """Return what instrumentation adds to an action: the least of some runs: each wait for a socket enters the coroutines again."""
+    """Return what instrumentation adds to an action: the least of some runs."""
     loop = asyncio.new_event_loop()
     client = case.connect(server.url, kind)
 
