@@ -1,4 +1,4 @@
-"""LiteLLM, which holds openai at 2.x: these run in an environment of its own (``.ci/run``)."""
+"""LiteLLM, which may hold openai back: these run in an environment of its own (``.ci/run``)."""
 
 from __future__ import annotations
 
