@@ -113,9 +113,30 @@ ANALYSIS_DURATION: Final = "agentprof.duration_ns"
 ANALYSIS_SPAN_COUNT: Final = "agentprof.span_count"
 ANALYSIS_FINDING_COUNT: Final = "agentprof.finding_count"
 ANALYSIS_TOP_FINDING: Final = "agentprof.top_finding"
+TOP_FINDING_RULE: Final = "agentprof.top_finding_rule"
+TOP_FINDING_IMPACT: Final = "agentprof.top_finding_impact"
+TOP_FINDING_CONFIDENCE: Final = "agentprof.top_finding_confidence"
+TOP_FINDING_SAVING: Final = "agentprof.top_finding_saving_ns"
+TOP_FINDING_SAVING_USD: Final = "agentprof.top_finding_saving_usd"
+FINDING_OF_RULE: Final = (
+    "agentprof.finding.{rule}"  # its best confidence; "unrated" where that does not apply
+)
+PARALLELIZABLE_PROVEN: Final = "agentprof.parallelizable.proven"
+PARALLELIZABLE_SAVING: Final = "agentprof.parallelizable.proven_saving_ns"
 CRITICAL_PATH_SELF: Final = "agentprof.critical_path.self_ns"
+CRITICAL_PATH_SHARE: Final = "agentprof.critical_path.share"  # of the run's duration, 0 to 1
+CRITICAL_PATH_ROLE: Final = "agentprof.critical_path.role"  # as counted; of spans that are not ours too
 CRITICAL_PATH_OF_ROLE: Final = "agentprof.critical_path.{role}_ns"
+CRITICAL_PATH_LONGEST: Final = "agentprof.critical_path.{role}_longest_ns"  # of any one span
+CRITICAL_PATH_LONGEST_NAME: Final = "agentprof.critical_path.{role}_longest_name"
 SLACK: Final = "agentprof.slack_ns"
+# Jaeger finds a tag by its exact value only. So what is above a round limit is marked, and nothing else is.
+CRITICAL_PATH_OVER: Final = "agentprof.critical_path.over_{limit}"
+CRITICAL_PATH_LONGEST_OVER: Final = "agentprof.critical_path.{role}_over_{limit}"
+TIME_LIMITS: Final = {"100ms": 100_000_000, "1s": 1_000_000_000, "10s": 10_000_000_000}  # ns
+COST_OVER: Final = "agentprof.cost_over.{limit}"
+COST_LIMITS: Final = {"1_cent": 0.01, "10_cents": 0.10, "1_dollar": 1.0, "10_dollars": 10.0}  # US dollars
+COST_IS_PARTIAL: Final = "agentprof.cost_is_partial"  # a model has no known price: the run cost more
 SUBTREE_COST: Final = "agentprof.subtree.cost"
 SUBTREE_INPUT_TOKENS: Final = "agentprof.subtree.input_tokens"
 SUBTREE_OUTPUT_TOKENS: Final = "agentprof.subtree.output_tokens"
