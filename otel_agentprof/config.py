@@ -193,6 +193,12 @@ def exporters(signal: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in asked.split(",") if name.strip() not in ("", "none"))
 
 
+def wants_metrics() -> bool:
+    """Return whether metrics are asked for by name: a generic OTLP endpoint may take traces only."""
+    names = ("OTEL_METRICS_EXPORTER", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+    return any(os.environ.get(name) for name in names) and bool(exporters("METRICS"))
+
+
 def otlp_protocol(signal: str) -> str:
     """Return the OTLP protocol for ``TRACES`` or ``METRICS``: grpc, the specification's default, or HTTP."""
     generic = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
