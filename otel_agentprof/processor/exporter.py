@@ -67,7 +67,7 @@ class BoundedSpanExporter(SpanExporter):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the other exporter; here nothing is kept."""
-        return self._exporter.force_flush(timeout_millis)
+        return self._exporter.force_flush(timeout_millis) is not False  # many return nothing
 
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
         if self._is_shut_down or (self._is_hurried and self._is_failing):
