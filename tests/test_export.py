@@ -207,7 +207,7 @@ def test_backend_that_hangs_costs_bounded_memory_and_every_span_is_accounted_for
     assert waiting <= 2_048
     assert pipeline.processor.stats.reports == 4
     assert pipeline.processor.stats.forwarded == 3_512
-    assert pipeline.processor.stats.lost["queue"] > 0
+    assert pipeline.processor.stats.lost["next_queue"] > 0
     assert pipeline.bounded.sent_count + pipeline.lost == 3_512
     assert threading.main_thread() not in pipeline.seen.threads
 

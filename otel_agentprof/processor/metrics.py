@@ -146,7 +146,7 @@ class Meters:
         now = Counter({("spans", ""): stats.seen, ("failures", ""): stats.failures})
         now["dropped", "late"] = stats.late
         now.update({("dropped", reason): count for reason, count in stats.dropped.items()})
-        now.update({("dropped", f"export_{reason}"): count for reason, count in stats.lost.items()})
+        now.update({("dropped", reason): count for reason, count in stats.lost.items()})
         new, self._told = now - self._told, now
         metrics.count(
             seconds=self._seconds,

@@ -47,7 +47,7 @@ class NextProcessor:
     def lost(self) -> Mapping[str, int]:
         """Spans that the backend will not have, by reason, as far as that can be known."""
         counts = {
-            "queue": sum(queue.lost_count for queue in self._queues),
+            "next_queue": sum(queue.lost_count for queue in self._queues),
             "export": sum(exporter.lost_count for exporter in self._exporters),
         }
         return {reason: count for reason, count in counts.items() if count}

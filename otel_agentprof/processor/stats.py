@@ -21,8 +21,8 @@ class ProcessorStats:
         late: Spans that ended after their trace had been handed on; no report knows them.
         dropped: Spans left out of every report, by the limit that was reached. With a next processor they
             were forwarded as they were.
-        lost: Spans forwarded that the backend will not have, by reason: ``queue`` (the batch processor behind
-            ours had no room), ``export`` (not sent). The second is known of a
+        lost: Spans forwarded that the backend will not have, by reason: ``next_queue`` (the batch processor
+            behind ours had no room), ``export`` (not sent). The second is known of a
             :class:`BoundedSpanExporter` only, which is what ``instrument()`` sets up.
         partial: Traces handed on before their root had ended: silent for too long, or the process ended.
         reports: Reports made.
