@@ -97,7 +97,7 @@ def _subtrees(rows: Iterable[Row]) -> dict[str, _Subtree]:
 
 def _with_attributes(span: ReadableSpan, extra: Mapping[str, str | float]) -> ReadableSpan:
     """Return a copy with more attributes; the span itself belongs to every processor in the pipeline."""
-    attributes = BoundedAttributes(None, {**(span.attributes or {}), **extra}, immutable=True)
+    attributes = _merged(span, extra)
     attributes.dropped = span.dropped_attributes
     return ReadableSpan(
         name=span.name,
@@ -115,3 +115,13 @@ def _with_attributes(span: ReadableSpan, extra: Mapping[str, str | float]) -> Re
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def _merged(span: ReadableSpan, extra: Mapping[str, str | float]) -> BoundedAttributes:
+    """Return the attributes of a span and more; what the SDK has checked once is not checked again."""
+    checked = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if checked is None:  # a span of somebody else's making, or another SDK than the ones that we know
+        return BoundedAttributes(None, {**(span.attributes or {}), **extra}, immutable=True)
+    merged = BoundedAttributes(None, None, immutable=True)
+    merged._dict = {**checked, **extra}  # noqa: SLF001 - a third of the enrichment's time otherwise
+    return merged

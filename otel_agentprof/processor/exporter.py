@@ -125,7 +125,17 @@ def wire_size(span: ReadableSpan) -> int:
 def _attributes_size(attributes: Mapping[str, Any] | None) -> int:
     if not attributes:
         return 0
-    return sum(_ENTRY_BYTES + _text_size(key) + _value_size(value) for key, value in attributes.items())
+    # The SDK's mappings go through Python for each item; their copies are dicts.
+    items: dict[str, Any] = attributes.copy() if hasattr(attributes, "copy") else dict(attributes)
+    size = _ENTRY_BYTES * len(items)
+    for key, value in items.items():
+        size += len(key) if key.isascii() else _text_size(key)
+        kind = type(value)
+        if kind is str:
+            size += len(value) if value.isascii() else _text_size(value)
+        elif kind is not int and kind is not float and kind is not bool:
+            size += _value_size(value)
+    return size
 
 
 def _value_size(value: Any) -> int:
