@@ -59,6 +59,7 @@ class _Taking:
 class GrpcBackend(_Taking):
     """gRPC, with the limit of 4 MiB that its servers have by default."""
 
+    fatal, transient = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE
     refusals = (
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.UNAVAILABLE,
@@ -86,13 +87,14 @@ class GrpcBackend(_Taking):
         self._server.stop(grace=None).wait()
         self._pool.shutdown()
 
-    def exporter(self, scheme: str = "http") -> SpanExporter:
-        return GrpcExporter(endpoint=f"{scheme}://127.0.0.1:{self.port}", timeout=_TIMEOUT_S)
+    def exporter(self, scheme: str = "http", timeout_s: float = _TIMEOUT_S) -> SpanExporter:
+        return GrpcExporter(endpoint=f"{scheme}://127.0.0.1:{self.port}", timeout=timeout_s)
 
 
 class HttpBackend(_Taking):
     """HTTP with protobuf."""
 
+    fatal, transient = 400, 503
     refusals = (400, 401, 413, 429, 500, 503)
 
     def start(self) -> None:
@@ -113,8 +115,8 @@ class HttpBackend(_Taking):
         self._server.server_close()
         self._thread.join()
 
-    def exporter(self, scheme: str = "http") -> SpanExporter:
-        return HttpExporter(endpoint=f"{scheme}://127.0.0.1:{self.port}/v1/traces", timeout=_TIMEOUT_S)
+    def exporter(self, scheme: str = "http", timeout_s: float = _TIMEOUT_S) -> SpanExporter:
+        return HttpExporter(endpoint=f"{scheme}://127.0.0.1:{self.port}/v1/traces", timeout=timeout_s)
 
 
 @contextmanager

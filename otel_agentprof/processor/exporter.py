@@ -9,6 +9,7 @@ limited by their number of spans only.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024 - 256 * 1024  # the rest is for the resource and what is around it
+_LAST_CHANCE_S: Final = 2.0
 _SPAN_BYTES: Final = 128  # ids, times, status and the lengths that stand before them
 _ENTRY_BYTES: Final = 32  # the same for an attribute, an event or a link
 _ID_BYTES: Final = 32
@@ -44,7 +46,6 @@ class BoundedSpanExporter(SpanExporter):
         self._exporter = exporter
         self._max_request_bytes = max_request_bytes
         self._is_failing = False
-        self._is_hurried = False
         self._is_shut_down = False
         self._lost_before = 0
 
@@ -54,10 +55,15 @@ class BoundedSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS if all(results) else SpanExportResult.FAILURE
 
     def hurry(self) -> None:
-        """Let nobody wait for a backend that is failing: the process is about to end."""
-        self._is_hurried = True
-        if self._is_failing:
-            self.shutdown()  # also ends an attempt that is waiting for its next try
+        """Give a backend that is failing two seconds, and no more: the process is about to end."""
+        if not self._is_failing:
+            return
+        last_chance = threading.Timer(_LAST_CHANCE_S, self._give_up)
+        last_chance.daemon = True
+        try:
+            last_chance.start()
+        except RuntimeError:  # none can be started any more once the interpreter is about to end
+            self._give_up()
 
     def shutdown(self) -> None:
         """Shut the other exporter down."""
@@ -69,8 +75,12 @@ class BoundedSpanExporter(SpanExporter):
         """Flush the other exporter; here nothing is kept."""
         return self._exporter.force_flush(timeout_millis) is not False  # many return nothing
 
+    def _give_up(self) -> None:
+        if self._is_failing:
+            self.shutdown()  # also ends an attempt that is waiting for its next try
+
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
-        if self._is_shut_down or (self._is_hurried and self._is_failing):
+        if self._is_shut_down:
             self.lost_count += len(spans)
             return False
         error: Exception | None = None
