@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from otel_agentprof import BoundedSpanExporter
 from otel_agentprof.config import Config
 from otel_agentprof.processor import AgentProfSpanProcessor
+from otel_agentprof.processor import exporter as exporter_module
 from otel_agentprof.processor.exporter import wire_size
 
 if TYPE_CHECKING:
@@ -292,7 +293,10 @@ def test_exporter_that_raises_is_contained(caplog: pytest.LogCaptureFixture) -> 
     assert pipeline.bounded.force_flush()
 
 
-def test_end_of_the_process_does_not_wait_for_a_backend_that_keeps_failing(backend: Any) -> None:
+def test_end_of_the_process_does_not_wait_for_a_backend_that_keeps_failing(
+    backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter_module, "_LAST_CHANCE_OF_FAILING_S", 0.1)
     pipeline = Pipeline(backend.exporter(timeout_s=600))
     backend.refusal = backend.fatal
     pipeline.trace(10)
@@ -304,6 +308,18 @@ def test_end_of_the_process_does_not_wait_for_a_backend_that_keeps_failing(backe
 
     # The SDK waits for half a minute and goes without a word: then nothing would be counted yet.
     assert pipeline.processor.stats.lost == {"export": 610}
+
+
+def test_end_of_the_process_does_not_wait_for_a_backend_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter_module, "_LAST_CHANCE_S", 0.1)
+    with running(GrpcBackend) as backend:
+        pipeline = Pipeline(backend.exporter(timeout_s=600))
+        backend.gate.clear()
+
+        pipeline.trace(600)
+        pipeline.provider.shutdown()
+
+        assert pipeline.processor.stats.lost == {"export": 600}
 
 
 def test_backend_that_is_back_when_the_process_ends_gets_the_last_spans(backend: Any) -> None:

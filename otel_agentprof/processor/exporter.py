@@ -8,8 +8,10 @@ limited by their number of spans only.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024 - 256 * 1024  # the rest is for the resource and what is around it
-_LAST_CHANCE_S: Final = 2.0
+_LAST_CHANCE_S: Final = 5.0  # without any success, once the process is about to end
+_LAST_CHANCE_OF_FAILING_S: Final = 2.0
+_POLL_S: Final = 0.05
 _SPAN_BYTES: Final = 128  # ids, times, status and the lengths that stand before them
 _ENTRY_BYTES: Final = 32  # the same for an attribute, an event or a link
 _ID_BYTES: Final = 32
@@ -46,7 +50,9 @@ class BoundedSpanExporter(SpanExporter):
         self._exporter = exporter
         self._max_request_bytes = max_request_bytes
         self._is_failing = False
-        self._is_shut_down = False
+        self._is_sending = False
+        self._over = threading.Event()
+        self._last_success_s = 0.0
         self._lost_before = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -55,45 +61,56 @@ class BoundedSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS if all(results) else SpanExportResult.FAILURE
 
     def hurry(self) -> None:
-        """Give a backend that is failing two seconds, and no more: the process is about to end."""
-        if not self._is_failing:
-            return
-        last_chance = threading.Timer(_LAST_CHANCE_S, self._give_up)
-        last_chance.daemon = True
+        """Let nobody wait long for a backend that does not take spans: the process is about to end."""
+        patience_s = _LAST_CHANCE_OF_FAILING_S if self._is_failing else _LAST_CHANCE_S
+        watching = threading.Thread(
+            target=self._watch_end, args=(patience_s,), name="agentprof exporter", daemon=True
+        )
         try:
-            last_chance.start()
+            watching.start()
         except RuntimeError:  # none can be started any more once the interpreter is about to end
-            self._give_up()
+            if self._is_failing:
+                self.shutdown()
 
     def shutdown(self) -> None:
-        """Shut the other exporter down."""
-        if not self._is_shut_down:
-            self._is_shut_down = True
+        """Shut the other exporter down; an attempt that is waiting for its next try ends."""
+        if not self._over.is_set():
+            self._over.set()
             self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the other exporter; here nothing is kept."""
         return self._exporter.force_flush(timeout_millis) is not False  # many return nothing
 
-    def _give_up(self) -> None:
-        if self._is_failing:
-            self.shutdown()  # also ends an attempt that is waiting for its next try
+    def _watch_end(self, patience_s: float) -> None:
+        """Shut down when something is being sent and nothing has been for some seconds."""
+        began_s = monotonic()
+        while not self._over.wait(_POLL_S):
+            if not self._is_sending:
+                began_s = monotonic()
+            elif monotonic() - max(began_s, self._last_success_s) > patience_s:
+                with contextlib.suppress(Exception):  # nobody could do anything about it any more
+                    self.shutdown()
 
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
-        if self._is_shut_down:
+        if self._over.is_set():
             self.lost_count += len(spans)
             return False
         error: Exception | None = None
+        self._is_sending = True
         try:
             is_sent = self._exporter.export(spans) is SpanExportResult.SUCCESS
         except Exception as raised:  # noqa: BLE001 - whatever an exporter raises, its spans are lost
             is_sent, error = False, raised
+        finally:
+            self._is_sending = False
         self._note(len(spans), error, is_sent=is_sent)
         return is_sent
 
     def _note(self, count: int, error: Exception | None, *, is_sent: bool) -> None:
         """Count, and tell of the beginning and the end of an outage, not of each batch."""
         if is_sent:
+            self._last_success_s = monotonic()
             self.sent_count += count
             if self._is_failing:
                 _LOGGER.info("spans are exported again; %d were lost", self.lost_count - self._lost_before)
