@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
@@ -33,6 +34,7 @@ class _Taking:
         sizes: Bytes of the requests that it took.
         refusal: Status of its answers while it refuses, None: it takes everything.
         gate: Cleared while it does not answer.
+        delay_s: How long each answer takes.
         asked: Set when a request has come.
     """
 
@@ -42,11 +44,13 @@ class _Taking:
         self.refusal: Any = None
         self.gate, self.asked = threading.Event(), threading.Event()
         self.gate.set()
+        self.delay_s = 0.0
         self.port = 0
 
     def take(self, request: Any) -> bool:
         self.asked.set()
         self.gate.wait(60)
+        time.sleep(self.delay_s)
         if self.refusal is not None:
             return False
         self.sizes.append(request.ByteSize())
@@ -60,6 +64,7 @@ class GrpcBackend(_Taking):
     """gRPC, with the limit of 4 MiB that its servers have by default."""
 
     fatal, transient = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE
+    too_large = grpc.StatusCode.RESOURCE_EXHAUSTED
     refusals = (
         grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.UNAVAILABLE,
@@ -94,7 +99,7 @@ class GrpcBackend(_Taking):
 class HttpBackend(_Taking):
     """HTTP with protobuf."""
 
-    fatal, transient = 400, 503
+    fatal, transient, too_large = 400, 503, 413
     refusals = (400, 401, 413, 429, 500, 503)
 
     def start(self) -> None:
