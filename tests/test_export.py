@@ -143,8 +143,11 @@ def test_size_is_never_taken_for_less_than_it_is(
 ) -> None:
     memory = InMemorySpanExporter()
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
+    vendor = trace.TraceState([("vendor", "opaque")])
+    above = trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(1), trace_state=vendor)
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(above))
     other = trace.SpanContext(2**127, 2**63, is_remote=True)
-    made: Any = tracer.start_span(name, attributes=attributes, links=[trace.Link(other, link)])
+    made: Any = tracer.start_span(name, parent, attributes=attributes, links=[trace.Link(other, link)])
     made.add_event(name, event)
     made.set_status(trace.StatusCode.ERROR, state)
     made.end()

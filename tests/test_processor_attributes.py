@@ -6,6 +6,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
 from pipelines import SECOND, drop_in, owning, span
 
 from otel_agentprof import semconv
@@ -152,6 +154,29 @@ def test_trace_with_its_results_reads_as_it_was_live() -> None:
     run(pipeline)
 
     assert analyze(pipeline.exporter.get_finished_spans()) == pipeline.reports[0]
+
+
+def test_run_that_took_no_time_has_no_shares_of_it() -> None:
+    pipeline = owning()
+
+    pipeline.tracer.start_span("agent", start_time=5).end(end_time=5)
+    pipeline.flush()
+
+    assert ours(pipeline, "agent")["agentprof.critical_path.self_ns"] == 0
+    assert "agentprof.critical_path.share" not in ours(pipeline, "agent")
+
+
+def test_spans_that_somebody_made_by_hand_are_enriched_too() -> None:
+    pipeline = owning()
+    context = trace.SpanContext(1, 2, is_remote=False, trace_flags=trace.TraceFlags(1))
+    by_hand = ReadableSpan("odd", context, attributes={"key": "value"}, start_time=1, end_time=3)
+
+    pipeline.processor.on_end(by_hand)
+    pipeline.flush()
+
+    assert attributes(pipeline, "odd")["key"] == "value"
+    assert attributes(pipeline, "odd")["agentprof.critical_path.self_ns"] == 2
+    assert dict(by_hand.attributes or {}) == {"key": "value"}
 
 
 def test_no_name_is_another_one_with_more_below_it() -> None:

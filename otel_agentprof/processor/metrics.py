@@ -17,7 +17,7 @@ from otel_agentprof import __version__, semconv
 from otel_agentprof.instrumentation.metrics import current_provider, is_configured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan
@@ -69,7 +69,7 @@ class RunMetrics:
         self._failures = counter(semconv.METRIC_PROCESSOR_FAILURES, "{failure}", "Errors that were contained")
         self._names: dict[str, set[str]] = {semconv.AGENT_NAME: set(), semconv.REQUEST_MODEL: set()}
 
-    def record(self, report: Report, spans: Iterable[ReadableSpan], root: ReadableSpan | None) -> None:
+    def record(self, report: Report, spans: Iterable[ReadableSpan], root: ReadableSpan) -> None:
         """Record one run that is complete; a trace without any call or step is none."""
         if not set(report.by_role) - {"other"}:
             return
@@ -93,7 +93,7 @@ class RunMetrics:
 
     def count(self, *, seconds: float, spans: int, dropped: Mapping[str, int], failures: int) -> None:
         """Record what the processor did since the last time."""
-        self._time.add(max(seconds, 0.0))
+        self._time.add(max(seconds, 0.0))  # clocks of threads are coarse on some systems
         self._spans.add(spans)
         self._failures.add(failures)
         for reason, count in dropped.items():
@@ -120,7 +120,6 @@ class Meters:
         """Start with nothing told."""
         self.provider = provider
         self._told: Counter[tuple[str, str]] = Counter()
-        self._seconds = 0.0
 
     @property
     def metrics(self) -> RunMetrics | None:
@@ -132,41 +131,38 @@ class Meters:
             _made[provider] = RunMetrics(provider)
         return _made[provider]
 
-    def record(self, report: Report, spans: Iterable[ReadableSpan], root: ReadableSpan | None) -> None:
+    def record(self, report: Report, spans: Iterable[ReadableSpan], root: ReadableSpan) -> None:
         """Record one run that is complete."""
         if (metrics := self.metrics) is not None:
             metrics.record(report, spans, root)
 
-    def tell(self, stats: ProcessorStats, seconds: float) -> None:
-        """Tell the counters of the processor, and the CPU time that it has taken since the last time."""
-        self._seconds += seconds
-        metrics = self.metrics
-        if metrics is None:
+    def tell(self, stats: Callable[[], ProcessorStats], seconds: float) -> None:
+        """Tell what the processor has counted, and the CPU time that it has taken, since the last time."""
+        if (metrics := self.metrics) is None:
             return
-        now = Counter({("spans", ""): stats.seen, ("failures", ""): stats.failures})
-        now["dropped", "late"] = stats.late
-        now.update({("dropped", reason): count for reason, count in stats.dropped.items()})
-        now.update({("dropped", reason): count for reason, count in stats.lost.items()})
+        counted = stats()
+        now = Counter({("spans", ""): counted.seen, ("failures", ""): counted.failures})
+        now["dropped", "late"] = counted.late
+        for counts in (counted.dropped, counted.lost):
+            now.update({("dropped", reason): count for reason, count in counts.items()})
         new, self._told = now - self._told, now
         metrics.count(
-            seconds=self._seconds,
+            seconds=seconds,
             spans=new["spans", ""],
             failures=new["failures", ""],
             dropped={reason: count for (kind, reason), count in new.items() if kind == "dropped"},
         )
-        self._seconds = 0.0
 
 
-def _around(root: ReadableSpan | None) -> Context:
+def _around(root: ReadableSpan) -> Context:
     """Return a context with the root of a run in it: the SDK takes exemplars from there."""
-    if root is None or root.context is None:
-        return Context()
-    return trace.set_span_in_context(trace.NonRecordingSpan(root.context), Context())
+    span = trace.NonRecordingSpan(root.context or trace.INVALID_SPAN_CONTEXT)
+    return trace.set_span_in_context(span, Context())
 
 
-def _agent_name(report: Report, spans: Iterable[ReadableSpan], root: ReadableSpan | None) -> str | None:
+def _agent_name(report: Report, spans: Iterable[ReadableSpan], root: ReadableSpan) -> str | None:
     """Return the name of the agent that ran: the root's, or that of the first agent below it."""
-    candidates = [] if root is None else [root]
+    candidates = [root]
     first = next((row.span_id for row in report.waterfall if row.role == "agent"), None)
     if first is not None:
         candidates += [

@@ -62,7 +62,7 @@ class Outlet:
             self._next.forward(self._enriched(handover, tree, report), may_wait=True)
         elif report is not None:
             self._emit(handover, report)
-        if report is not None and handover.outcome == "complete":
+        if report is not None and handover.outcome == "complete" and handover.root is not None:
             with self._failures.contained("the metrics of a run"):
                 self.meters.record(report, handover.spans, handover.root)
         if report is not None and self.on_report is not None:

@@ -287,10 +287,8 @@ class AgentProfSpanProcessor(SpanProcessor):
         return _LONGEST_WAIT_S
 
     def _tell_meters(self, seconds: float) -> None:
-        meters = self._outlet.meters
-        if meters.metrics is not None:
-            with self._failures.contained("the metrics of the processor"):
-                meters.tell(self.stats, seconds)
+        with self._failures.contained("the metrics of the processor"):
+            self._outlet.meters.tell(lambda: self.stats, seconds)
 
     def _let_out(self) -> None:
         """Finish what was ready when this began, and no more: somebody may be waiting for a flush."""
