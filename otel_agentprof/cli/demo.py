@@ -65,7 +65,7 @@ class Demo:
         say("real openai client, stand-in model on 127.0.0.1: about four seconds")
         report, spans = _run()
         place.write(place.rendered(report))
-        return 0 if endpoint is None else _sent(report.trace_id, spans, endpoint)
+        return 0 if endpoint is None else _sent(report, spans, endpoint)
 
 
 def _run() -> tuple[Report, Sequence[ReadableSpan]]:
@@ -92,12 +92,13 @@ def _run() -> tuple[Report, Sequence[ReadableSpan]]:
     return report, spans
 
 
-def _sent(trace_id: str, spans: Sequence[ReadableSpan], endpoint: str) -> int:
+def _sent(report: Report, spans: Sequence[ReadableSpan], endpoint: str) -> int:
     """Send the spans, say what became of them, and return the exit code."""
     failure = demo_export.send(spans, endpoint)
     if failure is not None:
         say(f"nobody takes spans at {endpoint} ({failure}); docker compose up -d starts a Collector at 4317")
         return _USAGE
+    trace_id = report.trace_id or ""
     page, source = demo_export.places(trace_id, endpoint)
     say(f"trace {trace_id}, {len(spans)} spans, is at {endpoint}; look at {page}")
     say(f"or read it back: agentprof report {source}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from backends.stores import Store
+
     from otel_agentprof.model import Span
 
 # Every shape that its file exporter has, beside the JSON lines of the configuration itself.
@@ -57,14 +59,14 @@ class Collector:
 
 @contextmanager
 def running_collector(
-    program: str, directory: Path, backends: dict[str, str] | None = None
+    program: str, directory: Path, backends: Mapping[str, Store] | None = None
 ) -> Iterator[Collector]:
     """Run the Collector with free ports.
 
     Args:
         program: Its path.
         directory: Where its configuration, its log and its files go.
-        backends: Addresses for OTLP over gRPC by the names of the configuration: ``jaeger``, ``tempo``.
+        backends: What it sends to, by the names of the configuration: ``jaeger``, ``tempo``.
     """
 
     def prepare(ports: Sequence[int]) -> Start:

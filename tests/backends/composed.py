@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from backends.stores import Store
 
 ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final = ROOT / "docker-compose.yml"
@@ -20,14 +22,14 @@ def document(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def collector(ports: Sequence[int], directory: Path, backends: dict[str, str]) -> dict[str, Any]:
+def collector(ports: Sequence[int], directory: Path, backends: Mapping[str, Store]) -> dict[str, Any]:
     """Return the Collector's configuration.
 
     Args:
         ports: For OTLP over gRPC, OTLP over HTTP and health.
         directory: Where its files go.
-        backends: By the host that the configuration names, such as ``jaeger``: where it really is. Exporters
-            to other hosts are left out.
+        backends: Those that are there, by the names of the exporters: ``jaeger``, ``tempo``. Exporters to
+            others are left out.
     """
     config = document(CONFIGS / "otel-collector.yaml")
     grpc, http, health = (f"127.0.0.1:{port}" for port in ports)
@@ -39,9 +41,10 @@ def collector(ports: Sequence[int], directory: Path, backends: dict[str, str]) -
         if "path" in exporter:
             exporter["path"] = str(directory / Path(exporter["path"]).name)
             continue
-        host = exporter["endpoint"].partition(":")[0]
-        if host in backends:
-            exporter["endpoint"] = backends[host].removeprefix("http://")
+        backend = backends.get(name.partition("/")[2])
+        if backend is not None:
+            is_grpc = name.startswith("otlp_grpc/")
+            exporter["endpoint"] = backend.grpc_url.removeprefix("http://") if is_grpc else backend.http_url
         else:
             del config["exporters"][name]
             config["service"]["pipelines"]["traces"]["exporters"].remove(name)

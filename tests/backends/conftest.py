@@ -65,3 +65,13 @@ def receiver() -> Iterator[Receiver]:
     """An OTLP receiver of our own, for every machine."""
     with receiving() as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def composed_collector(jaeger: Jaeger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """The Collector with Jaeger behind it, as docker-compose.yml has them."""
+    directory = tmp_path_factory.mktemp("composed")
+    with running_collector(
+        program("collector", "AGENTPROF_COLLECTOR_BIN"), directory, {"jaeger": jaeger}
+    ) as one:
+        yield one

@@ -71,12 +71,12 @@ def exporter(place: Any, protocol: str) -> SpanExporter:
 
 
 @contextmanager
-def sending(place: Any, protocol: str) -> Iterator[tuple[Tracer, Sent]]:
+def sending(place: Any, protocol: str, *, service: str = SERVICE) -> Iterator[tuple[Tracer, Sent]]:
     """Give a tracer, and what it sends; everything has been sent after the block."""
     sent = Sent(exporter(place, protocol))
     batches = BatchSpanProcessor(sent, max_queue_size=_QUEUE)
     provider = TracerProvider(
-        resource=Resource({"service.name": SERVICE, "ümlaut": "Grüße", "process.pid": 2**40}),
+        resource=Resource({"service.name": service, "ümlaut": "Grüße", "process.pid": 2**40}),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(

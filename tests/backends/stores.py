@@ -59,17 +59,25 @@ class Jaeger(Store):
 
     path = "/api/v3/traces/{}"
 
-    def find(self, service: str, since_s: float, until_s: float, **attributes: object) -> list[Span]:
-        """Return the spans of all traces of a service in which one span has these attributes."""
-        query = {
+    def find(self, service: str, since_s: float, until_s: float, **tags: object) -> set[str]:
+        """Return the ids of the traces of a service that have one span with all these attributes.
+
+        Jaeger 2.13 looks for attributes in its old API only, which 2.20 does not have any more.
+        """
+        wanted = json.dumps({name: _as_tag(value) for name, value in tags.items()})
+        old = {"service": service, "start": int(since_s * 1e6), "end": int(until_s * 1e6), "limit": 1_000}
+        new = {
             "query.service_name": service,
             "query.start_time_min": _rfc3339(since_s),
             "query.start_time_max": _rfc3339(until_s),
-            "query.search_depth": 100,
-            **({"query.attributes": json.dumps(attributes)} if attributes else {}),
+            "query.search_depth": 1_000,
+            "query.attributes": wanted,
         }
-        found = or_none(lambda: fetch(f"{self.api_url}/api/v3/traces?{urlencode(query)}"))
-        return _spans(found) if found else []
+        for path, query in (("traces", {**old, "tags": wanted}), ("v3/traces", new)):
+            address = f"{self.api_url}/api/{path}?{urlencode(query)}"
+            if document := or_none(lambda here=address: fetch(here)):  # type: ignore[misc]
+                return {span.trace_id for span in _spans(document)}
+        return set()
 
 
 class Tempo(Store):
@@ -174,6 +182,10 @@ def _spans(document: bytes) -> list[Span]:
 
 def _group(spans: list[Any]) -> dict[str, Any]:
     return {"scopeSpans": [{"spans": spans}]}
+
+
+def _as_tag(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rfc3339(time_s: float) -> str:

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from backends.sending import PROTOCOLS, arrived
+from backends.sending import arrived
 from programs import agentprof
+
+from otel_agentprof.cli import demo_export
 
 if TYPE_CHECKING:
     from backends.stores import Jaeger
     from otlp_receiver import Receiver
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_demo_sends_its_trace_and_says_where_to_look(receiver: Receiver, protocol: str) -> None:
-    endpoint = receiver.grpc_url if protocol == "grpc" else f"{receiver.http_url}/v1/traces"
-
-    done = agentprof("demo", "--format", "json", "--otlp", endpoint)
+def test_the_demo_sends_its_trace_and_says_where_to_look(receiver: Receiver) -> None:
+    done = agentprof("demo", "--format", "json", "--otlp", receiver.grpc_url)
 
     (tree,) = receiver.trees
+    sent = f"agentprof: trace {tree.trace_id}, 12 spans, is at {receiver.grpc_url}; "
     assert done.returncode == 0, done.stderr
     assert f'"trace_id": "{tree.trace_id}"' in done.stdout
     assert len(tree.spans) == 12
-    assert tree.spans[tree.root].attributes["agentprof.finding.count"] > 0
+    assert tree.spans[tree.root].attributes["agentprof.finding_count"] > 0
     assert {span.resource["service.name"] for span in tree.spans} == {"agentprof-demo"}
     assert done.stderr.splitlines()[1:] == [
-        (
-            f"agentprof: trace {tree.trace_id}, 12 spans, is at {endpoint}; "
-            f"look at http://127.0.0.1:16686/trace/{tree.trace_id}"
-        ),
+        f"{sent}look at http://127.0.0.1:16686/trace/{tree.trace_id}",
         f"agentprof: or read it back: agentprof report jaeger+http://127.0.0.1:16686/{tree.trace_id}",
     ]
+
+
+def test_a_path_makes_it_http(receiver: Receiver) -> None:
+    assert demo_export.send((), f"{receiver.http_url}/v1/traces") is None
+    assert len(receiver.requests) == 1
 
 
 def test_the_demo_is_seen_in_jaeger(jaeger: Jaeger) -> None:
