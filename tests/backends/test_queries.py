@@ -5,13 +5,12 @@ Jaeger and Tempo keep what others sent, so each test has a service of its own.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import pytest
-from backends.running import or_none, until
+from backends.running import until
 from backends.sending import exporter
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -91,12 +90,8 @@ def test_jaeger_answers_by_tags(jaeger: Jaeger, *, owning: bool) -> None:
     runs = _Runs(jaeger, owning=owning)
     now = time.time()
 
-    def found(tags: dict[str, str]) -> set[str | None]:
-        asked = {"service": runs.service, "limit": 100, "tags": json.dumps(tags), "lookback": "1h"}
-        answer = or_none(lambda: jaeger.ask("/api/traces", **asked))
-        if answer is None:  # 2.20 has no such path any more, and tags in its newer one
-            return {span.trace_id for span in jaeger.find(runs.service, now - 3600, now + 3600, **tags)}
-        return {trace["traceID"] for trace in answer["data"]}
+    def found(tags: dict[str, str]) -> set[str]:
+        return jaeger.find(runs.service, now - 3600, now + 3600, **tags)
 
     until(lambda: len(found({})) == 5, "five traces")
     assert found(COSTLY) == {runs.costly}
