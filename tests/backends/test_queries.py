@@ -6,6 +6,7 @@ Jaeger and Tempo keep what others sent, so each test has a service of its own.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -36,6 +37,16 @@ SLOW_TOOL_QL: Final = (
     '{ span.agentprof.critical_path.role = "tool" && span.agentprof.critical_path.self_ns > 1000000000 }'
 )
 SLOW_TOOL_RUN_QL: Final = "{ span.agentprof.critical_path.tool_longest_ns > 1000000000 }"
+
+
+_README: Final = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_shows_these_queries() -> None:
+    for tags in (COSTLY, PROVEN, SLOW_TOOL_SPAN, SLOW_TOOL_RUN):
+        assert f"`{' '.join(f'{name}={value}' for name, value in tags.items())}`" in _README
+    for query in (COSTLY_QL, PROVEN_QL, SLOW_TOOL_QL, SLOW_TOOL_RUN_QL):
+        assert f"`{query}`" in _README
 
 
 def _run(tracer: Tracer, *, cost_usd: float, tool_ms: int, tools: int = 1, together: bool = False) -> str:
