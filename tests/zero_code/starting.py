@@ -66,7 +66,7 @@ class Place:
     @contextmanager
     def working(self, *command: str) -> Iterator[None]:
         """Run a program that serves nobody below ``opentelemetry-instrument``, until the block ends."""
-        whole = [BIN / "opentelemetry-instrument", BIN / command[0], *command[1:]]
+        whole = [str(BIN / "opentelemetry-instrument"), str(BIN / command[0]), *command[1:]]
         with (self.directory / "worker.log").open("wb") as log:
             process = subprocess.Popen(
                 whole, cwd=self.directory, env=environment(**self.variables()), stdout=log, stderr=log

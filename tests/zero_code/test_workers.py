@@ -134,7 +134,7 @@ def _answers_of_two_workers(url: str) -> list[Any]:
 
 
 def _notebook(cells: list[str]) -> dict[str, Any]:
-    code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    code: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     return {
         "cells": [{**code, "id": f"cell-{number}", "source": text} for number, text in enumerate(cells)],
         "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
