@@ -93,7 +93,7 @@ def _is_unknown_to_v3(answer: Answer) -> bool:
 
 
 def _has_error(answer: Answer) -> bool:
-    """Return whether it is an error in Jaeger's words, v3's or the older ones, and not just some server's 404."""
+    """Return whether it is an error in Jaeger's words, v3's or the older ones, not just anybody's 404."""
     try:
         return not {"error", "errors"}.isdisjoint(json.loads(answer.body))
     except (ValueError, TypeError, RecursionError):
@@ -103,8 +103,8 @@ def _has_error(answer: Answer) -> bool:
 def _nothing(address: Address, *, is_jaeger: bool) -> str:
     if not is_jaeger:
         return (
-            f"{address.origin} has no API of Jaeger there (404): is it the port of the query service, often 16686, "
-            "and is a base path missing?"
+            f"{address.origin} has no API of Jaeger there (404): is it the port of the query service, "
+            "often 16686, and is a base path missing?"
         )
     if address.trace_id is not None:
         return f"{address.origin} knows no trace {address.trace_id}"

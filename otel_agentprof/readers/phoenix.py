@@ -39,8 +39,8 @@ def is_answer(document: Mapping[str, Json]) -> bool:
 
 
 def groups_of(document: Mapping[str, Json]) -> Json:
-    """Return a page of spans as the resource groups that it would be in OTLP."""
-    return [{"scopeSpans": [{"spans": _camel_case(document["data"])}]}]
+    """Return a page of spans as the resource groups that it would be in OTLP, the oldest first."""
+    return [{"scopeSpans": [{"spans": _camel_case(document["data"][::-1])}]}]
 
 
 def documents_of(server: Server, losses: Losses, progress: Progress) -> Iterator[Json]:
@@ -80,7 +80,15 @@ def _traces(server: Server, path: str, losses: Losses) -> Iterator[str]:
 
 def _spans(server: Server, path: str, trace_ids: Sequence[str], losses: Losses) -> Iterator[Json]:
     asked = [("limit", str(_PAGE_SPANS)), *(("trace_id", trace_id) for trace_id in trace_ids)]
-    return _pages(server, f"{path}/spans/otlpv1", asked, losses)
+    pages: list[Mapping[str, Json]] = []
+    try:
+        for page in _pages(server, f"{path}/spans/otlpv1", asked, losses):
+            pages.append(page)  # noqa: PERF402 - what came before an error is kept
+    except UnreadableTraceError as error:
+        if not pages:
+            raise
+        losses.add("cut_answer", str(error))
+    return reversed(pages)  # they come newest first, and so do the spans in each
 
 
 def _pages(
