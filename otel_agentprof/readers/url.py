@@ -151,7 +151,8 @@ def _parameters(kind: str, text: str, query: str) -> dict[str, str]:
     known = _PARAMETERS[kind]
     found: dict[str, str] = {}
     # TraceQL has "&&" in it, and people do not escape what their shell lets through.
-    for pair in re.split(rf"&(?=(?:{'|'.join(known)})=)", query) if query else ():
+    between = rf"&(?=(?:{'|'.join(known)})=)" if kind == "tempo" else "&"
+    for pair in filter(None, re.split(between, query)):
         name, _, value = pair.partition("=")
         if name not in known:
             raise UnreadableTraceError(
@@ -159,11 +160,12 @@ def _parameters(kind: str, text: str, query: str) -> dict[str, str]:
             )
         is_escaped = name != "q" or not re.search(r"[ {]", value)
         found[name] = unquote_plus(value) if is_escaped else unquote(value)
+    given = {name: value for name, value in found.items() if value}
     try:
-        _check(found)
+        _check(given)
     except (ValueError, OverflowError) as error:
         raise UnreadableTraceError(f"{shown(text)!r}: {error}") from error
-    return {name: value for name, value in found.items() if value}
+    return given
 
 
 def _check(parameters: Mapping[str, str]) -> None:
@@ -171,10 +173,10 @@ def _check(parameters: Mapping[str, str]) -> None:
     if not (limit.isascii() and limit.isdigit() and int(limit)):
         raise ValueError(f"limit={limit} is no number of traces")
     for name in ("lookback", "min_duration", "max_duration"):
-        if parameters.get(name):
+        if name in parameters:
             timedelta(seconds=seconds_of(parameters[name]))
     for name in ("start", "end"):
-        if parameters.get(name):
+        if name in parameters:
             _moment(parameters[name])
 
 
