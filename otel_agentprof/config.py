@@ -355,7 +355,7 @@ def _parse(text: str, kind: str) -> Any:
 
 
 def _shown(variable: str, known: Mapping[str, Any]) -> str:
-    is_secret = not known[variable].repr if variable in known else "KEY" in variable
+    is_secret = not known[variable].repr if variable in known else "KEY" in variable or "HEADER" in variable
     return "..." if is_secret else os.environ[variable]
 
 

@@ -1,4 +1,4 @@
-"""The traces of some files, and the one among them that is meant."""
+"""The traces of some sources, and the one among them that is meant."""
 
 from __future__ import annotations
 
