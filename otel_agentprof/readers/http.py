@@ -106,25 +106,24 @@ class Server:
 
     def _answer(self, url: str, deadline: float) -> Answer:
         """Return the first answer that is not worth another try, or the last one."""
-        pause_s = _FIRST_PAUSE_S
-        for number in range(_MAX_TRIES):
-            is_last = number == _MAX_TRIES - 1
-            answer: Answer | None = None
+        pause_s, tries = _FIRST_PAUSE_S, 1
+        while True:
+            outcome: Answer | http_errors.PassingError
             try:
-                answer = self._attempt(url, deadline)
+                outcome = self._attempt(url, deadline)
             except http_errors.PassingError as error:
-                if is_last or time.monotonic() + pause_s > deadline:
-                    raise http_errors.UnansweredError(f"{self.address.origin}: {error}") from error
-            if answer is not None:
-                if answer.status not in _RETRIED or is_last:
-                    return answer
-                asked = answer.headers.get("retry-after", "")
+                outcome = error
+            if isinstance(outcome, Answer):
+                if outcome.status not in _RETRIED:
+                    return outcome
+                asked = outcome.headers.get("retry-after", "")
                 pause_s = max(pause_s, float(asked) if asked.isascii() and asked.isdigit() else 0)
-                if time.monotonic() + pause_s > deadline:
-                    return answer
+            if tries == _MAX_TRIES or time.monotonic() + pause_s > deadline:
+                if isinstance(outcome, Answer):
+                    return outcome
+                raise http_errors.UnansweredError(f"{self.address.origin}: {outcome}") from outcome
             threading.Event().wait(pause_s)
-            pause_s *= 2
-        raise AssertionError("unreachable")  # the last try returns or raises
+            pause_s, tries = pause_s * 2, tries + 1
 
     def _attempt(self, url: str, deadline: float) -> Answer:
         """Ask once.
@@ -176,13 +175,16 @@ class Server:
 def _ask(
     pool: Any, url: str, headers: Mapping[str, str], timeout_s: float, events: queue.SimpleQueue[Any]
 ) -> None:
-    """Put status and headers, then the body in pieces, then None; or an error."""
+    """Put status and headers, then the body in pieces, then None; or an error.
+
+    Give up a little later than the one who waits: so it is always told in the same words.
+    """
     try:
         from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 - slow import
 
         with suppress_instrumentation():  # reading traces leaves no trace
             response = pool.request(
-                "GET", url, headers=headers, redirect=False, timeout=timeout_s, preload_content=False
+                "GET", url, headers=headers, redirect=False, timeout=timeout_s + 1, preload_content=False
             )
             try:
                 events.put((response.status, {name.lower(): text for name, text in response.headers.items()}))

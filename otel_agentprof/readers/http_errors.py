@@ -39,8 +39,6 @@ def explained(error: Exception, origin: str) -> Exception:
         why = "the host name is not known"
     elif isinstance(error, known.ProxyError):
         why = f"the proxy cannot be used: {_cause(error)}"
-    elif isinstance(error, known.TimeoutError):
-        why = "no answer in time"
     else:
         why = f"{type(error).__name__}: {_cause(error)}"
     return UnansweredError(f"{origin}: {why}")

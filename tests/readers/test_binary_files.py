@@ -97,14 +97,15 @@ def test_every_field_of_a_span_is_read() -> None:
 
 @pytest.mark.parametrize("lost", [1, 10, 60])
 def test_a_message_that_breaks_off_keeps_the_spans_before(lost: int) -> None:
-    whole = message(1, 2, scope="s", service="x") + message(*range(3, 40), scope="t", service="y")
+    long = "t" * 300
+    whole = message(1, 2, scope="s", service="x") + message(*range(3, 40), scope=long, service="y")
 
     loaded = read_spans(io.BytesIO(whole[:-lost]))
 
     assert 36 <= len(loaded.spans) < 39
     assert [(span.scope, span.resource) for span in loaded.spans[1:3]] == [
         ("s", {"service.name": "x"}),
-        ("t", {"service.name": "y"}),
+        (long, {"service.name": "y"}),
     ]
     assert dict(loaded.notes)["cut_proto"] == "the protobuf data is broken or cut off at line 1"
     assert "bad_span" in dict(loaded.notes)

@@ -202,6 +202,7 @@ def test_a_refusal_names_the_variable_for_headers(server: TraceServer, status: i
         (b'"disk full"', ": disk full"),
         (b"\x1b[31mdisk\xff full" + b"!" * 500, ": [31mdisk\ufffd full" + "!" * 186),
         (b"[]", ": []"),
+        (b'{"code": 5}', ': {"code": 5}'),
         (b"7", ": 7"),
         (b"", ""),
     ],
@@ -345,6 +346,21 @@ def test_a_proxy_of_the_environment_is_used(server: TraceServer, monkeypatch: py
     assert "the host name is not known" in refusal(f"jaeger+http://elsewhere.invalid/{TRACE}")
 
 
+def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    assert refusal(f"jaeger+http://elsewhere.invalid/{TRACE}") == (
+        "http://elsewhere.invalid: the proxy cannot be used: connection refused"
+    )
+
+
+def test_a_host_name_that_no_host_can_have_is_told() -> None:
+    assert "LocationParseError" in refusal(f"jaeger+http://{'a' * 70}/{TRACE}")
+
+
 # -- TLS
 
 
@@ -404,6 +420,15 @@ def test_a_certificate_that_cannot_be_verified_is_told(tls_server: TraceServer) 
 
 def test_https_where_there_is_http_is_told(server: TraceServer) -> None:
     assert "there is no TLS there; is it http, not https?" in refusal(f"jaeger+https://{server.host}/{TRACE}")
+
+
+def test_a_handshake_that_fails_is_told(certificates: tuple[Path, Path]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates[1])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("NULL@SECLEVEL=0")
+    with serving_traces(context) as server:
+        assert refusal(address(server)).startswith(f"{server.url}: TLS failed: ")
 
 
 def test_a_ca_file_that_is_none_is_told(

@@ -282,7 +282,7 @@ def test_phoenix_is_read_page_by_page(server: TraceServer, address: str, project
 def test_the_last_traces_of_a_project_are_read(server: TraceServer) -> None:
     ids = [f"{number:032x}" for number in range(1, 26)]
     server.pages["/v1/projects/x/traces"] = Reply(
-        {"data": [{"trace_id": one} for one in ids], "next_cursor": "more"}
+        {"data": [{"trace_id": one} for one in ids] + [{"no": "id"}], "next_cursor": "more"}
     )
     server.pages["/v1/projects/x/spans/otlpv1"] = lambda asked: Reply(
         {"data": [row(1, one) for one in asked["trace_id"]], "next_cursor": None}
@@ -290,6 +290,20 @@ def test_the_last_traces_of_a_project_are_read(server: TraceServer) -> None:
 
     assert len(list(read(f"phoenix+{server.url}?project=x&limit=25"))) == 25
     assert [len(asked.get("trace_id", ())) for _, asked in server.requests] == [0, 20, 5]
+
+
+def test_pages_before_one_that_fails_are_kept(server: TraceServer) -> None:
+    server.pages["/v1/projects/default/spans/otlpv1"] = [
+        Reply({"data": [row(1)], "next_cursor": "c"}),
+        Reply({"detail": "no luck"}, 500),
+    ]
+
+    loaded = read_spans(f"phoenix+{server.url}/{TRACE}")
+
+    assert len(loaded.spans) == 1
+    ((code, message),) = loaded.notes
+    assert code == "cut_answer"
+    assert message.endswith("answered with an error (500): no luck")
 
 
 def test_a_cursor_that_goes_round_in_circles_ends(server: TraceServer) -> None:
