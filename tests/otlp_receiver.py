@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.model import Span, SpanTree
 
-PATIENCE_S: Final = 60.0  # of a machine that is busy with other things
+PATIENCE_S: Final = 120.0  # of a machine that is busy with other things
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -68,7 +68,7 @@ class Receiver:
         return [span for span in self.spans if span.trace_id in trace_ids]
 
     def wait_for(self, is_there: Callable[[list[Span]], object]) -> list[Span]:
-        """Return all spans as soon as they are what is waited for; fail after a minute."""
+        """Return all spans as soon as they are what is waited for; fail after two minutes."""
         with self._changed:
             came = self._changed.wait_for(lambda: is_there(self.spans), PATIENCE_S)
         assert came, f"waited in vain; there are {sorted(span.name for span in self.spans)}"

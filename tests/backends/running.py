@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-PATIENCE_S: Final = 60.0  # of a machine that is busy with other things
+PATIENCE_S: Final = 120.0  # of a machine that is busy with other things
 _POLL_S: Final = 0.02
 _TRIES: Final = 3
 _REQUIRED: Final = "AGENTPROF_REQUIRE_BACKENDS"
