@@ -47,7 +47,8 @@ def collector(ports: Sequence[int], directory: Path, backends: Mapping[str, Stor
             exporter["endpoint"] = backend.grpc_url.removeprefix("http://") if is_grpc else backend.http_url
         else:
             del config["exporters"][name]
-            config["service"]["pipelines"]["traces"]["exporters"].remove(name)
+            for pipeline in config["service"]["pipelines"].values():
+                pipeline["exporters"] = [one for one in pipeline["exporters"] if one != name]
     return config  # type: ignore[no-any-return]  # YAML knows no types
 
 

@@ -38,7 +38,7 @@ def test_it_is_valid_by_the_schema_of_the_compose_specification() -> None:
 
 def test_every_image_has_a_pinned_tag_and_every_port_is_this_machines_own() -> None:
     for name, service in SERVICES.items():
-        assert re.search(r":\$\{[A-Z]+_TAG:-\d+\.\d+\.\d+\}$", service["image"]), name
+        assert re.search(r":v?\$\{[A-Z]+_TAG:-\d+\.\d+\.\d+\}$", service["image"]), name
         assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
 
 
@@ -63,6 +63,7 @@ def test_grafana_finds_datasources_and_dashboards_where_its_services_are() -> No
     assert {source["uid"]: source["url"] for source in sources} == {
         "tempo": "http://tempo:3200",
         "jaeger": "http://jaeger:16686",
+        "prometheus": "http://prometheus:9090",
     }
     assert dashboards["options"]["path"] in mounted
 
@@ -71,7 +72,7 @@ def test_every_dashboard_asks_datasources_that_are_provisioned() -> None:
     for dashboard in (composed.CONFIGS / "grafana" / "dashboards").glob("*.json"):
         found = set(_uids(json.loads(dashboard.read_text(encoding="utf-8"))))
 
-        assert found <= {"tempo", "jaeger", "-- Grafana --", "grafana"}, dashboard.name
+        assert found <= {"tempo", "jaeger", "prometheus", "-- Grafana --", "grafana"}, dashboard.name
 
 
 def test_the_collector_takes_its_configuration_as_it_stands() -> None:
