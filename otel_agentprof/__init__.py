@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
     from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
+    from otel_agentprof.processor import BoundedSpanExporter as BoundedSpanExporter
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
     from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
     from otel_agentprof.profilers import TokenProfiler as TokenProfiler
@@ -39,6 +40,7 @@ _HOMES = {
     "AgentProfError": "errors",
     "AgentProfSpanProcessor": "processor",
     "BottleneckDetector": "profilers",
+    "BoundedSpanExporter": "processor",
     "Config": "config",
     "Finding": "analysis.finding",
     "PerformanceProfiler": "profilers",
@@ -60,6 +62,7 @@ __all__ = [
     "AgentProfError",
     "AgentProfSpanProcessor",
     "BottleneckDetector",
+    "BoundedSpanExporter",
     "Config",
     "Finding",
     "PerformanceProfiler",

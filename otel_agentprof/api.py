@@ -70,6 +70,7 @@ class Instrumentation:
         if self.processor is not None:
             self.processor.force_flush()
             self.processor.on_report = self._on_report_before
+            self.processor.measure_with(None)
 
     def __enter__(self) -> Instrumentation:
         return self
@@ -84,10 +85,9 @@ class Instrumentation:
 
     def _at_exit(self) -> None:
         # Streams that nobody read to their end must leave their spans before the provider shuts down.
+        # The processor flushes by itself, after this.
         if self._engine is not None:
             self._engine.abandon_streams()
-        if self.processor is not None:
-            self.processor.force_flush()
 
 
 def instrument(
@@ -145,6 +145,7 @@ def instrument(
         REGISTRY.patch(engine, chosen)
         pricing.load_in_background()  # last: its thread competes with this one
         _Process.active = Instrumentation(engine, processor)
+        processor.measure_with(meter_provider)
         if on_report is not None:  # a processor of the user's own may have a callback already
             processor.on_report = on_report
         return _Process.active
