@@ -221,8 +221,10 @@ def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str
     """Return the libraries to instrument: those asked for, without those that the environment switches off.
 
     Raises:
-        AgentProfError: For a name that no library has.
+        AgentProfError: For a name that no library has, and for a text where names are expected.
     """
+    if isinstance(include, str) or isinstance(exclude, str):
+        raise AgentProfError('include and exclude are lists of names, such as ["openai", "langchain"]')
     known = libraries.known()
     wanted, unwanted = set(known) if include is None else set(include), set(exclude)
     if unknown := sorted((wanted | unwanted) - set(known)):

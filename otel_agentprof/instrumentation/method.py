@@ -67,6 +67,23 @@ class PatchedMethod(_AsItWas, wrapt.FunctionWrapper):  # type: ignore[type-arg] 
     __bound_function_wrapper__ = _BoundMethod
 
 
+def second_net(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
+    """Return the wrapt wrapper for what lies below a patched method, for those who went around that one.
+
+    What did not go around it is let through at once: nothing of ours is made for it twice.
+    """
+    caught = wrapper(slot, provider, spec, is_async=is_async)
+
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if slot.engine is None or slot.engine.is_at_work():
+            return wrapped(*args, **kwargs)
+        return caught(wrapped, instance, args, kwargs)
+
+    return call
+
+
 def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
     """Return the wrapt wrapper for one method."""
     if spec.tells_retries:

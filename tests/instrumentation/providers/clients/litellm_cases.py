@@ -65,7 +65,10 @@ def _claude(client: Any, **more: Any) -> Any:
 
 
 def _respond(client: Any, asked: Any = CANARY, **more: Any) -> Any:
-    return _call(client, "responses", asked, f"openai/{_MODEL}", **more)
+    model = f"openai/{_MODEL}"
+    if isinstance(asked, list):  # LiteLLM 1.110 takes one that is given by position for the model's name
+        return _call(client, "responses", input=asked, model=model, **more)
+    return _call(client, "responses", asked, model, **more)
 
 
 def _route(client: Any) -> Any:
