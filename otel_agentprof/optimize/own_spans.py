@@ -94,6 +94,13 @@ def step(name: str, attributes: Mapping[str, Any]) -> Iterator[Span]:
     finish(span)
 
 
+def note(name: str, error: BaseException, attributes: Mapping[str, Any]) -> None:
+    """Add an event about an error to the current span."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.add_event(name, {semconv.ERROR_TYPE: _error_type(error), **attributes})
+
+
 def _error_type(error: BaseException) -> str:
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -21,7 +21,7 @@ from otel_agentprof.optimize import own_spans
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-WAIT_SPAN: Final = "agentprof.retry.wait"
+EVENT: Final = "agentprof.retry"
 _RETRYABLE: Final = frozenset({408, 409, 429})
 _SERVER_ERROR: Final = 500
 _NO_MONEY: Final = "insufficient_quota"  # OpenAI's 429 for an empty account: it stays empty
@@ -71,8 +71,9 @@ async def with_retries(retry: Retry, work: Callable[[], Awaitable[Any]]) -> Any:
             wait_s = retry.wait_s(attempt, error)
             if wait_s is None:
                 raise
-        with own_spans.step(WAIT_SPAN, {semconv.RETRY_ATTEMPT: attempt + 1}):
-            await asyncio.sleep(wait_s)
+            # No span: the time between a failed call and the next one is what the report takes for the wait.
+            own_spans.note(EVENT, error, {semconv.RETRY_ATTEMPT: attempt + 1, semconv.RETRY_WAIT: wait_s})
+        await asyncio.sleep(wait_s)
     raise AssertionError  # the count has no end
 
 

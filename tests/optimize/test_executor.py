@@ -52,6 +52,10 @@ async def test_results_keep_the_order_of_the_calls_whichever_ends_first() -> Non
     assert await ap.ParallelExecutor().execute_parallel(count(4, answer)) == [0, 1, 2, 3]
 
 
+def hidden(number: int) -> Any:
+    return double(number)
+
+
 class Callable:
     async def __call__(self, number: int) -> int:
         return number
@@ -59,8 +63,8 @@ class Callable:
 
 @pytest.mark.parametrize(
     "func",
-    [triple, lambda number: double(number), functools.partial(triple), functools.partial(double), Callable()],
-    ids=["function", "lambda around a coroutine", "partial", "async partial", "async object"],
+    [triple, hidden, functools.partial(triple), functools.partial(double), Callable()],
+    ids=["function", "function around a coroutine", "partial", "async partial", "async object"],
 )
 async def test_functions_of_every_kind_can_be_called(func: Any) -> None:
     results = await ap.ParallelExecutor().execute_parallel(count(3, func))
@@ -319,7 +323,7 @@ async def test_threads_and_tasks_have_the_callers_context_and_keep_theirs_to_the
     NAME.set("me")
     with ap.agent("planner"):
         results = await ap.ParallelExecutor(max_concurrency=1).execute_parallel(
-            [(ask, {}), (ask_in_thread, {}), (lambda: NAME.get(), {})]
+            [(ask, {}), (ask_in_thread, {}), (NAME.get, {})]
         )
 
     assert results == ["me", "me", "me"]
@@ -383,8 +387,8 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize(("stream", "is_shown"), [(Terminal(), True), (io.StringIO(), False)])
 async def test_a_bar_is_shown_where_somebody_looks(
     stream: io.StringIO,
-    is_shown: bool,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001 - a parameter
+    is_shown: bool,  # noqa: FBT001 - a parameter
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr", stream)

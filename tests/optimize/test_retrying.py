@@ -13,7 +13,6 @@ import openai
 import pytest
 from http_library import ANTHROPIC_HTTP, OPENAI_HTTP
 from loopback import Answer
-from recording import attributes_of
 
 import otel_agentprof as ap
 from otel_agentprof.optimize.retries import is_retryable, retry_after_s
@@ -128,16 +127,20 @@ class Flaky:
         return "well"
 
 
-async def test_a_call_is_tried_until_it_succeeds_and_the_waits_are_spans(recorder: Recorder) -> None:
-    flaky = Flaky(ApiError(503), TimeoutError())
+async def test_a_call_is_tried_until_it_succeeds_and_the_callers_span_tells(recorder: Recorder) -> None:
+    flaky = Flaky(ConnectionResetError(), TimeoutError())
 
-    results = await ap.ParallelExecutor(retry=ap.Retry(base_s=0)).execute_parallel([(flaky, {})])
+    with ap.agent("planner"):
+        results = await ap.ParallelExecutor(retry=ap.Retry(base_s=0)).execute_parallel([(flaky, {})])
 
     assert results == ["well"]
-    assert recorder.names == ["agentprof.retry.wait"] * 2
-    assert [attributes_of(span) for span in recorder.spans] == [
-        {"agentprof.role": "step", "agentprof.retry.attempt": 2},
-        {"agentprof.role": "step", "agentprof.retry.attempt": 3},
+    (span,) = recorder.spans
+    assert [(event.name, dict(event.attributes or {})) for event in span.events] == [
+        (
+            "agentprof.retry",
+            {"error.type": kind, "agentprof.retry.attempt": attempt, "agentprof.retry.wait": 0.0},
+        )
+        for attempt, kind in ((2, "ConnectionResetError"), (3, "TimeoutError"))
     ]
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from recording import Recorder
 
-SECRET = "the canary sings"
+    from otel_agentprof.optimize.tool_calls import Registry
+
+CANARY = "the canary sings"
 
 
 def chat(*calls: tuple[str, str]) -> dict[str, Any]:
@@ -257,19 +259,23 @@ async def test_a_marked_tool_run_by_hand_has_no_id_of_another_call(recorder: Rec
 
 
 def broken(**_arguments: Any) -> str:
-    raise ValueError(SECRET)
+    raise ValueError(CANARY)
+
+
+def hidden() -> Any:
+    return abroken()
 
 
 async def abroken(**_arguments: Any) -> str:
-    raise ValueError(SECRET)
+    raise ValueError(CANARY)
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "message", "error_type"),
     [
-        ("broken", "{}", f"ValueError: {SECRET}", "ValueError"),
-        ("abroken", "{}", f"ValueError: {SECRET}", "ValueError"),
-        ("lazy", "{}", f"ValueError: {SECRET}", "ValueError"),
+        ("broken", "{}", f"ValueError: {CANARY}", "ValueError"),
+        ("abroken", "{}", f"ValueError: {CANARY}", "ValueError"),
+        ("lazy", "{}", f"ValueError: {CANARY}", "ValueError"),
         ("strict", '{"x": 1}', "unexpected keyword argument 'x'", "TypeError"),
         ("broken", "{nonsense", "the arguments are no JSON", "ToolArgumentsError"),
         ("broken", "[1]", "no JSON object but a list", "ToolArgumentsError"),
@@ -282,11 +288,11 @@ async def test_what_goes_wrong_is_told_to_the_model(
     arguments: str,
     message: str,
     error_type: str,
-    shows_content: bool,
-    recorder: Recorder,  # noqa: FBT001 - a parameter
+    shows_content: bool,  # noqa: FBT001 - a parameter
+    recorder: Recorder,
 ) -> None:
     own_spans.use(recorder.provider, capture_content=shows_content)
-    registry = {"broken": broken, "abroken": abroken, "lazy": lambda: abroken(), "strict": outer_strict}
+    registry: Registry = {"broken": broken, "abroken": abroken, "lazy": hidden, "strict": outer_strict}
 
     (result,) = await ap.arun_tool_calls(chat((name, arguments)), registry)
 
@@ -296,7 +302,7 @@ async def test_what_goes_wrong_is_told_to_the_model(
     assert span.name == f"execute_tool {name}"
     assert span.status.status_code.name == "ERROR"
     assert str(attributes_of(span)["error.type"]).endswith(error_type)
-    assert (SECRET in span.to_json()) is (shows_content and SECRET in message)
+    assert (CANARY in span.to_json()) is (shows_content and CANARY in message)
 
 
 async def outer_strict() -> str:
@@ -345,8 +351,15 @@ class Unwritable:
         ({"hits": [1, "ä"]}, '{"hits": [1, "ä"]}'),
         (
             openai.types.CompletionUsage(completion_tokens=1, prompt_tokens=2, total_tokens=3),
-            '{"completion_tokens": 1, "prompt_tokens": 2, "total_tokens": 3, '
-            '"completion_tokens_details": null, "prompt_tokens_details": null}',
+            json.dumps(
+                {
+                    "completion_tokens": 1,
+                    "prompt_tokens": 2,
+                    "total_tokens": 3,
+                    "completion_tokens_details": None,
+                    "prompt_tokens_details": None,
+                }
+            ),
         ),
         ([{"type": "text", "text": "a block"}], [{"type": "text", "text": "a block"}]),
         ([{"type": "house"}], '[{"type": "house"}]'),
@@ -362,23 +375,23 @@ async def test_results_are_text_blocks_or_json(result: Any, content: Any) -> Non
 
 
 async def test_content_goes_on_spans_only_if_asked(recorder: Recorder) -> None:
-    answer = chat(("weather", json.dumps({"city": SECRET})), ("later", "{}"))
+    answer = chat(("weather", json.dumps({"city": CANARY})), ("later", "{}"))
 
     async def later() -> str:
-        return SECRET
+        return CANARY
 
-    registry = {"weather": weather, "later": later}
+    registry: Registry = {"weather": weather, "later": later}
     await ap.arun_tool_calls(answer, registry)
-    assert all(SECRET not in span.to_json() for span in recorder.spans)
+    assert all(CANARY not in span.to_json() for span in recorder.spans)
     recorder.exporter.clear()
 
     own_spans.use(recorder.provider, capture_content=True)
     await ap.arun_tool_calls(answer, registry)
 
     facts = attributes_of(recorder.one("execute_tool weather"))
-    assert facts["gen_ai.tool.call.arguments"] == json.dumps({"city": SECRET})
-    assert SECRET in facts["gen_ai.tool.call.result"]
-    assert SECRET in attributes_of(recorder.one("execute_tool later"))["gen_ai.tool.call.result"]
+    assert facts["gen_ai.tool.call.arguments"] == json.dumps({"city": CANARY})
+    assert CANARY in facts["gen_ai.tool.call.result"]
+    assert CANARY in attributes_of(recorder.one("execute_tool later"))["gen_ai.tool.call.result"]
 
 
 async def test_an_executor_of_your_own_decides_how_they_run() -> None:
