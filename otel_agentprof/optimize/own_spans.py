@@ -54,7 +54,11 @@ def start(name: str, attributes: Mapping[str, Any], *, start_ns: int | None = No
 
 
 def finish(
-    span: Span, error: BaseException | None = None, attributes: Mapping[str, Any] | None = None
+    span: Span,
+    error: BaseException | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    *,
+    end_ns: int | None = None,
 ) -> None:
     """End a span; of an error its type is told, and its text where content is asked for."""
     try:
@@ -66,7 +70,7 @@ def finish(
             span.set_attribute(semconv.ERROR_TYPE, kind)
             span.add_event("exception", {"exception.type": kind})
             span.set_status(StatusCode.ERROR, text)
-        span.end()
+        span.end(end_ns)
     except Exception as failure:  # noqa: BLE001 - as in start()
         _tell(failure)
 

@@ -6,7 +6,6 @@ Told by shape, not by class: each client has errors of its own.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import re
 import time
@@ -27,7 +26,7 @@ _SERVER_ERROR: Final = 500
 _NO_MONEY: Final = "insufficient_quota"  # OpenAI's 429 for an empty account: it stays empty
 _PASSING: Final = re.compile(
     r"Time[dD]?_?[oO]ut|Connect(ion)?Error|RateLimit|TooManyRequests|Throttl|Overloaded|ServiceUnavailable"
-    r"|InternalServer|RemoteProtocolError|ReadError|WriteError|ServerDisconnected"
+    r"|InternalServer|RemoteProtocolError|NetworkError|ServerDisconnected"
 )
 
 
@@ -64,7 +63,9 @@ class Retry:
 
 async def with_retries(retry: Retry, work: Callable[[], Awaitable[Any]]) -> Any:
     """Do some work until it succeeds, or fails for good."""
-    for attempt in itertools.count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             return await work()
         except Exception as error:
@@ -74,7 +75,6 @@ async def with_retries(retry: Retry, work: Callable[[], Awaitable[Any]]) -> Any:
             # No span: the time between a failed call and the next one is what the report takes for the wait.
             own_spans.note(EVENT, error, {semconv.RETRY_ATTEMPT: attempt + 1, semconv.RETRY_WAIT: wait_s})
         await asyncio.sleep(wait_s)
-    raise AssertionError  # the count has no end
 
 
 def is_retryable(error: BaseException) -> bool:

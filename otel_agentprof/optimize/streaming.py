@@ -41,7 +41,8 @@ class StreamingOptimizer:
     Args:
         stop_when: Called with the text so far after each piece; when it returns True, nothing more is read
             and the stream is closed, so that the model stops writing where the server supports that.
-        stall_timeout_s: How long a chunk is waited for; None for as long as the client waits.
+        stall_timeout_s: How long a chunk is waited for; None for as long as the client waits. A thread that
+            reads a sync client is left behind until the server sends something or hangs up.
         first_timeout_s: Likewise for the first one; None for the same as ``stall_timeout_s``.
 
     Attributes:
@@ -162,7 +163,8 @@ class StreamingOptimizer:
 
 def _record(pace: StreamPace, failure: BaseException | None) -> None:
     """Make a step's span of a stream that no call tells of."""
-    # Both ends by the clock that does not jump, put down where the wall clock is now.
-    start_ns = time.time_ns() - int(pace.elapsed_s * _NS_PER_S)
+    # As long as the clock says that does not jump, put down where the wall clock is now.
+    end_ns = time.time_ns()
+    start_ns = end_ns - int(pace.elapsed_s * _NS_PER_S)
     span = own_spans.start(SPAN, {semconv.ROLE: "step"}, start_ns=start_ns)
-    own_spans.finish(span, failure, pace.facts())
+    own_spans.finish(span, failure, pace.facts(), end_ns=end_ns)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -61,21 +63,39 @@ def run_sync(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    started: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+    return _run_beside(work)
+
+
+def _run_beside(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    outcome: Future[Any] = Future()
+    cancels: list[Callable[[], object]] = []
+    is_given_up = threading.Event()
 
     async def main() -> Any:
-        started.append((asyncio.get_running_loop(), asyncio.current_task()))
+        task: Any = asyncio.current_task()
+        cancels.append(functools.partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel))
+        if is_given_up.is_set():
+            raise asyncio.CancelledError
         return await work()
 
-    with ThreadPoolExecutor(1, thread_name_prefix="agentprof") as pool:
-        future = pool.submit(copy_context().run, lambda: asyncio.run(main()))
+    def run() -> None:
         try:
-            return future.result()
-        except BaseException:
-            for loop, task in started:
-                if task is not None and not loop.is_closed():  # Ctrl-C here: nobody waits for the rest
-                    loop.call_soon_threadsafe(task.cancel)
-            raise
+            outcome.set_result(asyncio.run(main()))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the caller waits
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="agentprof", daemon=True)
+    try:
+        thread.start()
+        return outcome.result()
+    except BaseException:
+        is_given_up.set()  # by Ctrl-C, which may come before the thread has begun
+        for cancel in cancels:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: all is over
+                cancel()
+        if thread.is_alive():
+            thread.join()
+        raise
 
 
 def _called(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> Any:

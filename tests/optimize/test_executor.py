@@ -5,6 +5,7 @@ import contextvars
 import functools
 import gc
 import io
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -357,6 +358,53 @@ async def test_a_sync_caller_inside_a_loop_meets_exceptions_as_usual() -> None:
         ap.ParallelExecutor().run([(fail, {"number": 7})], raises=True)
     with pytest.raises(Stop):
         ap.ParallelExecutor().run([(_stop, {})])
+
+
+def test_ctrl_c_where_a_sync_caller_waits_beside_a_loop_cancels_the_calls() -> None:
+    cancelled = threading.Event()
+
+    async def interrupt() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async def wait_beside() -> None:
+        ap.ParallelExecutor().run([(interrupt, {})])
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(wait_beside())
+    loop.close()
+
+    assert cancelled.wait(20)
+
+
+def test_ctrl_c_before_the_thread_has_begun_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    begun: list[bool] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        threads.append(thread)
+        raise KeyboardInterrupt
+
+    async def work() -> None:
+        begun.append(True)
+
+    async def wait_beside() -> None:
+        ap.ParallelExecutor().run([(work, {})])
+
+    loop = asyncio.new_event_loop()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(wait_beside())
+    loop.close()
+    threads[0].start()
+    threads[0].join()
+
+    assert begun == []
 
 
 async def _stop() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import tarfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ def of_botocore(status: int) -> Exception:
         (ThrottlingException(), True),
         (httpx.ReadTimeout("late"), True),
         (httpx.RemoteProtocolError("gone"), True),
+        (httpx.ReadError("gone"), True),
+        (tarfile.ReadError("odd"), False),
         (openai.APITimeoutError(OPENAI_HTTP.Request("POST", "http://127.0.0.1")), True),
         (of_client(openai, OPENAI_HTTP, 429), True),
         (of_client(openai, OPENAI_HTTP, 401), False),

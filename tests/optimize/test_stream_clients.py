@@ -160,6 +160,22 @@ def stalling() -> Iterator[tuple[str, threading.Event]]:
 
 
 @pytest.mark.parametrize("kind", CLIENTS[:2], ids=lambda kind: kind[1])
+async def test_the_user_sees_the_first_text_before_the_last_is_written(kind: Any) -> None:
+    with stalling() as (url, go_on):
+        client = connect(url, *kind)
+        seen: list[bool] = []
+
+        def show(_piece: str) -> None:
+            seen.append(go_on.is_set())
+            go_on.set()  # only now does the server write on
+
+        text = await ap.StreamingOptimizer().stream_llm_response(client, MESSAGES, show, **REQUEST)
+        await close(client)
+
+    assert (text, seen) == ("half", [False])
+
+
+@pytest.mark.parametrize("kind", CLIENTS[:2], ids=lambda kind: kind[1])
 async def test_a_stall_of_a_real_server_is_told_with_what_has_come(
     kind: Any, spans: InMemorySpanExporter
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -301,6 +302,22 @@ async def test_a_stream_whose_close_fails_is_no_failure() -> None:
     assert await ap.StreamingOptimizer().stream_llm_response(client, MESSAGES) == "no close"
 
 
+async def test_an_async_stream_may_be_closed_without_waiting() -> None:
+    closed: list[bool] = []
+
+    class Plain:
+        async def __aiter__(self) -> AsyncIterator[str]:
+            yield "well"
+
+        def close(self) -> None:
+            closed.append(True)
+
+    client = SimpleNamespace(stream=lambda _messages: Plain())
+
+    assert await ap.StreamingOptimizer().stream_llm_response(client, MESSAGES) == "well"
+    assert closed == [True]
+
+
 async def test_nothing_is_read_after_the_predicate_holds(recorder: Recorder) -> None:
     model = Model(*({"content": f"{number} "} for number in range(100)))
     optimizer = ap.StreamingOptimizer(stop_when=lambda text: text.endswith("3 "))
@@ -391,6 +408,22 @@ def test_tokens_are_those_that_the_stream_tells() -> None:
 
     assert (pace.output_tokens, pace.tokens_per_s, pace.is_stalled) == (10, 5.0, False)
     assert "agentprof.stream.tokens_estimated" not in pace.facts()
+
+
+async def test_a_wall_clock_that_jumps_changes_no_duration(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def jump(_piece: str) -> None:
+        monkeypatch.setattr(time, "time", lambda: 1e9)
+        monkeypatch.setattr(time, "time_ns", lambda: 10**18)
+
+    optimizer = ap.StreamingOptimizer(stall_timeout_s=1_000)
+    await optimizer.stream_llm_response(Model(), MESSAGES, jump)
+
+    span = recorder.one("agentprof.stream")
+    assert span.start_time is not None
+    assert span.end_time == 10**18
+    assert 0 <= span.end_time - span.start_time <= optimizer.pace.elapsed_s * 1e9
 
 
 async def test_a_step_of_its_own_tells_the_pace_where_no_call_does(recorder: Recorder) -> None:
