@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.tools import agent as agent
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
+    from otel_agentprof.optimize.executor import ParallelExecutor as ParallelExecutor
+    from otel_agentprof.optimize.executor import RateLimit as RateLimit
+    from otel_agentprof.optimize.executor import Retry as Retry
+    from otel_agentprof.optimize.streaming import StreamingOptimizer as StreamingOptimizer
+    from otel_agentprof.optimize.tool_calls import arun_tool_calls as arun_tool_calls
+    from otel_agentprof.optimize.tool_calls import run_tool_calls as run_tool_calls
     from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
     from otel_agentprof.processor import BoundedSpanExporter as BoundedSpanExporter
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
@@ -43,15 +49,21 @@ _HOMES = {
     "BoundedSpanExporter": "processor",
     "Config": "config",
     "Finding": "analysis.finding",
+    "ParallelExecutor": "optimize.executor",
     "PerformanceProfiler": "profilers",
+    "RateLimit": "optimize.executor",
     "Report": "report.report",
+    "Retry": "optimize.executor",
+    "StreamingOptimizer": "optimize.streaming",
     "TokenProfiler": "profilers",
     "agent": "instrumentation.tools",
     "analyze": "api",
+    "arun_tool_calls": "optimize.tool_calls",
     "instrument": "api",
     "profile": "profiling",
     "propagate": "instrumentation.propagation",
     "read": "readers",
+    "run_tool_calls": "optimize.tool_calls",
     "step": "instrumentation.tools",
     "tool": "instrumentation.tools",
     "uninstrument": "api",
@@ -65,18 +77,24 @@ __all__ = [
     "BoundedSpanExporter",
     "Config",
     "Finding",
+    "ParallelExecutor",
     "PerformanceProfiler",
+    "RateLimit",
     "Report",
+    "Retry",
+    "StreamingOptimizer",
     "TokenProfiler",
     "__version__",
     "agent",
     "analysis",
     "analyze",
+    "arun_tool_calls",
     "instrument",
     "model",
     "profile",
     "propagate",
     "read",
+    "run_tool_calls",
     "step",
     "tool",
     "uninstrument",

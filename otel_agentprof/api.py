@@ -14,6 +14,7 @@ from otel_agentprof.errors import AgentProfError
 from otel_agentprof.instrumentation import fingerprints, libraries, tracing
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
+from otel_agentprof.optimize import own_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -62,6 +63,7 @@ class Instrumentation:
             _Process.active = None
             REGISTRY.unpatch()
             tracing.reset()
+            own_spans.use(None)
             fingerprints.configure(None)
             pricing.configure(None)
             atexit.unregister(self._at_exit)
@@ -140,6 +142,7 @@ def instrument(
             mirrors_cost=settings.cost_mirrors,
         )
         tracing.use(provider, capture_content=settings.capture_content)
+        own_spans.use(provider, capture_content=settings.capture_content)
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         REGISTRY.patch(engine, chosen)

@@ -13,3 +13,15 @@ class UnreadableTraceError(AgentProfError):
 
 class UnknownPriceError(AgentProfError):
     """A price file is malformed or names no usable rate."""
+
+
+class StreamStalledError(AgentProfError, TimeoutError):
+    """A stream brought nothing for longer than its reader was told to wait.
+
+    Attributes:
+        partial: The text that came before.
+    """
+
+    def __init__(self, message: str, partial: str = "") -> None:
+        super().__init__(message)
+        self.partial = partial
