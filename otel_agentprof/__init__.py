@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from otel_agentprof.api import uninstrument as uninstrument
     from otel_agentprof.config import Config as Config
     from otel_agentprof.errors import AgentProfError as AgentProfError
+    from otel_agentprof.errors import BudgetExceeded as BudgetExceeded
     from otel_agentprof.instrumentation.propagation import propagate as propagate
     from otel_agentprof.instrumentation.tools import agent as agent
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
+    from otel_agentprof.optimize.budgets import Budget as Budget
     from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
     from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
@@ -39,6 +41,8 @@ _HOMES = {
     "AgentProfError": "errors",
     "AgentProfSpanProcessor": "processor",
     "BottleneckDetector": "profilers",
+    "Budget": "optimize.budgets",
+    "BudgetExceeded": "errors",
     "Config": "config",
     "Finding": "analysis.finding",
     "PerformanceProfiler": "profilers",
@@ -60,6 +64,8 @@ __all__ = [
     "AgentProfError",
     "AgentProfSpanProcessor",
     "BottleneckDetector",
+    "Budget",
+    "BudgetExceeded",
     "Config",
     "Finding",
     "PerformanceProfiler",

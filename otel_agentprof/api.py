@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from otel_agentprof.errors import AgentProfError
 from otel_agentprof.instrumentation import fingerprints, libraries, tracing
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
+from otel_agentprof.optimize.span_listeners import LISTENERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.libraries import Library
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.optimize.budgets import Budget
+    from otel_agentprof.optimize.spending import Spending
     from otel_agentprof.processor import AgentProfSpanProcessor
     from otel_agentprof.report.report import Report
 
+_LOGGER = logging.getLogger(__name__)
 _lock = threading.RLock()
 
 
@@ -47,8 +52,14 @@ class Instrumentation:
         processor: Sees every span of the provider; None while ``OTEL_SDK_DISABLED`` is true.
     """
 
-    def __init__(self, engine: Engine | None, processor: AgentProfSpanProcessor | None) -> None:
+    def __init__(
+        self,
+        engine: Engine | None,
+        processor: AgentProfSpanProcessor | None,
+        spending: Spending | None = None,
+    ) -> None:
         self.processor = processor
+        self._spending = spending
         self._on_report_before = None if processor is None else processor.on_report
         self._engine = engine
         if engine is not None:
@@ -64,6 +75,8 @@ class Instrumentation:
             tracing.reset()
             fingerprints.configure(None)
             pricing.configure(None)
+            if self._spending is not None:
+                LISTENERS.remove(self._spending)
             atexit.unregister(self._at_exit)
             if _Process.beneath is not None:
                 _Process.beneath()
@@ -97,6 +110,7 @@ def instrument(
     include: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
     capture_content: bool | None = None,
+    budget: Budget | None = None,
     on_report: Callable[[Report], object] | None = None,
 ) -> Instrumentation:
     """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
@@ -115,6 +129,9 @@ def instrument(
         exclude: Names of libraries to leave alone.
         capture_content: Put prompts and answers on the spans. None: as
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says; False forbids it.
+        budget: What calls of models may take together. A call that goes beyond it raises BudgetExceeded
+            before it is sent. It is looked at in calls of clients; what frameworks and other tracers do
+            themselves is charged when their span ends.
         on_report: Called with the Report of each finished trace, on a thread of ours.
 
     Returns:
@@ -129,7 +146,10 @@ def instrument(
             return _Process.active
         chosen = chosen_libraries(include, exclude)
         if config.is_sdk_disabled():
+            if budget is not None:
+                _LOGGER.warning("the budget is not held: OTEL_SDK_DISABLED is true")
             return Instrumentation(None, None)
+        spending = None if budget is None else _spending_of(budget)
         settings = Config.from_env(capture_content=capture_content)
         provider, processor = pipeline.provider_for(tracer_provider, settings)
         engine = Engine(
@@ -138,16 +158,25 @@ def instrument(
             meter_provider=meter_provider,
             captures_content=settings.capture_content,
             mirrors_cost=settings.cost_mirrors,
+            budget=spending,
         )
         tracing.use(provider, capture_content=settings.capture_content)
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         REGISTRY.patch(engine, chosen)
         pricing.load_in_background()  # last: its thread competes with this one
-        _Process.active = Instrumentation(engine, processor)
+        _Process.active = Instrumentation(engine, processor, spending)
+        if spending is not None:
+            LISTENERS.add(spending)
         if on_report is not None:  # a processor of the user's own may have a callback already
             processor.on_report = on_report
         return _Process.active
+
+
+def _spending_of(budget: Budget) -> Spending:
+    from otel_agentprof.optimize.spending import Spending  # noqa: PLC0415 - loaded by those who have a budget
+
+    return Spending(budget)
 
 
 def uninstrument() -> None:

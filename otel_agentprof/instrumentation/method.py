@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 from opentelemetry import context as context_api
 
+from otel_agentprof.errors import BudgetExceeded
 from otel_agentprof.instrumentation import body, current
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ class _Unsent:
 
 
 async def _await(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
+    opened = begin()  # where a budget refuses the call, the request is still to be thrown away
     request, unsent.request = unsent.request, None
-    opened = begin()
     if opened is None:
         return await request
     return await _send_async(engine, opened, request)
@@ -257,7 +258,11 @@ class _Deferred:
         return _send(engine, opened, self._request, (), {})
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        engine, opened = self._open()
+        try:
+            engine, opened = self._open()
+        except BudgetExceeded:
+            self._request.close()  # nobody will await it
+            raise
         if engine is None or opened is None:
             request: Generator[Any, Any, Any] = self._request.__await__()
             return request
@@ -290,9 +295,9 @@ class _Entered(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the 
         return enter() if opened is None else _send(self._self_engine, opened, enter, (), {})
 
     async def __aenter__(self) -> Any:
-        entering = self.__wrapped__.__aenter__()
+        enter = self.__wrapped__.__aenter__
         opened = self._self_begin()
-        return await (entering if opened is None else _send_async(self._self_engine, opened, entering))
+        return await (enter() if opened is None else _send_async(self._self_engine, opened, enter()))
 
     async def __aexit__(self, *error: object) -> Any:
         return await self.__wrapped__.__aexit__(*error)
