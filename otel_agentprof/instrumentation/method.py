@@ -176,13 +176,20 @@ class _Unsent:
     def __init__(self, request: Any) -> None:
         self.request = request
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Throw the request away."""
         if self.request is not None and hasattr(self.request, "close"):
             self.request.close()
 
+    __del__ = close
+
 
 async def _await(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
-    opened = begin()  # where a budget refuses the call, the request is still to be thrown away
+    try:
+        opened = begin()
+    except BudgetExceeded:
+        unsent.close()
+        raise
     request, unsent.request = unsent.request, None
     if opened is None:
         return await request

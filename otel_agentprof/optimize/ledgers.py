@@ -66,7 +66,7 @@ class Ledger:
 
 
 class Lineage:
-    """Which agents each open span is inside of. Asks for no lock: every span is written once, by its thread."""
+    """Which agents each open span is inside of. Asks for no lock: a span is written once, by its thread."""
 
     def __init__(self) -> None:
         self._around: OrderedDict[int, Agents] = OrderedDict()
@@ -88,7 +88,7 @@ class Lineage:
 
     def around(self, span_id: int) -> Agents:
         """Return the agents that a span is inside of, itself included, the outermost first."""
-        return self._around[span_id] if span_id in self._around else ()
+        return self._around.get(span_id, ())
 
 
 class Ledgers:
