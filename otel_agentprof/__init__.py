@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.finding import Finding as Finding
     from otel_agentprof.api import analyze as analyze
     from otel_agentprof.api import instrument as instrument
+    from otel_agentprof.api import suggest as suggest
     from otel_agentprof.api import uninstrument as uninstrument
     from otel_agentprof.config import Config as Config
     from otel_agentprof.errors import AgentProfError as AgentProfError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
     from otel_agentprof.optimize.budgets import Budget as Budget
+    from otel_agentprof.optimize.model_selector import ModelSelector as ModelSelector
     from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
     from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
@@ -45,6 +47,7 @@ _HOMES = {
     "BudgetExceeded": "errors",
     "Config": "config",
     "Finding": "analysis.finding",
+    "ModelSelector": "optimize.model_selector",
     "PerformanceProfiler": "profilers",
     "Report": "report.report",
     "TokenProfiler": "profilers",
@@ -55,6 +58,7 @@ _HOMES = {
     "propagate": "instrumentation.propagation",
     "read": "readers",
     "step": "instrumentation.tools",
+    "suggest": "api",
     "tool": "instrumentation.tools",
     "uninstrument": "api",
 }
@@ -68,6 +72,7 @@ __all__ = [
     "BudgetExceeded",
     "Config",
     "Finding",
+    "ModelSelector",
     "PerformanceProfiler",
     "Report",
     "TokenProfiler",
@@ -81,6 +86,7 @@ __all__ = [
     "propagate",
     "read",
     "step",
+    "suggest",
     "tool",
     "uninstrument",
 ]

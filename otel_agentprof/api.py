@@ -1,4 +1,4 @@
-"""The verbs that users call: instrument, uninstrument, analyze; see ``profiling.py`` for profile."""
+"""The verbs that users call: instrument, uninstrument, analyze, suggest; see ``profiling.py`` for profile."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
+    from otel_agentprof.analysis.finding import ModelSwap
     from otel_agentprof.instrumentation.libraries import Library
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
@@ -243,6 +244,20 @@ def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
 
     tree = spans if isinstance(spans, SpanTree) else SpanTree.from_spans(spans_of(spans))
     return build(tree, Config.from_env())
+
+
+def suggest(report: Report) -> tuple[ModelSwap, ...]:
+    """Return the calls of a trace that a cheaper model could take, the greatest saving first.
+
+    Those are calls of an expensive model with a short prompt and a short answer, without tools and without
+    reasoning, where the same family has a cheaper model with a known price: the finding ``oversized_model``,
+    call by call.
+
+        for swap in ap.suggest(run.report):
+            print(swap.span_id, swap.model, "->", swap.cheaper, swap.saving_usd)
+    """
+    swaps = (swap for finding in report.findings for swap in finding.swaps)
+    return tuple(sorted(swaps, key=lambda swap: (-swap.saving_usd, swap.span_id)))
 
 
 def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Sequence[Library]:

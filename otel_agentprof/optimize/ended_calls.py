@@ -19,6 +19,8 @@ class EndedCall(NamedTuple):
     """A call of a model that is over.
 
     Attributes:
+        asked: The model that was asked for, where the span tells it.
+        model: The model that answered, else the one that was asked for.
         usage: Its tokens; None where the span names none.
         usd: What it cost, by the span or by the price table; None where nobody knows.
         duration_ns: How long it took.
@@ -27,6 +29,7 @@ class EndedCall(NamedTuple):
     """
 
     role: Role
+    asked: str | None
     model: str | None
     usage: TokenUsage | None
     usd: float | None
@@ -49,10 +52,12 @@ def call_of(readable: ReadableSpan) -> EndedCall | None:
     if usd is None and said.usage is not None and said.model is not None:
         cost = pricing.price(said.usage, said.model, provider=said.provider)
         usd = None if cost is None else float(cost.total)
+    asked = span.attributes.get(semconv.REQUEST_MODEL)
     told = span.attributes.get(semconv.ERROR_TYPE)
     status = span.attributes.get(semconv.HTTP_RESPONSE_STATUS_CODE)
     return EndedCall(
         role=said.role,
+        asked=asked if isinstance(asked, str) else None,
         model=said.model,
         usage=said.usage,
         usd=usd,
