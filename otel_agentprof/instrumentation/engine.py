@@ -323,7 +323,10 @@ class Engine:
         except Exception:
             self.failed("end")
         if call.claim is not None and self._budget is not None:
-            self.guard("budget", planning.settle, self._budget, call)
+            facts = call.facts
+            usd = facts[semconv.COST_TOTAL] if semconv.COST_TOTAL in facts else None
+            outcome = "failed" if semconv.ERROR_TYPE in facts else "answered"
+            self.guard("budget", self._budget.settle, call.claim, call.usage, usd, outcome)
 
     def abandon_streams(self) -> None:
         """End the spans of all streams that are still open: nobody will read them any more."""

@@ -1,4 +1,4 @@
-"""What a budget wants to know of a call before it is sent, and after it is over."""
+"""What a budget wants to know of a call before it is sent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from otel_agentprof.model.budget import Planned
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_agentprof.instrumentation.call import Call
     from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec
-    from otel_agentprof.model.budget import SpendingLimit
 
 _planned: Final = partial(tuple.__new__, Planned)  # what Planned() comes down to, without a Python frame
 
@@ -47,15 +45,4 @@ def planned(spec: CallSpec, peer: Peer, model: Any, arguments: Mapping[str, Any]
             answers if answers.__class__ is int and answers > 0 else 1,
             around,
         )
-    )
-
-
-def settle(budget: SpendingLimit, call: Call) -> None:
-    """Tell a budget what a call took that is over."""
-    facts = call.facts
-    budget.settle(
-        call.claim,
-        call.usage,
-        facts[semconv.COST_TOTAL] if semconv.COST_TOTAL in facts else None,
-        "failed" if semconv.ERROR_TYPE in facts else "answered",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_agentprof import pricing, semconv
 from otel_agentprof.model import dialects
@@ -69,7 +69,11 @@ def call_of(readable: ReadableSpan) -> EndedCall | None:
 
 def is_agent(readable: ReadableSpan) -> bool:
     """Return whether a span is an agent's, as far as its first attributes tell."""
-    scope, attributes = readable.instrumentation_scope, readable.attributes or {}
-    if scope is not None and scope.name == semconv.SCOPE:
-        return attributes.get(semconv.ROLE) == "agent"
+    try:
+        # The public view copies and locks: several function calls for each span of a program.
+        attributes: Any = readable._attributes._dict  # type: ignore[union-attr]  # noqa: SLF001 - see above
+    except AttributeError:  # another SDK than the ones that we know
+        attributes = readable.attributes or {}
+    if semconv.ROLE in attributes:  # it is ours
+        return bool(attributes[semconv.ROLE] == "agent")
     return dialects.role_of(span_of(readable)) == "agent"

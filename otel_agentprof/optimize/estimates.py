@@ -84,7 +84,9 @@ def _figures(card: RateCard | None, taken: int, made: int, call_count: int) -> F
     for band in card.bands:
         if taken > band.above:
             rates = band
-    written = max(rates.output, rates.reasoning)
+    written = rates.output
+    if rates.reasoning > written:  # noqa: PLR1730 - max() would be a function call
+        written = rates.reasoning
     usd = taken * float(rates.input) + made * float(written) + float(rates.request)
     return int(usd * PER_USD) + 1, taken + made, call_count  # rounded up
 

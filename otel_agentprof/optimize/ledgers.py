@@ -66,29 +66,24 @@ class Ledger:
 
 
 class Lineage:
-    """Which agents each open span is inside of. Asks for no lock: a span is written once, by its thread."""
+    """Which agents each open span is inside of. Asks for no lock: a span is written once, by its thread.
+
+    Attributes:
+        agents: By the id of each open span inside an agent: those agents, the outermost first.
+    """
 
     def __init__(self) -> None:
-        self._around: OrderedDict[int, Agents] = OrderedDict()
+        self.agents: OrderedDict[int, Agents] = OrderedDict()
 
-    def start(self, span_id: int, parent_id: int, now: float, *, is_agent: bool) -> None:
-        """Note that a span has started; its parent is 0 for none in this process."""
-        agents = self.around(parent_id)
-        if is_agent:
-            agents = (*agents, (span_id, now))
-        if agents:
-            self._around[span_id] = agents
-            if len(self._around) > _MOST_OPEN_SPANS:
-                self._around.popitem(last=False)
+    def start(self, span_id: int, agents: Agents) -> None:
+        """Note that a span has started inside some agents."""
+        self.agents[span_id] = agents
+        if len(self.agents) > _MOST_OPEN_SPANS:
+            self.agents.popitem(last=False)
 
-    def end(self, span_id: int) -> bool:
-        """Forget a span that is over; return whether it was an agent's."""
-        agents = self._around.pop(span_id, ())
-        return bool(agents) and agents[-1][0] == span_id
-
-    def around(self, span_id: int) -> Agents:
-        """Return the agents that a span is inside of, itself included, the outermost first."""
-        return self._around.get(span_id, ())
+    def of(self, span_id: int) -> Agents:
+        """Return the agents that a span is inside of, itself included."""
+        return self.agents[span_id] if span_id in self.agents else ()  # noqa: SIM401 - costs no function call
 
 
 class Ledgers:
@@ -126,10 +121,14 @@ class Ledgers:
                 self._has_begun, self._process.began = True, now
             return (self._process,)
         if agents:
-            return tuple(self._find("agent", agent, began) for agent, began in agents)
+            found: tuple[Ledger, ...] = ()
+            for span_id, began in agents:
+                found += (self._find("agent", span_id, began),)
+            return found
         if not trace_id:
             return (Ledger("trace", None, now),)
-        return (self._find("trace", trace_id, self._roots.get(trace_id, now)),)
+        began = self._roots[trace_id] if trace_id in self._roots else now  # noqa: SIM401 - costs no function call
+        return (self._find("trace", trace_id, began),)
 
     def _find(self, scope: Scope, number: int, began: float) -> Ledger:
         key: tuple[Scope, int] = (scope, number)

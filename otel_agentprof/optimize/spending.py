@@ -22,7 +22,7 @@ from otel_agentprof import semconv
 from otel_agentprof.errors import BudgetExceeded, Limit
 from otel_agentprof.optimize.ended_calls import call_of, is_agent
 from otel_agentprof.optimize.estimates import Outputs, estimate
-from otel_agentprof.optimize.figures import to_units, to_usd
+from otel_agentprof.optimize.figures import PER_USD, to_units, to_usd
 from otel_agentprof.optimize.ledgers import Ledger, Ledgers, Lineage
 
 if TYPE_CHECKING:
@@ -50,12 +50,25 @@ _NOTHING: Final = (0, 0, 0)
 class Claim:
     """What is reserved for one call, and in which ledgers."""
 
-    __slots__ = ("around", "is_settled", "ledgers", "model", "reserved", "role", "span_id", "warning")
+    __slots__ = (
+        "around",
+        "around_id",
+        "is_settled",
+        "ledgers",
+        "model",
+        "reserved",
+        "role",
+        "span_id",
+        "warning",
+    )
 
-    def __init__(self, planned: Planned, ledgers: tuple[Ledger, ...], reserved: Figures) -> None:
+    def __init__(
+        self, planned: Planned, around_id: int, ledgers: tuple[Ledger, ...], reserved: Figures
+    ) -> None:
         self.role = planned.role
         self.model = planned.model
         self.around = planned.around
+        self.around_id = around_id
         self.ledgers = ledgers
         self.reserved = reserved
         self.is_settled = False
@@ -103,42 +116,50 @@ class Spending:
         certain, likely = estimate(
             planned, self._outputs, self._budget.output_tokens, has_money=self._has_money
         )
-        trace_id, agents = 0, _NO_AGENTS
+        trace_id, around_id, agents = 0, 0, _NO_AGENTS
         if planned.around is not None:
             context = planned.around.get_span_context()
-            trace_id = context.trace_id
+            trace_id, around_id = context.trace_id, context.span_id
             if self._budget.per == "agent":
-                agents = self._lineage.around(context.span_id)
+                agents = self._lineage.of(around_id)
+        news = self._news
         with self._lock:
-            if self._news:
-                self._catch_up()
+            while news:
+                work, args = news.popleft()
+                work(*args)
             now = self._clock()
             ledgers = self._ledgers.of(trace_id, agents, now)
+            claim = Claim(planned, around_id, ledgers, likely)
+            if self._beyond(ledgers, certain, now, self._budget.warn_at) is None:
+                for ledger in ledgers:
+                    ledger.reserve(likely)
+                return claim
             found = self._beyond(ledgers, certain, now, 1.0)
             if found is None:
-                return self._reserve(Claim(planned, ledgers, likely), certain, now)
+                return self._reserve(claim, certain, now)
         self._act(*found, planned.around)
         with self._lock:
-            return self._reserve(Claim(planned, ledgers, likely), certain, now)
+            return self._reserve(claim, certain, now)
 
     def opened(self, claim: Claim, span: Any) -> None:
         """Take note of the span that the call has got."""
         claim.span_id = span.get_span_context().span_id
         self._claimed[claim.span_id] = claim
-        around = claim.around
+        around, around_id = claim.around, claim.around_id
         if claim.warning is not None:
             told = around if around is not None and around.is_recording() else span
             told.add_event(semconv.BUDGET_WARNING_EVENT, _facts(claim.warning))
-        if around is not None:
-            self._remember(around.get_span_context().span_id)
-        elif self._budget.per == "trace" and self._alone < _TELLING:
+        if around_id:
+            if around_id not in self._around:
+                self._remember(around_id)
+        elif self._alone < _TELLING and self._budget.per == "trace":
             self._tell_of_lonely_calls()
 
     def settle(self, claim: Claim, usage: TokenUsage | None, usd: float | None, outcome: Outcome) -> None:
         """Replace a reservation by what was spent."""
         self._claimed.pop(claim.span_id, None)
         call_count = 1 if claim.role == "llm" else 0
-        money = 0 if usd is None else to_units(usd)
+        money = 0 if usd is None else int(usd * PER_USD + 0.5)
         if outcome == "elsewhere":
             figures: Figures = _NOTHING
         elif usage is not None:
@@ -151,21 +172,22 @@ class Spending:
             figures = claim.reserved
         else:
             figures = money, 0, call_count
-        self._take_news(self._settle, claim, figures)
+        self._news.append((self._settle, (claim, figures)))
 
     def started(self, span: Span) -> None:
         """See a span that has just started."""
-        per = self._budget.per
-        if per == "process" or (per == "trace" and not self._has_time):
-            return
-        parent_id, context = _parent_id(span), span.context
+        per, parent, context = self._budget.per, span.parent, span.context
         if context is None:
             return
-        now = self._clock()
-        if not parent_id:
-            self._news.append((self._ledgers.start_root, (context.trace_id, now)))
+        if self._has_time and per != "process" and (parent is None or parent.is_remote):
+            self._news.append((self._ledgers.start_root, (context.trace_id, self._clock())))
         if per == "agent":
-            self._lineage.start(context.span_id, parent_id, now, is_agent=is_agent(span))
+            agents = _NO_AGENTS if parent is None else self._lineage.of(parent.span_id)
+            span_id = context.span_id
+            if is_agent(span):
+                agents = (*agents, (span_id, self._clock()))
+            if agents:
+                self._lineage.start(span_id, agents)
 
     def ended(self, span: ReadableSpan) -> None:
         """See a span that has just ended; a call that only it shows is charged."""
@@ -173,22 +195,27 @@ class Spending:
         if context is None:
             return
         span_id = context.span_id
-        if span_id not in self._claimed and self._around.pop(span_id, _ABSENT) is _ABSENT:
-            self._charge_shown(span)
-        if per == "agent" and self._lineage.end(span_id):
-            self._take_news(self._ledgers.end_agent, span_id)
+        if per == "agent" and span_id in self._lineage.agents:
+            agents = self._lineage.agents.pop(span_id)
+            if agents[-1][0] == span_id:
+                self._take_news(self._ledgers.end_agent, span_id)
+        claim = self._claimed[span_id] if span_id in self._claimed else None  # noqa: SIM401 - costs no call
+        if claim is not None and claim.around_id:
+            return  # ours, and inside another span: what is below does not concern it
+        if claim is None and self._around.pop(span_id, _ABSENT) is _ABSENT:
+            self._charge_shown(span, context.trace_id)
         if per != "process" and span.parent is None:  # a trace that began elsewhere may come back
             self._take_news(self._ledgers.end_root, context.trace_id)
 
-    def _charge_shown(self, span: ReadableSpan) -> None:
+    def _charge_shown(self, span: ReadableSpan, trace_id: int) -> None:
         call = call_of(span)
-        if call is None or call.usage is None or span.context is None:
+        if call is None or call.usage is None:
             return
         if call.usd is None and self._has_money:
             self._warn_unpriced(call.model)
         figures = to_units(call.usd or 0.0), call.usage.total, 1 if call.role == "llm" else 0
-        parent_id = _parent_id(span)
-        self._take_news(self._charge, span.context.trace_id, self._lineage.around(parent_id), figures)
+        parent_id = 0 if span.parent is None else span.parent.span_id
+        self._take_news(self._charge, trace_id, self._lineage.of(parent_id), figures)
         if parent_id:
             self._remember(parent_id)
 
@@ -309,9 +336,3 @@ def _facts(exceeded: BudgetExceeded) -> dict[str, Any]:
         semconv.BUDGET_RESERVED: plain(exceeded.reserved),
         semconv.BUDGET_REQUESTED: plain(exceeded.requested),
     }
-
-
-def _parent_id(span: ReadableSpan) -> int:
-    """Return the span above in this process; 0 for none."""
-    parent = span.parent
-    return 0 if parent is None or parent.is_remote else parent.span_id

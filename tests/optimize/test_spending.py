@@ -107,10 +107,10 @@ def test_traces_that_never_end_take_no_more_room_than_allowed(monkeypatch: pytes
     held.of(3, (), 0.0)
     for number in (1, 2, 3):
         held.start_root(number, 0.0)
-        lineage.start(number, 0, 0.0, is_agent=True)
+        lineage.start(number, ((number, 0.0),))
 
     assert kept == first == held.of(1, (), 0.0)  # the one that was used least recently is gone: 2
-    assert [len(lineage.around(number)) for number in (1, 2, 3)] == [0, 1, 1]
+    assert [len(lineage.of(number)) for number in (1, 2, 3)] == [0, 1, 1]
 
 
 def test_news_that_nobody_asks_for_is_worked_off() -> None:
