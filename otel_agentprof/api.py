@@ -144,6 +144,8 @@ def instrument(
     with _lock:
         if _Process.active is not None:
             _Process.borrowed = None  # it stays, whatever becomes of the profile that brought it
+            if budget is not None:
+                _LOGGER.warning("the budget is not held: instrument() was called before, without it")
             return _Process.active
         chosen = chosen_libraries(include, exclude)
         if config.is_sdk_disabled():

@@ -68,7 +68,8 @@ class BudgetExceeded(AgentProfError):  # noqa: N818 - the name that users write:
 
 def _amount(name: Limit, value: Decimal | float) -> str:
     if name == "usd":
-        return f"${value:.4f}"
+        whole, _, parts = f"{value:.6f}".rstrip("0").partition(".")
+        return f"${whole}.{parts:0<2}"
     if name == "seconds":
         return f"{value:.1f} s"
     return f"{value:,} {'tokens' if name == 'tokens' else 'LLM calls'}"

@@ -10,7 +10,14 @@ from typing import Final
 import pytest
 
 EXAMPLES: Final = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-_LLM_CALLS: Final = {"research_agent": 3, "anthropic_tool_loop": 2, "manual_spans": 0, "existing_pipeline": 3}
+_LLM_CALLS: Final = {
+    "research_agent": 3,
+    "anthropic_tool_loop": 2,
+    "manual_spans": 0,
+    "existing_pipeline": 3,
+    "live_budget": 9,
+    "model_selection": 6,
+}
 
 
 def _environment() -> dict[str, str]:

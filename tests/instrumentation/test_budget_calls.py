@@ -406,6 +406,16 @@ def test_a_disabled_sdk_holds_no_budget_and_says_so(
     assert caplog.messages == ["the budget is not held: OTEL_SDK_DISABLED is true"]
 
 
+def test_a_budget_that_comes_too_late_is_not_held_and_that_is_said(
+    server: Loopback, ask: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with ap.instrument(tracer_provider=TracerProvider(shutdown_on_exit=False)):
+        ap.instrument(budget=ap.Budget(llm_calls=0))
+        ask()
+
+    assert caplog.messages == ["the budget is not held: instrument() was called before, without it"]
+
+
 def test_a_budget_that_fails_lets_the_call_through(
     server: Loopback, ask: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -170,14 +170,14 @@ def test_a_forked_child_begins_anew() -> None:
 
 def test_a_refusal_can_be_sent_to_another_process() -> None:
     refusal = ap.BudgetExceeded(
-        "usd", Decimal("0.5"), Decimal("0.4812"), Decimal("0.01"), Decimal("0.02"), "trace", "ab"
+        "usd", Decimal("0.5"), Decimal("0.4812"), Decimal("0.01"), Decimal("0.0000615"), "trace", "ab"
     )
 
     copy = pickle.loads(pickle.dumps(refusal))  # noqa: S301 - our own
 
     assert copy.__dict__ == refusal.__dict__
     assert str(copy) == (
-        "the budget of $0.5000 per trace does not allow this call: $0.4812 spent, $0.0100 reserved by calls "
-        "under way, $0.0200 wanted by this call"
+        "the budget of $0.50 per trace does not allow this call: $0.4812 spent, $0.01 reserved by calls "
+        "under way, $0.000062 wanted by this call"
     )
     assert isinstance(copy, ap.AgentProfError)
