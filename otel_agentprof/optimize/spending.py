@@ -290,9 +290,8 @@ class Spending:
             raise exceeded from error
 
     def _warn_unpriced(self, model: str | None) -> None:
-        if model not in self._unpriced:
-            if len(self._unpriced) < _MOST_REMEMBERED:
-                self._unpriced.add(model)
+        if model not in self._unpriced and len(self._unpriced) < _MOST_REMEMBERED:
+            self._unpriced.add(model)
             _LOGGER.warning(
                 "no price is known for %s: its calls are not in the budget in US dollars; "
                 "OTEL_AGENTPROF_PRICES takes prices of your own",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
-from opentelemetry.instrumentation.utils import unwrap
+import wrapt
 from providers.case import Case, all_cases
 from providers.outcome import awaited, failure_of, read, with_client
+from surfaces import SURFACES
 
 import otel_agentprof as ap
 from otel_agentprof import pricing
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from loopback import Loopback
     from providers.case import Kind
 
+CHAT = SURFACES[0]
 _LEAVES = ("chat", "text_completion", "generate_content", "embeddings")
 CASES = [case for case in all_cases() if case.operation in _LEAVES]
 
@@ -85,22 +88,31 @@ def test_a_refused_stream_refuses_again(server: Loopback, used_up: Spans) -> Non
     assert [type(error) for error in errors] == [ap.BudgetExceeded] * 2
 
 
-def test_a_call_that_others_trace_is_refused_as_well(
-    server: Loopback, used_up: Spans, connect: Connect, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("tokens", "sent"), [(0, 0), (2_000, 2)])
+def test_a_call_that_others_trace_is_asked_about_and_charged_when_their_span_ends(
+    tokens: int,
+    sent: int,
+    pipeline: Spans,
+    server: Loopback,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import openai  # noqa: PLC0415 - beside its patching
-    import wrapt  # noqa: PLC0415 - likewise
-    from surfaces import SURFACES  # noqa: PLC0415 - likewise
+    tracer = pipeline.provider.get_tracer("openinference.instrumentation.openai")
+    facts: dict[str, Any] = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 1_000}
 
     def tracing(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
-        return wrapped(*args, **kwargs)
+        with tracer.start_as_current_span("chat", attributes=facts):
+            return wrapped(*args, **kwargs)
 
     tracing.__module__ = "openinference.instrumentation.openai"
     monkeypatch.setattr(openai.OpenAI, "request", wrapt.FunctionWrapper(openai.OpenAI.request, tracing))
-    client = connect(SURFACES[0])
+    client = connect(CHAT)
 
-    with pytest.raises(ap.BudgetExceeded):
-        client.chat.completions.create(**SURFACES[0].arguments)
+    with ap.instrument(tracer_provider=pipeline.provider, budget=ap.Budget(tokens=tokens, per="process")):
+        for _ in range(sent):
+            client.chat.completions.create(**CHAT.arguments)
+        with pytest.raises(ap.BudgetExceeded) as caught:
+            client.chat.completions.create(**CHAT.arguments)
 
-    assert server.requests == []
-    unwrap(openai.OpenAI, "request")
+    assert caught.value.spent == 1_000 * sent
+    assert len(server.requests) == len(pipeline.all()) == sent

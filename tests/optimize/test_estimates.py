@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from otel_agentprof.model import TokenUsage
 from otel_agentprof.model.budget import Planned
 from otel_agentprof.optimize import estimates
 from otel_agentprof.optimize.estimates import Outputs, characters, estimate
+from otel_agentprof.pricing import card
 
 PICTURE = "data:image/png;base64," + "iVBORw0KGgo" * 50_000
 
@@ -75,3 +77,10 @@ def test_means_of_so_many_models_and_no_more(monkeypatch: pytest.MonkeyPatch) ->
         outputs.note(model, tokens)
 
     assert outputs.means == {"a": 15}
+
+
+def test_thoughts_that_cost_more_than_the_answer_are_reckoned_with() -> None:
+    prices = {"input": Decimal("0.000001"), "output": Decimal("0.000002"), "reasoning": Decimal("0.000003")}
+    rates = card.build([(-1, prices)], model="m", provider="", table="own")
+
+    assert estimates._figures(rates, 0, 1_000, 1) == (3_000_000_001, 1_000, 1)

@@ -8,7 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.trace import SpanContext, SpanKind, Status
 
 import otel_agentprof as ap
 from otel_agentprof.model import TokenUsage
@@ -148,6 +151,64 @@ def test_a_settling_inside_the_lock_waits_its_turn() -> None:
         spending.admit(call())
 
     assert (caught.value.spent, caught.value.reserved) == (1, 1)
+
+
+CHAT_FACTS: dict[str, Any] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "m",
+    "gen_ai.usage.input_tokens": 30,
+}
+
+
+def test_calls_that_only_their_spans_show_are_charged_to_the_agent_around(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spending = Spending(ap.Budget(tokens=50, usd=1, per="agent"))
+    agent: Any = TRACER.start_span("agent", attributes={"gen_ai.operation.name": "invoke_agent"})
+    theirs: Any = TRACER.start_span("chat", trace.set_span_in_context(agent), attributes=CHAT_FACTS)
+    alone: Any = TRACER.start_span("chat", attributes=CHAT_FACTS)
+    for span in (agent, theirs, alone):
+        spending.started(span)
+    for span in (theirs, alone):
+        span.end()
+        spending.ended(span)
+
+    with pytest.raises(ap.BudgetExceeded) as caught:
+        spending.admit(call(agent, max_output=21))
+
+    assert (caught.value.spent, caught.value.scope) == (30, "agent")
+    assert [record.message[:29] for record in caplog.records] == ["no price is known for m: its "]
+
+
+def test_spans_of_another_sdk_and_spans_without_ids_do_no_harm() -> None:
+    class OtherSpan:
+        attributes = {"gen_ai.operation.name": "invoke_agent"}  # noqa: RUF012 - as an SDK has it
+        name, kind, start_time, end_time, events, links = "agent", SpanKind.INTERNAL, 1, None, (), ()
+        context = parent = SpanContext(trace_id=7, span_id=8, is_remote=True)
+        instrumentation_scope, status, resource = None, Status(), Resource({})
+
+    spending = Spending(ap.Budget(llm_calls=1, per="agent"))
+    other: Any = OtherSpan()
+    unknown: Any = ReadableSpan("nothing known")
+    for span in (other, unknown):
+        spending.started(span)
+        spending.ended(span)
+
+    assert spending._lineage.agents == {}
+
+
+def test_spans_that_show_calls_once_more_are_remembered_within_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("otel_agentprof.optimize.spending._MOST_REMEMBERED", 2)
+    spending = Spending(ap.Budget(tokens=10**6))
+    parents: list[Any] = [TRACER.start_span("framework") for _ in range(3)]
+
+    for parent in parents:
+        span: Any = TRACER.start_span("chat")
+        spending.opened(spending.admit(call(parent)), span)
+
+    assert list(spending._around) == [parent.get_span_context().span_id for parent in parents[1:]]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
