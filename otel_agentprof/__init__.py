@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.finding import Finding as Finding
     from otel_agentprof.api import analyze as analyze
     from otel_agentprof.api import instrument as instrument
+    from otel_agentprof.api import suggest as suggest
     from otel_agentprof.api import uninstrument as uninstrument
     from otel_agentprof.config import Config as Config
     from otel_agentprof.errors import AgentProfError as AgentProfError
+    from otel_agentprof.errors import BudgetExceeded as BudgetExceeded
     from otel_agentprof.instrumentation.propagation import propagate as propagate
     from otel_agentprof.instrumentation.tools import agent as agent
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
+    from otel_agentprof.optimize.budgets import Budget as Budget
     from otel_agentprof.optimize.executor import ParallelExecutor as ParallelExecutor
     from otel_agentprof.optimize.executor import RateLimit as RateLimit
     from otel_agentprof.optimize.executor import Retry as Retry
+    from otel_agentprof.optimize.model_selector import ModelSelector as ModelSelector
     from otel_agentprof.optimize.streaming import StreamingOptimizer as StreamingOptimizer
     from otel_agentprof.optimize.tool_calls import arun_tool_calls as arun_tool_calls
     from otel_agentprof.optimize.tool_calls import run_tool_calls as run_tool_calls
@@ -47,8 +51,11 @@ _HOMES = {
     "AgentProfSpanProcessor": "processor",
     "BottleneckDetector": "profilers",
     "BoundedSpanExporter": "processor",
+    "Budget": "optimize.budgets",
+    "BudgetExceeded": "errors",
     "Config": "config",
     "Finding": "analysis.finding",
+    "ModelSelector": "optimize.model_selector",
     "ParallelExecutor": "optimize.executor",
     "PerformanceProfiler": "profilers",
     "RateLimit": "optimize.executor",
@@ -65,6 +72,7 @@ _HOMES = {
     "read": "readers",
     "run_tool_calls": "optimize.tool_calls",
     "step": "instrumentation.tools",
+    "suggest": "api",
     "tool": "instrumentation.tools",
     "uninstrument": "api",
 }
@@ -75,8 +83,11 @@ __all__ = [
     "AgentProfSpanProcessor",
     "BottleneckDetector",
     "BoundedSpanExporter",
+    "Budget",
+    "BudgetExceeded",
     "Config",
     "Finding",
+    "ModelSelector",
     "ParallelExecutor",
     "PerformanceProfiler",
     "RateLimit",
@@ -96,6 +107,7 @@ __all__ = [
     "read",
     "run_tool_calls",
     "step",
+    "suggest",
     "tool",
     "uninstrument",
 ]

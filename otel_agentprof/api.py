@@ -1,8 +1,9 @@
-"""The verbs that users call: instrument, uninstrument, analyze; see ``profiling.py`` for profile."""
+"""The verbs that users call: instrument, uninstrument, analyze, suggest; see ``profiling.py`` for profile."""
 
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from otel_agentprof.instrumentation import fingerprints, libraries, tracing
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
 from otel_agentprof.optimize import own_spans
+from otel_agentprof.optimize.span_listeners import LISTENERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
+    from otel_agentprof.analysis.finding import ModelSwap
     from otel_agentprof.instrumentation.libraries import Library
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.optimize.budgets import Budget
+    from otel_agentprof.optimize.spending import Spending
     from otel_agentprof.processor import AgentProfSpanProcessor
     from otel_agentprof.report.report import Report
 
+_LOGGER = logging.getLogger(__name__)
 _lock = threading.RLock()
 
 
@@ -48,8 +54,14 @@ class Instrumentation:
         processor: Sees every span of the provider; None while ``OTEL_SDK_DISABLED`` is true.
     """
 
-    def __init__(self, engine: Engine | None, processor: AgentProfSpanProcessor | None) -> None:
+    def __init__(
+        self,
+        engine: Engine | None,
+        processor: AgentProfSpanProcessor | None,
+        spending: Spending | None = None,
+    ) -> None:
         self.processor = processor
+        self._spending = spending
         self._on_report_before = None if processor is None else processor.on_report
         self._engine = engine
         if engine is not None:
@@ -66,6 +78,8 @@ class Instrumentation:
             own_spans.use(None)
             fingerprints.configure(None)
             pricing.configure(None)
+            if self._spending is not None:
+                LISTENERS.remove(self._spending)
             atexit.unregister(self._at_exit)
             if _Process.beneath is not None:
                 _Process.beneath()
@@ -99,6 +113,7 @@ def instrument(
     include: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
     capture_content: bool | None = None,
+    budget: Budget | None = None,
     on_report: Callable[[Report], object] | None = None,
 ) -> Instrumentation:
     """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
@@ -117,6 +132,9 @@ def instrument(
         exclude: Names of libraries to leave alone.
         capture_content: Put prompts and answers on the spans. None: as
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says; False forbids it.
+        budget: What calls of models may take together. A call that goes beyond it raises BudgetExceeded
+            before it is sent. It is looked at in calls of clients; what frameworks and other tracers do
+            themselves is charged when their span ends.
         on_report: Called with the Report of each finished trace, on a thread of ours.
 
     Returns:
@@ -128,10 +146,15 @@ def instrument(
     with _lock:
         if _Process.active is not None:
             _Process.borrowed = None  # it stays, whatever becomes of the profile that brought it
+            if budget is not None:
+                _LOGGER.warning("the budget is not held: instrument() was called before, without it")
             return _Process.active
         chosen = chosen_libraries(include, exclude)
         if config.is_sdk_disabled():
+            if budget is not None:
+                _LOGGER.warning("the budget is not held: OTEL_SDK_DISABLED is true")
             return Instrumentation(None, None)
+        spending = None if budget is None else _spending_of(budget)
         settings = Config.from_env(capture_content=capture_content)
         provider, processor = pipeline.provider_for(tracer_provider, settings)
         engine = Engine(
@@ -140,6 +163,7 @@ def instrument(
             meter_provider=meter_provider,
             captures_content=settings.capture_content,
             mirrors_cost=settings.cost_mirrors,
+            budget=spending,
         )
         tracing.use(provider, capture_content=settings.capture_content)
         own_spans.use(provider, capture_content=settings.capture_content)
@@ -147,11 +171,19 @@ def instrument(
         pricing.configure(settings.prices)
         REGISTRY.patch(engine, chosen)
         pricing.load_in_background()  # last: its thread competes with this one
-        _Process.active = Instrumentation(engine, processor)
+        _Process.active = Instrumentation(engine, processor, spending)
         processor.measure_with(meter_provider)
+        if spending is not None:
+            LISTENERS.add(spending)
         if on_report is not None:  # a processor of the user's own may have a callback already
             processor.on_report = on_report
         return _Process.active
+
+
+def _spending_of(budget: Budget) -> Spending:
+    from otel_agentprof.optimize.spending import Spending  # noqa: PLC0415 - loaded by those who have a budget
+
+    return Spending(budget)
 
 
 def uninstrument() -> None:
@@ -218,6 +250,20 @@ def analyze(spans: SpanTree | Iterable[ReadableSpan | Span]) -> Report:
 
     tree = spans if isinstance(spans, SpanTree) else SpanTree.from_spans(spans_of(spans))
     return build(tree, Config.from_env())
+
+
+def suggest(report: Report) -> tuple[ModelSwap, ...]:
+    """Return the calls of a trace that a cheaper model could take, the greatest saving first.
+
+    Those are calls of an expensive model with a short prompt and a short answer, without tools and without
+    reasoning, where the same family has a cheaper model with a known price: the finding ``oversized_model``,
+    call by call.
+
+        for swap in ap.suggest(run.report):
+            print(swap.span_id, swap.model, "->", swap.cheaper, swap.saving_usd)
+    """
+    swaps = (swap for finding in report.findings for swap in finding.swaps)
+    return tuple(sorted(swaps, key=lambda swap: (-swap.saving_usd, swap.span_id)))
 
 
 def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Sequence[Library]:

@@ -17,6 +17,8 @@ _LLM_CALLS: Final = {
     "existing_pipeline": 3,
     "parallel_tools": 6,
     "streaming": 4,
+    "live_budget": 9,
+    "model_selection": 6,
 }
 
 

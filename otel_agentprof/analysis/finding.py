@@ -9,9 +9,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
+    from otel_agentprof.model.tokens import TokenUsage
+
 Impact = Literal["high", "medium", "low"]
 Confidence = Literal["proven", "likely", "possible"]
 IMPACTS: tuple[Impact, ...] = ("high", "medium", "low")
+
+
+class ModelSwap(NamedTuple):
+    """A call that a cheaper model could take; whether its answer is good enough only a test can tell.
+
+    Attributes:
+        span_id: The call.
+        model: Its model.
+        cheaper: The nearest cheaper model of the same family.
+        usage: The tokens of the call.
+        before_usd: What the call cost, by its tokens.
+        after_usd: What the same tokens cost with the cheaper model.
+    """
+
+    span_id: str
+    model: str
+    cheaper: str
+    usage: TokenUsage
+    before_usd: Decimal
+    after_usd: Decimal
+
+    @property
+    def saving_usd(self) -> Decimal:
+        """What that saves."""
+        return self.before_usd - self.after_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +59,7 @@ class Finding:
         saving_usd: Money that the change would save; None when it was not computed.
         derivation: How the savings were computed, or why there is none.
         confidence: How sure a structural claim is; None where it does not apply.
+        swaps: The calls that a cheaper model could take, one by one.
     """
 
     rule: str
@@ -47,6 +75,7 @@ class Finding:
     saving_usd: Decimal | None = None
     derivation: str = ""
     confidence: Confidence | None = None
+    swaps: tuple[ModelSwap, ...] = ()
 
 
 class Draft(NamedTuple):

@@ -29,6 +29,7 @@ class Call:
     """One request and its answer.
 
     Attributes:
+        claim: What a budget has reserved for the call; None where there is no budget.
         context: The caller's context with this call's span in it; current only while the request is sent.
         opening: Attributes that the span started with.
         facts: Attributes gathered on the way; written in one go before the span ends.
@@ -41,6 +42,7 @@ class Call:
     __slots__ = (
         "__weakref__",
         "captures_content",
+        "claim",
         "context",
         "facts",
         "fingerprint",
@@ -76,6 +78,7 @@ class Call:
         self.span = span
         self.context = context
         self.opening = opening
+        self.claim: object = None
         self.facts: dict[str, Any] = {**spec.constants}
         self.fingerprint: fingerprints.Job | None = None
         self.reply = Reply()

@@ -7,7 +7,8 @@
              a raw response   -> read from memory, or as the user reads it     (body.py)
 
 Whatever happens, a call ends its span exactly once, and nothing of ours is raised into the program: every
-way into our code is guarded here, and only here.
+way into our code is guarded here, and only here. ``BudgetExceeded`` alone passes, before anything is sent:
+the user asked for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import body, foreign, metrics, stream
+from otel_agentprof.errors import BudgetExceeded
+from otel_agentprof.instrumentation import body, foreign, metrics, planning, stream
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
+    from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
+    from otel_agentprof.model.budget import SpendingLimit
 
 _LOGGER = logging.getLogger(__name__)
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
@@ -69,6 +73,7 @@ class Engine:
         meter_provider: MeterProvider | None = None,
         captures_content: bool = False,
         mirrors_cost: bool = True,
+        budget: SpendingLimit | None = None,
     ) -> None:
         self.failures: dict[str, int] = {}
         self._tracer: Tracer = tracer_provider.get_tracer(semconv.SCOPE, version)
@@ -77,6 +82,7 @@ class Engine:
         self._version = version
         self._captures_content = captures_content
         self._mirrors_cost = mirrors_cost
+        self._budget = budget
         self._metrics: tuple[MeterProvider, metrics.CallMetrics] | None = None
         self._peers = PeerBook()
         self._streams: weakref.WeakSet[Call] = weakref.WeakSet()
@@ -119,17 +125,17 @@ class Engine:
             if WITNESS_KEY in outer and spec.role in semconv.LEAF_ROLES:
                 witness: Any = outer[WITNESS_KEY]
                 witness.calls += 1
-            for key in _SILENCERS:
-                if key in outer and outer[key]:
-                    return None
-            if _WITHIN_KEY in outer and outer[_WITHIN_KEY] == provider.name and spec.role in _OF_TOOLS:
+            if _is_silenced(outer, provider, spec):
                 return None
             if args:
                 kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
             client = provider.client_of(instance) if spec.client_of is None else spec.client_of(kwargs)
             if provider.transport is not None and self._is_traced(provider, client):
+                self._leave_to_others(provider, spec, client, kwargs, outer)
                 return None
             return self._start(provider, spec, instance, client, kwargs, outer)
+        except BudgetExceeded:
+            raise
         except Exception:
             self.failed("open")
             return None
@@ -163,13 +169,51 @@ class Engine:
         if spec.about is not None:
             facts.update(spec.about(instance, arguments))
         kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
+        claim = self._claim(spec, peer, model, arguments, outer) if self._budget is not None else None
         span = self._tracer.start_span(name, outer, kind, facts)
         call = Call(provider, spec, peer, span, _inside(outer, span, provider, spec), facts)
-        if span.is_recording():
-            self.guard("request", call.take_request, arguments, self._captures_content)
-        else:
-            call.is_over = True
+        call.claim = claim
+        self._take_request(call, arguments)
         return call
+
+    def _take_request(self, call: Call, arguments: Mapping[str, Any]) -> None:
+        if call.claim is not None and self._budget is not None:
+            self.guard("budget", self._budget.opened, call.claim, call.span)
+        elif not call.span.is_recording():
+            call.is_over = True
+            return
+        self.guard("request", call.take_request, arguments, self._captures_content)
+
+    def _claim(
+        self, spec: CallSpec, peer: Peer, model: Any, arguments: Mapping[str, Any], outer: Context
+    ) -> object:
+        """Ask the budget for what a call is held to take; a failure of ours refuses nothing."""
+        if self._budget is None or spec.role not in semconv.LEAF_ROLES:
+            return None
+        try:
+            around = outer[_SPAN_KEY] if _SPAN_KEY in outer else None
+            return self._budget.admit(planning.planned(spec, peer, model, arguments, around))
+        except BudgetExceeded:
+            raise
+        except Exception:
+            self.failed("budget")
+            return None
+
+    def _leave_to_others(
+        self,
+        provider: ProviderSpec,
+        spec: CallSpec,
+        client: Any,
+        arguments: Mapping[str, Any],
+        outer: Context,
+    ) -> None:
+        """Make no span; a budget is asked all the same, and charged when the others' span ends."""
+        if (budget := self._budget) is None:
+            return
+        peer, model = self._peers.peer(provider, client), arguments.get("model")
+        claim = self._claim(spec, peer, model, arguments, outer)
+        if claim is not None:
+            budget.settle(claim, None, None, "elsewhere")
 
     def _is_traced(self, provider: ProviderSpec, client: Any) -> bool:
         """Return whether the client itself, or somebody beneath it, makes a span of each call."""
@@ -276,11 +320,17 @@ class Engine:
 
     def _finish(self, call: Call, *, is_complete: bool) -> None:
         try:
+            is_measured = call.claim is None or call.span.is_recording()
             call.end(is_complete=is_complete, mirrors_cost=self._mirrors_cost)
-            if (measures := self._current_metrics()) is not None:
+            if is_measured and (measures := self._current_metrics()) is not None:
                 call.measure(measures)
         except Exception:
             self.failed("end")
+        if call.claim is not None and self._budget is not None:
+            facts = call.facts
+            usd = facts[semconv.COST_TOTAL] if semconv.COST_TOTAL in facts else None
+            outcome = "failed" if semconv.ERROR_TYPE in facts else "answered"
+            self.guard("budget", self._budget.settle, call.claim, call.usage, usd, outcome)
 
     def abandon_streams(self) -> None:
         """End the spans of all streams that are still open: nobody will read them any more."""
@@ -316,6 +366,13 @@ class Engine:
         if self._metrics is None or self._metrics[0] is not provider:
             self._metrics = (provider, metrics.CallMetrics(provider, self._version))
         return self._metrics[1]
+
+
+def _is_silenced(outer: Context, provider: ProviderSpec, spec: CallSpec) -> bool:
+    for key in _SILENCERS:
+        if key in outer and outer[key]:
+            return True
+    return _WITHIN_KEY in outer and outer[_WITHIN_KEY] == provider.name and spec.role in _OF_TOOLS
 
 
 def _inside(outer: Context, span: Span, provider: ProviderSpec, spec: CallSpec) -> Context:

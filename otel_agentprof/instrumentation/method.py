@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 from opentelemetry import context as context_api
 
+from otel_agentprof.errors import BudgetExceeded
 from otel_agentprof.instrumentation import body, current
 
 if TYPE_CHECKING:
@@ -192,9 +193,12 @@ class _Unsent:
     def __init__(self, request: Any) -> None:
         self.request = request
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Throw the request away."""
         if self.request is not None and hasattr(self.request, "close"):
             self.request.close()
+
+    __del__ = close
 
 
 async def _late_async(engine: Engine, begin: Callable[[], Call | None], request: Awaitable[Any]) -> Any:
@@ -203,8 +207,12 @@ async def _late_async(engine: Engine, begin: Callable[[], Call | None], request:
 
 async def _send_async(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
     # One coroutine, not two: each is entered again whenever the request has waited for the network.
+    try:
+        call = begin()
+    except BudgetExceeded:
+        unsent.close()
+        raise
     request, unsent.request = unsent.request, None
-    call = begin()
     if call is None:
         return await request
     token = context_api.attach(call.context)

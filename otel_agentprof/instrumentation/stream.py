@@ -326,8 +326,8 @@ class LazyAsyncStreamProxy(AsyncGeneratorProxy):
 
 def _begun(proxy: Any, send: Callable[[], Any]) -> tuple[Any, Callable[[], Any]]:
     """Begin the call of a lazy stream; return it, and how to get its first item."""
-    begin, proxy._self_begin = proxy._self_begin, None  # noqa: SLF001 - its own class asks
-    call = begin()
+    call = proxy._self_begin()  # noqa: SLF001 - its own class asks
+    proxy._self_begin = None  # noqa: SLF001 - likewise; not before: a budget may have refused the call
     proxy._self_call = _Nobody(None) if call is None else call  # noqa: SLF001 - likewise
     if call is not None and not call.is_over:
         proxy._self_engine.watch(call)  # noqa: SLF001 - likewise

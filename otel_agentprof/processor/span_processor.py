@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from otel_agentprof import semconv
 from otel_agentprof.config import Config
 from otel_agentprof.instrumentation import fingerprints
+from otel_agentprof.optimize.span_listeners import LISTENERS
 from otel_agentprof.processor.buffer import Buffer
 from otel_agentprof.processor.failures import Failures
 from otel_agentprof.processor.lanes import LANES
@@ -99,6 +100,8 @@ class AgentProfSpanProcessor(SpanProcessor):
         try:
             if getpid() != self._pid:
                 self._after_fork()
+            for listener in LISTENERS.present:
+                listener.started(span)
             if len(self._entries) < _MAX_ENTRIES:
                 lane = LANES.current(span)
                 self._entries.append((span, lane, time_ns()))
@@ -121,6 +124,8 @@ class AgentProfSpanProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Take an ended span in; the worker is woken when its trace may be complete."""
         try:
+            for listener in LISTENERS.present:
+                listener.ended(span)
             is_full = len(self._entries) >= _MAX_ENTRIES or self._waiting_size > self._max_waiting_size
             if is_full or self._is_shut_down:
                 self._turn_away(span)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis import wording
-from otel_agentprof.analysis.finding import Draft, Finding
+from otel_agentprof.analysis.finding import Draft, Finding, ModelSwap
 from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
@@ -25,9 +24,13 @@ if TYPE_CHECKING:
 class _Swap(NamedTuple):
     """What some calls would save with the nearest cheaper sibling of their model."""
 
-    siblings: tuple[str, ...]
+    calls: tuple[ModelSwap, ...]
     before_usd: Decimal
     after_usd: Decimal
+
+    @property
+    def siblings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(call.cheaper for call in self.calls))
 
 
 def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
@@ -147,23 +150,25 @@ def _is_expensive(trace: Trace, index: int, config: Config) -> bool:
 
 def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
     """Return what cheaper siblings would save; None where there is none with a known and lower price."""
-    totals: defaultdict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    calls: list[ModelSwap] = []
     for index in indices:
         usage, model = trace.ledger.usage[index], trace.ledger.models[index]
         siblings = cheaper(model) if usage is not None and model is not None else ()
         before = trace.cost_by_tokens(index) if siblings else None
-        if usage is None or before is None:
+        if usage is None or model is None or before is None:
             continue
         for sibling in siblings:
             after = usd_with(trace, index, usage, sibling)
             if after is not None and after < before:
-                totals[sibling][0] += before
-                totals[sibling][1] += after
+                span_id = trace.tree.spans[index].span_id
+                calls.append(ModelSwap(span_id, model, sibling, usage, before, after))
                 break
-    if not totals:
+    if not calls:
         return None
-    before_usd, after_usd = map(sum, zip(*totals.values(), strict=True))
-    return _Swap(tuple(totals), Decimal(before_usd), Decimal(after_usd))
+    before_usd, after_usd = (
+        sum(amounts, Decimal(0)) for amounts in zip(*(c[4:] for c in calls), strict=True)
+    )
+    return _Swap(tuple(calls), before_usd, after_usd)
 
 
 def _swap_saving(trace: Trace, indices: Iterable[int]) -> tuple[Decimal | None, str]:
@@ -201,4 +206,5 @@ def _oversized(trace: Trace, operation: Operation, calls: list[int], swap: _Swap
         saving_usd=swap.before_usd - swap.after_usd,
         derivation=_swap_derivation(swap),
         confidence="possible",
+        swaps=swap.calls,
     )
