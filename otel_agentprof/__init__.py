@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.tools import agent as agent
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
+    from otel_agentprof.optimize.prompt_cache import PromptCache as PromptCache
     from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
     from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
@@ -42,6 +43,7 @@ _HOMES = {
     "Config": "config",
     "Finding": "analysis.finding",
     "PerformanceProfiler": "profilers",
+    "PromptCache": "optimize.prompt_cache",
     "Report": "report.report",
     "TokenProfiler": "profilers",
     "agent": "instrumentation.tools",
@@ -63,6 +65,7 @@ __all__ = [
     "Config",
     "Finding",
     "PerformanceProfiler",
+    "PromptCache",
     "Report",
     "TokenProfiler",
     "__version__",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
     from otel_agentprof.instrumentation.libraries import Library
+    from otel_agentprof.model.caching import AnswerCache
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.processor import AgentProfSpanProcessor
@@ -97,6 +98,7 @@ def instrument(
     include: Iterable[str] | None = None,
     exclude: Iterable[str] = (),
     capture_content: bool | None = None,
+    cache: AnswerCache | None = None,
     on_report: Callable[[Report], object] | None = None,
 ) -> Instrumentation:
     """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
@@ -115,6 +117,7 @@ def instrument(
         exclude: Names of libraries to leave alone.
         capture_content: Put prompts and answers on the spans. None: as
             ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says; False forbids it.
+        cache: A :class:`PromptCache` in front of every client: equal requests make one call.
         on_report: Called with the Report of each finished trace, on a thread of ours.
 
     Returns:
@@ -138,6 +141,7 @@ def instrument(
             meter_provider=meter_provider,
             captures_content=settings.capture_content,
             mirrors_cost=settings.cost_mirrors,
+            cache=cache,
         )
         tracing.use(provider, capture_content=settings.capture_content)
         fingerprints.configure(settings)

@@ -92,6 +92,14 @@ UPSTREAM_PROVIDER: Final = "agentprof.upstream.provider"  # who answered behind 
 RETRY_COUNT: Final = "agentprof.retry.count"  # tries after the first one; absent for none
 SERVICE_TIER: Final = "agentprof.service_tier"  # what a provider billed, where the conventions have no name
 RESULT_COUNT: Final = "agentprof.result.count"  # how many records, documents or hits came back
+CACHE_HIT: Final = "agentprof.cache.hit"  # absent: no cache was asked
+CACHE_SAVED_USD: Final = "agentprof.cache.saved_usd"  # what the answer would have cost again
+CACHE_SAVED_NS: Final = (
+    "agentprof.cache.saved_ns"  # what the first call took longer than the look into the cache
+)
+CACHE_SAVED_INPUT_TOKENS: Final = "agentprof.cache.saved_input_tokens"  # on no bill, so not gen_ai.usage.*
+CACHE_SAVED_OUTPUT_TOKENS: Final = "agentprof.cache.saved_output_tokens"
+CACHE_RESPONSE_ID: Final = "agentprof.cache.response_id"  # of the answer that was kept
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

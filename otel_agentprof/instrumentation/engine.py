@@ -23,19 +23,21 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import body, foreign, metrics, stream
+from otel_agentprof.instrumentation import body, caching, foreign, metrics, stream
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
 from otel_agentprof.instrumentation.witness import WITNESS_KEY
+from otel_agentprof.model.caching import CONTEXT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
+    from otel_agentprof.model.caching import AnswerCache
 
 _LOGGER = logging.getLogger(__name__)
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
@@ -69,6 +71,7 @@ class Engine:
         meter_provider: MeterProvider | None = None,
         captures_content: bool = False,
         mirrors_cost: bool = True,
+        cache: AnswerCache | None = None,
     ) -> None:
         self.failures: dict[str, int] = {}
         self._tracer: Tracer = tracer_provider.get_tracer(semconv.SCOPE, version)
@@ -77,6 +80,7 @@ class Engine:
         self._version = version
         self._captures_content = captures_content
         self._mirrors_cost = mirrors_cost
+        self._cache = cache
         self._metrics: tuple[MeterProvider, metrics.CallMetrics] | None = None
         self._peers = PeerBook()
         self._streams: weakref.WeakSet[Call] = weakref.WeakSet()
@@ -165,6 +169,9 @@ class Engine:
             self.guard("request", call.take_request, arguments, self._captures_content)
         else:
             call.is_over = True
+        cache = outer[CONTEXT_KEY] if CONTEXT_KEY in outer else self._cache
+        if cache is not None:
+            self.guard("cache", caching.ask, cache, call, client, arguments)
         return call
 
     def _is_traced(self, provider: ProviderSpec, client: Any) -> bool:
@@ -291,10 +298,18 @@ class Engine:
         if _INNER_KEY in context:
             trace.get_current_span(context).set_attribute(semconv.RETRY_COUNT, count)
 
-    def guard(self, place: str, work: Callable[..., object], *args: Any) -> None:
-        """Do some work of ours; what goes wrong in it stays here."""
+    def guard(self, place: str, work: Callable[..., Any], *args: Any) -> Any:
+        """Do some work of ours and return what it gives; what goes wrong in it stays here: None."""
         try:
-            work(*args)
+            return work(*args)
+        except Exception:
+            self.failed(place)
+            return None
+
+    async def guard_async(self, place: str, work: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Do as :meth:`guard`, for work that is awaited."""
+        try:
+            await work(*args)
         except Exception:
             self.failed(place)
 

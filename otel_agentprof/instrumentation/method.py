@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 from opentelemetry import context as context_api
 
-from otel_agentprof.instrumentation import body, current
+from otel_agentprof.instrumentation import body, caching, current
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -122,6 +122,9 @@ def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., A
 def _send(
     engine: Engine, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    if (inquiry := call.inquiry) is not None:
+        call.inquiry = None
+        return caching.send(engine, inquiry, partial(_send, engine, call, wrapped, args, kwargs))
     token = context_api.attach(call.context)
     try:
         result = wrapped(*args, **kwargs)
@@ -193,6 +196,9 @@ async def _late_async(engine: Engine, begin: Callable[[], Call | None], request:
 
 
 async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> Any:
+    if (inquiry := call.inquiry) is not None:
+        call.inquiry = None
+        return await caching.send_async(engine, inquiry, request, partial(_send_async, engine, call, request))
     token = context_api.attach(call.context)
     try:
         result = await request

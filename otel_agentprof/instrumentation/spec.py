@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import re
@@ -175,6 +175,20 @@ class CallSpec:
     tells_retries: bool = False
 
 
+class Replay(Protocol):
+    """How a client's streams are made of items that came before.
+
+    Attributes:
+        has_final_event: Whether a whole stream always ends with an event that says so; else with a reason.
+    """
+
+    has_final_event: bool
+
+    def __call__(self, client: Any, items: tuple[Any, ...], is_async: bool) -> Any:  # noqa: FBT001 - one way to call it
+        """Return a stream of the client's own type."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """One library: an LLM client, or a tool such as a vector store.
@@ -199,6 +213,8 @@ class ProviderSpec:
         error_facts: More that an exception tells, such as how often the request was sent.
         not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
         cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
+        replay: Makes streams of items that a cache has kept; None where its streams cannot be cached.
+        stateful: Arguments that name something at the server that may have changed: no cache for these.
         native_tracer: Attribute of a client that is not None while the client makes spans itself.
         native_scope: Instrumentation scope of those spans.
         native_switch: Environment variable, and the value that switches them off for later clients.
@@ -220,6 +236,8 @@ class ProviderSpec:
     error_facts: Callable[[BaseException], Mapping[str, Any]] | None = None
     not_in_fingerprint: frozenset[str] = frozenset()
     cache_marks: frozenset[str] = frozenset()
+    replay: Replay | None = None
+    stateful: frozenset[str] = frozenset()
     native_tracer: str | None = None
     native_scope: str | None = None
     native_switch: tuple[str, str] | None = None
