@@ -143,7 +143,7 @@ def instrument(
             mirrors_cost=settings.cost_mirrors,
             cache=cache,
         )
-        tracing.use(provider, capture_content=settings.capture_content)
+        tracing.use(provider, capture_content=settings.capture_content, cache=cache)
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         REGISTRY.patch(engine, chosen)

@@ -134,3 +134,8 @@ def _moments(text: str) -> list[int]:
         return [round(datetime.fromisoformat(plain(text)).timestamp() * _NS_PER_S)]
     except (ValueError, OverflowError, OSError):
         return []
+
+
+def is_cache_hit(span: Span) -> bool:
+    """Return whether a cache answered a call: nothing was asked, nothing was billed."""
+    return span.attributes.get(semconv.CACHE_HIT) is True
