@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _RAW_HEADER: Final = "X-Stainless-Raw-Response"  # how the clients ask themselves for a raw response
 _NOT_IN_KEY: Final = frozenset({"timeout"})  # everything else may change the answer, headers too
 _EXTRA_HEADERS: Final = "extra_headers"
+_NUMBERS: Final = frozenset({int, float})
 _SAVED: Final = {
     semconv.COST_TOTAL: semconv.CACHE_SAVED_USD,
     semconv.USAGE_INPUT_TOKENS: semconv.CACHE_SAVED_INPUT_TOKENS,
@@ -55,28 +56,29 @@ def ask(cache: AnswerCache, call: Call, client: Any, arguments: Mapping[str, Any
     for name in provider.stateful:
         if name in arguments and arguments[name]:
             return cache.skip("stateful")
-    if not cache.caches_sampled and _temperature(call, arguments) > 0:
+    if not cache.caches_sampled and _is_sampled(call, arguments):
         return cache.skip("sampled")
     settings = getattr(client, "_custom_headers", None), getattr(client, "_custom_query", None)
-    salt = (provider.name, spec.operation, streams, str(provider.url_of(client)), settings)
-    asked = {name: value for name, value in arguments.items() if name not in _NOT_IN_KEY}
-    lookup = cache.lookup(salt, asked, joins=not streams)
+    salt = (provider.name, spec.operation, streams, call.peer.url, settings)
+    if not _NOT_IN_KEY.isdisjoint(arguments):
+        arguments = {name: value for name, value in arguments.items() if name not in _NOT_IN_KEY}
+    lookup = cache.lookup(salt, arguments, joins=not streams)
     if lookup is not None:
         call.inquiry = Inquiry(lookup, call, client, streams=streams)
     return None
 
 
-def _temperature(call: Call, arguments: Mapping[str, Any]) -> float:
-    """Return the temperature that a request asks for; 0 for one that names none."""
+def _is_sampled(call: Call, arguments: Mapping[str, Any]) -> bool:
+    """Return whether a request asks for a temperature above 0; one that names none does not."""
     facts = call.facts
-    if call.is_over and call.spec.request_facts is not None:  # not sampled: nobody has looked
+    if call.is_over and call.spec.request_facts is not None:  # not traced: nobody has looked
         facts = {}
         call.spec.request_facts(arguments, facts)
-    if semconv.REQUEST_TEMPERATURE in facts:
-        asked = facts[semconv.REQUEST_TEMPERATURE]
-    else:
-        asked = arguments["temperature"] if "temperature" in arguments else 0
-    return asked if isinstance(asked, int | float) else 0
+    for asked in (facts, arguments):
+        for name in (semconv.REQUEST_TEMPERATURE, "temperature"):
+            if name in asked and asked[name].__class__ in _NUMBERS:
+                return bool(asked[name] > 0)
+    return False
 
 
 class Inquiry:
@@ -143,7 +145,7 @@ class Inquiry:
     def keep(self, result: Any) -> None:
         """Keep a whole answer."""
         if self.may_keep(result):
-            self.lookup.keep(result, self.took_ns())
+            self.lookup.keep(result, perf_counter_ns() - self._started_ns)
 
     async def akeep(self, result: Any) -> None:
         """Keep a whole answer, and let the event loop work meanwhile."""
@@ -163,13 +165,14 @@ def send(engine: Engine, inquiry: Inquiry, request: Callable[[], Any]) -> Any:
     inquiry.start()
     try:
         result = request()
-        if inquiry.streams:
-            return recording(engine, inquiry, result)
-        engine.guard("cache", inquiry.keep, result)
-        return result
-    finally:
-        if not inquiry.streams:
-            engine.guard("cache", inquiry.lookup.drop)
+    except BaseException:
+        engine.guard("cache", inquiry.lookup.drop)
+        raise
+    if inquiry.streams:
+        return recording(engine, inquiry, result)
+    engine.guard("cache", inquiry.keep, result)
+    inquiry.lookup.drop()  # what was not kept
+    return result
 
 
 async def send_async(
@@ -198,10 +201,11 @@ async def send_async(
         if inquiry.streams:
             return recording(engine, inquiry, result)
         await engine.guard_async("cache", inquiry.akeep, result)
-        return result
-    finally:
-        if not inquiry.streams:
-            engine.guard("cache", inquiry.lookup.drop)
+    except BaseException:  # cancelled while it was kept, too
+        engine.guard("cache", inquiry.lookup.drop)
+        raise
+    inquiry.lookup.drop()  # what was not kept
+    return result
 
 
 def _forget(request: Any) -> None:

@@ -1,8 +1,7 @@
 r"""Answers as bytes and back: JSON and the names of the clients' own types, never code.
 
-    digest of the rest, 16 digits \n
-    {"of": ["openai.types.chat.chat_completion:ChatCompletion"], "at": ..., "ns": ...} \n
-    0 {"id": ...} \n                 type and JSON of the answer, or of each item of a stream
+    {"ns": 810000000, "of": ["openai.types.chat.chat_completion:ChatCompletion"]} \n
+    0 {"id": ...}                    type and JSON of the answer; for a stream a line for each item
 
 What a file or a server gives back is not trusted: nothing is unpickled, and only models below a client's
 ``types`` are built, by the client's own function for that. An answer that has no such form, like an object of
@@ -15,22 +14,15 @@ import copy
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
 from otel_agentprof.model.caching import Answer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Clients whose answers are pydantic models of their own, each with the same function to build them.
 _CLIENTS: Final = frozenset({"anthropic", "groq", "openai", "together"})
 _PLAIN: Final = ""  # the type of what is JSON by itself
 _REQUEST_ID: Final = "_request_id"  # the clients' documented name
-_NOTHING: Final[Mapping[str, str | None]] = {}
-_DIGEST_SIZE: Final = 8
-_TRUSTED_SLACK_S: Final = 60.0  # clocks of two machines differ; an entry from later than that is none
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
@@ -38,18 +30,19 @@ class CorruptEntryError(ValueError):
     """Bytes that are no entry, or one that cannot be built any more."""
 
 
-class Piece(NamedTuple):
+class Piece:
     """A value as JSON.
 
     Attributes:
         of: Where its type is, as ``module:Class``; empty for plain JSON.
         text: The JSON.
-        beside: What the client tells beside a whole answer: the id of its request.
+        beside: JSON of what the client tells beside a whole answer, the id of its request; None for nothing.
     """
 
-    of: str
-    text: bytes
-    beside: Mapping[str, str | None]
+    __slots__ = ("beside", "of", "text")
+
+    def __init__(self, of: str, text: bytes, beside: str | None = None) -> None:
+        self.of, self.text, self.beside = of, text, beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +62,24 @@ class Held:
 
 def piece_of(value: Any) -> Piece | None:
     """Return a value as JSON; None for one that would not come back as it was."""
-    if _is_plain(value):
-        return Piece(_PLAIN, json.dumps(value, separators=(",", ":")).encode(), _NOTHING)
     kind = value.__class__
-    module, name = kind.__module__, kind.__qualname__
-    # What a client parsed into types of yours ("ParsedMessage[Answer]") would come back without them.
-    if module.partition(".")[0] not in _CLIENTS or name.startswith("Parsed") or not name.isidentifier():
-        return None
-    path = f"{module}:{name}"
     try:
-        _class_at(path)
-        text = value.model_dump_json(by_alias=True, exclude_unset=True, warnings=False)
-    except Exception:  # noqa: BLE001 - a model may be of any version and hold anything; it is not kept then
+        if kind in _PLAIN_CLASSES:
+            text = json.dumps(value, separators=(",", ":"))
+            return Piece(_PLAIN, text.encode()) if _is_plain(value) else None
+        path = _paths[kind] if kind in _paths else _path_of(kind)
+        if path is None:
+            return None
+        written = kind.__pydantic_serializer__.to_json(
+            value, by_alias=True, exclude_unset=True, warnings=False
+        )
+    except Exception:  # noqa: BLE001 - values may be anything, in any version; this one is not kept then
         return None
     told = value.__dict__
-    beside = {_REQUEST_ID: told[_REQUEST_ID]} if _REQUEST_ID in told else _NOTHING
-    return Piece(path, text.encode(), beside)
+    if _REQUEST_ID not in told:
+        return Piece(path, written)
+    request_id = told[_REQUEST_ID]
+    return Piece(path, written, "null" if request_id is None else json.dumps(request_id))
 
 
 def _is_plain(value: Any) -> bool:
@@ -96,17 +91,29 @@ def _is_plain(value: Any) -> bool:
     return kind is dict and all(key.__class__ is str and _is_plain(item) for key, item in value.items())
 
 
-def encode(
-    pieces: list[Piece], *, is_stream: bool, duration_ns: int | None, stored_at: float, ttl_s: float | None
-) -> bytes:
+_PLAIN_CLASSES: Final = _SCALARS | {list, dict}
+_paths: Final[dict[type, str | None]] = {}  # there are as many as clients have models
+
+
+def _path_of(kind: type) -> str | None:
+    """Return where a client's own model is; None for any other class."""
+    module, name = kind.__module__, kind.__qualname__
+    path = None
+    # What a client parsed into types of yours ("ParsedMessage[Answer]") would come back without them.
+    if module.partition(".")[0] in _CLIENTS and name.isidentifier() and not name.startswith("Parsed"):
+        path = f"{module}:{name}"
+        path = path if _class_at(path) is kind else None
+        _paths[kind] = path
+    return path
+
+
+def encode(pieces: list[Piece], *, is_stream: bool, duration_ns: int | None) -> bytes:
     """Return an entry as bytes.
 
     Args:
         pieces: The answer, or the items of a stream.
         is_stream: Whether it is a stream.
         duration_ns: How long the call took.
-        stored_at: Seconds since the epoch.
-        ttl_s: How long it holds; None for ever.
     """
     names: dict[str, int] = {}
     lines = [b""]
@@ -114,36 +121,27 @@ def encode(
         if piece.of not in names:
             names[piece.of] = len(names)
         lines.append(b"%d %b" % (names[piece.of], piece.text))
-    header: dict[str, Any] = {"of": list(names), "at": stored_at, "ns": duration_ns}
-    if is_stream:
-        header["stream"] = True
-    elif pieces[0].beside:
-        header["beside"] = pieces[0].beside[_REQUEST_ID]
-    if ttl_s is not None:
-        header["ttl"] = ttl_s
-    lines[0] = json.dumps(header).encode()
-    body = b"\n".join(lines)
-    return b"%b\n%b" % (_digest(body), body)
+    took = "null" if duration_ns is None else duration_ns
+    more = ',"stream":true' if is_stream else ""
+    if not is_stream and pieces[0].beside is not None:
+        more = f',"beside":{pieces[0].beside}'
+    # Written by hand: a JSON encoder makes six calls. Names of modules and classes need no quoting.
+    lines[0] = f'{{"ns":{took}{more},"of":["{_BETWEEN.join(names)}"]}}'.encode()
+    return b"\n".join(lines)
 
 
-def decode(data: bytes, now: float) -> Answer | None:
-    """Return what an entry says, built anew; None for one whose time is over.
+_BETWEEN: Final = '","'
 
-    Args:
-        data: The entry.
-        now: Seconds since the epoch.
+
+def decode(data: bytes) -> Answer:
+    """Return what an entry says, built anew.
 
     Raises:
         CorruptEntryError: For anything that :func:`encode` did not make, or that this client cannot build.
     """
-    digest, _, body = data.partition(b"\n")
-    if digest != _digest(body):
-        raise CorruptEntryError("the entry is not what was written")
     try:
-        head, *lines = body.split(b"\n")
+        head, *lines = data.split(b"\n")
         header = json.loads(head)
-        if "ttl" in header and not -_TRUSTED_SLACK_S <= now - header["at"] < header["ttl"]:
-            return None
         values = [_value(line, header["of"]) for line in lines]
         if "beside" in header:
             setattr(values[0], _REQUEST_ID, header["beside"])
@@ -166,10 +164,6 @@ def hold(value: Any, duration_ns: int | None) -> Held | None:
         return Held(copy.deepcopy(value), len(repr(value)), duration_ns)
     except Exception:  # noqa: BLE001 - objects may refuse in any way
         return None
-
-
-def _digest(body: bytes) -> bytes:
-    return blake2b(body, digest_size=_DIGEST_SIZE).hexdigest().encode()
 
 
 def _value(line: bytes, names: list[str]) -> Any:

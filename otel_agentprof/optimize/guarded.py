@@ -7,6 +7,9 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from otel_agentprof.optimize.entry import CorruptEntryError
+from otel_agentprof.optimize.envelope import seal, unseal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,25 +31,41 @@ class Guarded:
     """
 
     def __init__(
-        self, backend: Backend, *, ttl_s: float | None, clock: Callable[[], float] = time.monotonic
+        self,
+        backend: Backend,
+        *,
+        ttl_s: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self.failures = 0
         self._backend = backend
-        self._ttl = () if ttl_s is None else (max(1, math.ceil(ttl_s)),)
+        self._ttl_s = ttl_s
         self._clock = clock
+        self._time_of_day = time_of_day
         self._rests_until: dict[_Verb, float] = {}  # a full disk can still be read
 
     def get(self, key: str) -> bytes | None:
-        """Return an entry; None where there is none, or none to be had."""
+        """Return an entry; None where there is none that holds, or none to be had."""
         data = self._do("get", self._backend.get, _PREFIX + key)
         if isinstance(data, str):  # a Redis client with decode_responses
-            return data.encode("utf-8", "surrogateescape")
-        return bytes(data) if isinstance(data, bytes | bytearray | memoryview) else None
+            data = data.encode("utf-8", "surrogateescape")
+        if not isinstance(data, bytes | bytearray | memoryview):
+            return None
+        try:
+            entry = unseal(bytes(data), now=self._time_of_day())
+        except CorruptEntryError:
+            entry = None
+        if entry is None:
+            self.delete(key)
+        return entry
 
     def set(self, key: str, entry: bytes | Held) -> None:
         """Keep an entry, if that can be done; what has no form as bytes stays in no other place."""
         if isinstance(entry, bytes):
-            self._do("set", self._backend.set, _PREFIX + key, entry, *self._ttl)
+            sealed = seal(entry, now=self._time_of_day(), ttl_s=self._ttl_s)
+            seconds = () if self._ttl_s is None else (math.ceil(self._ttl_s),)
+            self._do("set", self._backend.set, _PREFIX + key, sealed, *seconds)
 
     def delete(self, key: str) -> None:
         """Forget an entry, if that can be done."""

@@ -64,7 +64,7 @@ class Flights:
     def land(self, lookup: CacheLookup, key: str, outcome: bytes | Held | _Alone | None) -> None:
         """Tell the waiters, and let the next one lead."""
         with self._lock:
-            if self._leaders.get(key) is lookup:
+            if key in self._leaders and self._leaders[key] is lookup:
                 del self._leaders[key]
             landing, lookup.landing = lookup.landing, None
         if landing is not None:
@@ -157,7 +157,8 @@ class CacheLookup:
     def drop(self) -> None:
         """Keep nothing; harmless after anything else."""
         self._items = None
-        self._land(None)
+        if self._leads:
+            self._land(None)
 
     def holds(self, owner: object) -> bool:
         """Return whether a thread, or a task, cannot go on without this call."""

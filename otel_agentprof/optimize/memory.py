@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 _OWN_BYTES: Final = 200  # what an entry takes beside its bytes: key, places in the table
 
 
-class _Place(NamedTuple):
-    entry: bytes | Held
-    size: int
-    ends: float | None
+class _Place:
+    __slots__ = ("ends", "entry", "size")
+
+    def __init__(self, entry: bytes | Held, size: int, ends: float | None) -> None:
+        self.entry, self.size, self.ends = entry, size, ends
 
 
 class Memory:
@@ -64,16 +65,18 @@ class Memory:
 
     def set(self, key: str, entry: bytes | Held) -> None:
         """Keep an entry, and let others go for it; one that is too large by itself is not kept."""
-        size = _OWN_BYTES + (len(entry) if isinstance(entry, bytes) else entry.size)
+        size = _OWN_BYTES + (len(entry) if entry.__class__ is bytes else entry.size)  # type: ignore[union-attr]  # Held
         ends = None if self._ttl_s is None else self._clock() + self._ttl_s
+        limit, places = self._max_bytes, self._places
         with self._lock:
-            self.delete(key)
-            if self._max_bytes is not None and size > self._max_bytes:
+            if key in places:
+                self.delete(key)
+            if limit is not None and size > limit:
                 return
-            self._places[key] = _Place(entry, size, ends)
+            places[key] = _Place(entry, size, ends)
             self.size_bytes += size
-            while len(self._places) > self._max_size or self._is_too_large():
-                _, gone = self._places.popitem(last=False)
+            while len(places) > self._max_size or (limit is not None and self.size_bytes > limit):
+                _, gone = places.popitem(last=False)
                 self.size_bytes -= gone.size
 
     def delete(self, key: str) -> None:
@@ -81,6 +84,3 @@ class Memory:
         with self._lock:
             if (gone := self._places.pop(key, None)) is not None:
                 self.size_bytes -= gone.size
-
-    def _is_too_large(self) -> bool:
-        return self._max_bytes is not None and self.size_bytes > self._max_bytes

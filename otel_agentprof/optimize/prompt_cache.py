@@ -13,7 +13,7 @@ from otel_agentprof.optimize import backend as backends
 from otel_agentprof.optimize.guarded import Guarded
 from otel_agentprof.optimize.lookup import CacheLookup, Flights
 from otel_agentprof.optimize.memory import Memory
-from otel_agentprof.optimize.request_key import request_key
+from otel_agentprof.optimize.request_key import LOCAL, request_key
 from otel_agentprof.optimize.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class PromptCache:
             store = Guarded(backend, ttl_s=ttl_s)
         else:
             raise AgentProfError(f"a back end has get, set and delete; {backend!r} has not")
-        self._shelf = Shelf(store, ttl_s=ttl_s)
+        self._shelf = Shelf(store)
         self._flights = Flights(wait_s=wait_s)
 
     @property
@@ -150,10 +150,10 @@ class PromptCache:
     ) -> CacheLookup | None:
         """Return the way of a request through the cache; see :class:`model.caching.AnswerCache`."""
         key = request_key(salt, arguments, is_local=is_local)
-        if key is None or (key.is_local and self._shelf.is_shared):
+        if key is None or (self._shelf.is_shared and key.startswith(LOCAL)):
             self._shelf.skip("not_by_value")
             return None
-        return CacheLookup(self._shelf, self._flights, key.text, joins=joins)
+        return CacheLookup(self._shelf, self._flights, key, joins=joins)
 
     def skip(self, reason: Skipped) -> None:
         """Count a call that goes past the cache."""
@@ -161,4 +161,4 @@ class PromptCache:
 
     def _key_by_hand(self, messages: Any, model: str, more: Mapping[str, Any]) -> str | None:
         key = request_key(_SALT_BY_HAND, {**more, "messages": messages, "model": model})
-        return None if key is None or (key.is_local and self._shelf.is_shared) else key.text
+        return None if key is None or (self._shelf.is_shared and key.startswith(LOCAL)) else key

@@ -15,7 +15,7 @@ import weakref
 from enum import Enum
 from hashlib import blake2b
 from json import encoder
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,28 +34,17 @@ _BY_TEXT: Final = frozenset(
         "uuid.UUID",
     }
 )
+LOCAL: Final = "local-"
 _TAG: Final = "\0"
 _CLASS_MARK: Final = (
     r'"\u0000":"class"'  # as JSON; no text of the user's reads like that, for quotes are escaped
 )
 
 
-class RequestKey(NamedTuple):
-    """A key.
-
-    Attributes:
-        text: Hexadecimal digits, with ``local-`` before them for a key of this process.
-        is_local: Whether something in the request is only known in this process, such as a class.
-    """
-
-    text: str
-    is_local: bool
-
-
-def request_key(
-    salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False
-) -> RequestKey | None:
+def request_key(salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False) -> str | None:
     """Return the key of a request; None where something in it cannot be told by its value.
+
+    A key of this process only, for something in the request is only known here, begins with :data:`LOCAL`.
 
     Args:
         salt: What tells requests apart that have the same arguments.
@@ -64,12 +53,11 @@ def request_key(
     """
     given = {name: value for name, value in arguments.items() if value.__class__.__name__ not in _ABSENT}
     try:
-        text = _canonical([salt, given])
+        text = "".join(_MADE([salt, given], 0)) if _MADE else _ENCODER.encode([salt, given])
     except (TypeError, ValueError, RecursionError):
         return None
-    is_local = is_local or _CLASS_MARK in text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return RequestKey(f"local-{digest}" if is_local else digest, is_local)
+    return f"{LOCAL}{digest}" if is_local or _CLASS_MARK in text else digest
 
 
 _words: Final[dict[int, tuple[weakref.ref[Any], str]]] = {}
@@ -110,7 +98,7 @@ def _stand_in(value: Any) -> Any:
     elif isinstance(value, bytes | bytearray):
         return {_TAG: "bytes", "": value.hex()}
     elif isinstance(value, set | frozenset):
-        return {_TAG: "set", "": sorted(map(_canonical, value))}
+        return {_TAG: "set", "": sorted(map(_ENCODER.encode, value))}
     elif name in _BY_TEXT:
         return {_TAG: name, "": str(value)}
     else:
@@ -134,7 +122,3 @@ _MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignor
     skipkeys=False,
     allow_nan=True,
 )
-
-
-def _canonical(value: Any) -> str:
-    return "".join(_MADE(value, 0)) if _MADE else _ENCODER.encode(value)

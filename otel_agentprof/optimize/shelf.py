@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from otel_agentprof.optimize import entry, forks
@@ -12,7 +11,6 @@ from otel_agentprof.optimize.entry import CorruptEntryError, Held
 from otel_agentprof.optimize.guarded import Guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from otel_agentprof.model.caching import Answer, Skipped
@@ -32,15 +30,11 @@ class Shelf:
         skipped: How many calls went past the cache, by reason.
     """
 
-    def __init__(
-        self, store: Memory | Guarded, *, ttl_s: float | None, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: Memory | Guarded) -> None:
         self.is_shared = isinstance(store, Guarded)
         self.hits = self.misses = 0
         self.skipped: dict[Skipped, int] = {}
         self._store = store
-        self._ttl_s = ttl_s if self.is_shared else None  # memory has a better clock for that
-        self._clock = clock
         self._lock = threading.RLock()
         forks.watch(self)
 
@@ -59,11 +53,11 @@ class Shelf:
         return found, answer
 
     def open(self, kept: bytes | Held) -> Answer | None:
-        """Return the answer in an entry, a new copy; None for one whose time is over, or that is broken."""
+        """Return the answer in an entry, a new copy; None for one that cannot be built."""
         if isinstance(kept, Held):
             return entry.opened(kept)
         try:
-            return entry.decode(kept, self._clock())
+            return entry.decode(kept)
         except CorruptEntryError as error:
             _LOGGER.debug("an entry of the cache is of no use and goes: %s", error)
             return None
@@ -72,7 +66,7 @@ class Shelf:
         """Return an answer as an entry; None for one that cannot be kept here."""
         piece = entry.piece_of(value)
         if piece is not None:
-            return self._encode([piece], duration_ns, is_stream=False)
+            return entry.encode([piece], is_stream=False, duration_ns=duration_ns)
         held = None if self.is_shared else entry.hold(value, duration_ns)
         if held is None:
             self.skip("not_by_value")
@@ -84,7 +78,7 @@ class Shelf:
 
     def put_stream(self, key: str, items: list[Piece], duration_ns: int | None) -> None:
         """Keep the items of a stream."""
-        self._store.set(key, self._encode(items, duration_ns, is_stream=True))
+        self._store.set(key, entry.encode(items, is_stream=True, duration_ns=duration_ns))
 
     def count(self, *, is_hit: bool) -> None:
         """Count a request that was looked up."""
@@ -98,8 +92,3 @@ class Shelf:
         """Count a call that goes past the cache."""
         with self._lock:
             self.skipped[reason] = self.skipped.get(reason, 0) + 1
-
-    def _encode(self, pieces: list[Piece], duration_ns: int | None, *, is_stream: bool) -> bytes:
-        return entry.encode(
-            pieces, is_stream=is_stream, duration_ns=duration_ns, stored_at=self._clock(), ttl_s=self._ttl_s
-        )

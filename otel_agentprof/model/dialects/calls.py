@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof import semconv
 from otel_agentprof.model.dialects.reading import read
 from otel_agentprof.model.dialects.table import AGGREGATED_INPUT, AGGREGATED_OUTPUT, FIRST_CHUNK_EVENTS, KEYS
 from otel_agentprof.model.dialects.values import (
