@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
 
     Arguments = Mapping[str, Any]
+
+    class Replay(Protocol):
+        """How a client's streams are made of items that came before.
+
+        Attributes:
+            has_final_event: Whether a whole stream always ends with an event that says so; else with a reason.
+        """
+
+        has_final_event: bool
+
+        def __call__(self, client: Any, items: tuple[Any, ...], is_async: bool) -> Any:  # noqa: FBT001 - one way to call it
+            """Return a stream of the client's own type."""
+            ...
 
 
 class Reply:
@@ -173,20 +187,6 @@ class CallSpec:
     has_fingerprint: bool = True
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
     tells_retries: bool = False
-
-
-class Replay(Protocol):
-    """How a client's streams are made of items that came before.
-
-    Attributes:
-        has_final_event: Whether a whole stream always ends with an event that says so; else with a reason.
-    """
-
-    has_final_event: bool
-
-    def __call__(self, client: Any, items: tuple[Any, ...], is_async: bool) -> Any:  # noqa: FBT001 - one way to call it
-        """Return a stream of the client's own type."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

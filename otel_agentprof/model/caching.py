@@ -10,16 +10,9 @@ answer = lookup.find()      an answer: nobody is asked
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 CONTEXT_KEY: Final = "otel_agentprof.cache"  # where a context has the cache of `with cache.enabled()`
-
-# Why a call went past the cache: an argument that only its address tells apart, an answer of that kind; a
-# temperature above 0; a stream that nobody can play again; a conversation that the server keeps.
-Skipped = Literal["not_by_value", "sampled", "stream", "stateful"]
 
 
 class Answer(NamedTuple):
@@ -34,60 +27,67 @@ class Answer(NamedTuple):
     duration_ns: int | None
 
 
-class Lookup(Protocol):
-    """The way of one request through a cache."""
+if TYPE_CHECKING:  # all of it: making the classes would cost every import a millisecond
+    from collections.abc import Mapping, Sequence
+    from typing import Literal, Protocol
 
-    def find(self) -> Answer | None:
-        """Return the answer: kept, or that of an equal call which is on its way."""
-        ...
+    # Why a call went past the cache: an argument that only its address tells apart, an answer of that kind; a
+    # temperature above 0; a stream that nobody can play again; a conversation that the server keeps.
+    Skipped = Literal["not_by_value", "sampled", "stream", "stateful"]
 
-    async def afind(self) -> Answer | None:
-        """Do as :meth:`find`, and let the event loop work meanwhile."""
-        ...
+    class Lookup(Protocol):
+        """The way of one request through a cache."""
 
-    def keep(self, value: Any, duration_ns: int | None) -> None:
-        """Keep a whole answer, as it is now."""
-        ...
+        def find(self) -> Answer | None:
+            """Return the answer: kept, or that of an equal call which is on its way."""
+            ...
 
-    async def akeep(self, value: Any, duration_ns: int | None) -> None:
-        """Do as :meth:`keep`, and let the event loop work meanwhile."""
-        ...
+        async def afind(self) -> Answer | None:
+            """Do as :meth:`find`, and let the event loop work meanwhile."""
+            ...
 
-    def add(self, item: Any) -> None:
-        """Note an item of a stream, as it is now."""
-        ...
+        def keep(self, value: Any, duration_ns: int | None) -> None:
+            """Keep a whole answer, as it is now."""
+            ...
 
-    def finish(self, duration_ns: int | None) -> None:
-        """Keep the stream whose items were noted."""
-        ...
+        async def akeep(self, value: Any, duration_ns: int | None) -> None:
+            """Do as :meth:`keep`, and let the event loop work meanwhile."""
+            ...
 
-    def drop(self) -> None:
-        """Keep nothing; harmless after anything else."""
-        ...
+        def add(self, item: Any) -> None:
+            """Note an item of a stream, as it is now."""
+            ...
 
+        def finish(self, duration_ns: int | None) -> None:
+            """Keep the stream whose items were noted."""
+            ...
 
-class AnswerCache(Protocol):
-    """A cache in front of calls.
+        def drop(self) -> None:
+            """Keep nothing; harmless after anything else."""
+            ...
 
-    Attributes:
-        caches_sampled: Whether it is for calls with a temperature above 0 too.
-    """
+    class AnswerCache(Protocol):
+        """A cache in front of calls.
 
-    caches_sampled: bool
-
-    def lookup(
-        self, salt: Sequence[Any], arguments: Mapping[str, Any], *, joins: bool, is_local: bool = False
-    ) -> Lookup | None:
-        """Return the way of a request through the cache; None where it can have none.
-
-        Args:
-            salt: What tells calls apart that take the same arguments.
-            arguments: By name.
-            joins: Whether an equal call that is on its way is waited for.
-            is_local: Whether the key means nothing outside this process.
+        Attributes:
+            caches_sampled: Whether it is for calls with a temperature above 0 too.
         """
-        ...
 
-    def skip(self, reason: Skipped) -> None:
-        """Count a call that goes past the cache."""
-        ...
+        caches_sampled: bool
+
+        def lookup(
+            self, salt: Sequence[Any], arguments: Mapping[str, Any], *, joins: bool, is_local: bool = False
+        ) -> Lookup | None:
+            """Return the way of a request through the cache; None where it can have none.
+
+            Args:
+                salt: What tells calls apart that take the same arguments.
+                arguments: By name.
+                joins: Whether an equal call that is on its way is waited for.
+                is_local: Whether the key means nothing outside this process.
+            """
+            ...
+
+        def skip(self, reason: Skipped) -> None:
+            """Count a call that goes past the cache."""
+            ...

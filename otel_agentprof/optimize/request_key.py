@@ -1,6 +1,6 @@
 """The key of a request: a hash of everything in it, by value, the same in every process.
 
-    {"model": m, "messages": [...], "seed": 1}  ->  canonical JSON: sorted, no spaces  ->  BLAKE2b, 128 bits
+    {"model": m, "messages": [...], "seed": 1}  ->  canonical JSON: sorted, no spaces  ->  SHA-256
 
 What JSON has no word for is written by its value where it has one: objects of the clients, dataclasses,
 enums, dates, bytes, sets. Anything else, such as an open file, gives no key: no answer is better than
@@ -13,7 +13,7 @@ import json
 import secrets
 import weakref
 from enum import Enum
-from hashlib import blake2b
+from hashlib import sha256
 from json import encoder
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +56,7 @@ def request_key(salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: 
         text = "".join(_MADE([salt, given], 0)) if _MADE else _ENCODER.encode([salt, given])
     except (TypeError, ValueError, RecursionError):
         return None
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{LOCAL}{digest}" if is_local or _CLASS_MARK in text else digest
 
 
