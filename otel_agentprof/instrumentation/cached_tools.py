@@ -111,14 +111,14 @@ class _KeptResults:
             return None
         owner, given = self._parameters.given(args, kwargs)
         if owner is None:
-            return cache.lookup(self._salt, given, joins=True)
+            return cache.lookup(self._salt, given)
         # A method: what its object is like is only known by the object itself.
         try:
             salt = (*self._salt, identity_of(owner))
         except TypeError:
             cache.skip("not_by_value")
             return None
-        return cache.lookup(salt, given, joins=True, is_local=True)
+        return cache.lookup(salt, given, is_local=True)
 
 
 def _in_front() -> AnswerCache | None:

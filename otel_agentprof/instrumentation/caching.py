@@ -62,7 +62,7 @@ def ask(cache: AnswerCache, call: Call, client: Any, arguments: Mapping[str, Any
     salt = (provider.name, spec.operation, streams, call.peer.url, settings)
     if not _NOT_IN_KEY.isdisjoint(arguments):
         arguments = {name: value for name, value in arguments.items() if name not in _NOT_IN_KEY}
-    lookup = cache.lookup(salt, arguments, joins=not streams)
+    lookup = cache.lookup(salt, arguments)
     if lookup is not None:
         call.inquiry = Inquiry(lookup, call, client, streams=streams)
     return None

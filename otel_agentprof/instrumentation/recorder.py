@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 def recording(engine: Engine, inquiry: Inquiry, result: Any) -> Any:
     """Return a stream behind a proxy that keeps what passes; any other result as it is."""
-    if result.__class__.__name__ in body.RAW_CLASSES:
+    proxied = None
+    if result.__class__.__name__ not in body.RAW_CLASSES:
+        recorder: Any = Recorder(inquiry)  # has what a proxy asks of a call
+        proxied = engine.guard("cache", stream.proxy, engine, recorder, result)
+    if proxied is None:
+        inquiry.lookup.drop()
         return result
-    recorder: Any = Recorder(inquiry)  # has what a proxy asks of a call
-    proxied = engine.guard("cache", stream.proxy, engine, recorder, result)
-    return result if proxied is None else proxied
+    inquiry.lookup.begin()
+    return proxied
 
 
 class Recorder:

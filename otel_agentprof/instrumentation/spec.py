@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         """How a client's streams are made of items that came before.
 
         Attributes:
-            has_final_event: Whether a whole stream always ends with an event that says so; else with a reason.
+            has_final_event: Whether a whole stream ends with an event that says so; else with a reason.
         """
 
         has_final_event: bool

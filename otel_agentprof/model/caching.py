@@ -1,10 +1,10 @@
 """What instrumentation knows of a cache for answers, and a cache of instrumentation: nothing but this.
 
-lookup = cache.lookup(salt, arguments, joins=True)
+lookup = cache.lookup(salt, arguments)
 answer = lookup.find()      an answer: nobody is asked
                             None: the call is made, and then one of
     keep(value, ns)         its answer is kept
-    add(item), finish(ns)   likewise, of a stream
+    begin(), add(item), finish(ns)      likewise, of a stream
     drop()                  it failed: whoever waits for it makes the call
 """
 
@@ -54,6 +54,10 @@ if TYPE_CHECKING:  # all of it: making the classes would cost every import a mil
             """Do as :meth:`keep`, and let the event loop work meanwhile."""
             ...
 
+        def begin(self) -> None:
+            """Note that a stream is here, and that its reader decides when it goes on."""
+            ...
+
         def add(self, item: Any) -> None:
             """Note an item of a stream, as it is now."""
             ...
@@ -76,14 +80,13 @@ if TYPE_CHECKING:  # all of it: making the classes would cost every import a mil
         caches_sampled: bool
 
         def lookup(
-            self, salt: Sequence[Any], arguments: Mapping[str, Any], *, joins: bool, is_local: bool = False
+            self, salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False
         ) -> Lookup | None:
             """Return the way of a request through the cache; None where it can have none.
 
             Args:
                 salt: What tells calls apart that take the same arguments.
                 arguments: By name.
-                joins: Whether an equal call that is on its way is waited for.
                 is_local: Whether the key means nothing outside this process.
             """
             ...

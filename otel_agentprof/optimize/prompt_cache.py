@@ -146,14 +146,14 @@ class PromptCache:
             context_api.detach(token)
 
     def lookup(
-        self, salt: Sequence[Any], arguments: Mapping[str, Any], *, joins: bool, is_local: bool = False
+        self, salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False
     ) -> CacheLookup | None:
         """Return the way of a request through the cache; see :class:`model.caching.AnswerCache`."""
         key = request_key(salt, arguments, is_local=is_local)
         if key is None or (self._shelf.is_shared and key.startswith(LOCAL)):
             self._shelf.skip("not_by_value")
             return None
-        return CacheLookup(self._shelf, self._flights, key, joins=joins)
+        return CacheLookup(self._shelf, self._flights, key)
 
     def skip(self, reason: Skipped) -> None:
         """Count a call that goes past the cache."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from otel_agentprof.model.caching import Answer, Skipped
-    from otel_agentprof.optimize.entry import Piece
     from otel_agentprof.optimize.memory import Memory
 
 _LOGGER = logging.getLogger(__name__)
@@ -75,10 +74,6 @@ class Shelf:
     def put(self, key: str, kept: bytes | Held) -> None:
         """Keep an entry."""
         self._store.set(key, kept)
-
-    def put_stream(self, key: str, items: list[Piece], duration_ns: int | None) -> None:
-        """Keep the items of a stream."""
-        self._store.set(key, entry.encode(items, is_stream=True, duration_ns=duration_ns))
 
     def count(self, *, is_hit: bool) -> None:
         """Count a request that was looked up."""
