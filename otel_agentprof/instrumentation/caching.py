@@ -64,7 +64,9 @@ def ask(cache: AnswerCache, call: Call, client: Any, arguments: Mapping[str, Any
         arguments = {name: value for name, value in arguments.items() if name not in _NOT_IN_KEY}
     lookup = cache.lookup(salt, arguments)
     if lookup is not None:
-        call.inquiry = Inquiry(lookup, call, client, streams=streams)
+        call.inquiry = inquiry = Inquiry(lookup, call, client, streams=streams)
+        if "stream_options" in arguments and arguments["stream_options"].__class__ is dict:
+            inquiry.needs_usage = bool(arguments["stream_options"].get("include_usage"))
     return None
 
 
@@ -87,15 +89,27 @@ class Inquiry:
     Attributes:
         found: The client's own kind of answer, after :meth:`find`; None where there is none.
         lookup: The way through the cache.
+        needs_usage: Whether a stream is not whole before it has told its tokens.
     """
 
-    __slots__ = ("_client", "_is_unseen", "_started_ns", "_was_ns", "call", "found", "lookup", "streams")
+    __slots__ = (
+        "_client",
+        "_is_unseen",
+        "_started_ns",
+        "_was_ns",
+        "call",
+        "found",
+        "lookup",
+        "needs_usage",
+        "streams",
+    )
 
     def __init__(self, lookup: Lookup, call: Call, client: Any, *, streams: bool) -> None:
         self.lookup = lookup
         self.found: Any = None
         self.call = call
         self.streams = streams
+        self.needs_usage = False
         self._client = client
         self._is_unseen = call.is_over  # not sampled: nobody reads its answer
         self._started_ns = perf_counter_ns()

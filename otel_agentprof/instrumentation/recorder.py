@@ -61,14 +61,18 @@ class Recorder:
     def end(self, *, is_complete: bool, mirrors_cost: bool) -> None:
         """Keep the stream if its last item was seen, and that was no error."""
         del mirrors_cost
-        replay = self._inquiry.call.provider.replay
-        ends_well = self._reply.is_final
-        if replay is not None and not replay.has_final_event:
-            ends_well = bool(self._reply.finish_reasons)
-        if is_complete and ends_well and self._reply.error is None:
+        if is_complete and self._ends_well():
             self._inquiry.lookup.finish(self._inquiry.took_ns())
         else:
             self._inquiry.lookup.drop()
+
+    def _ends_well(self) -> bool:
+        """Return whether all was said: a stream that breaks off may look like one that is over."""
+        reply, replay = self._reply, self._inquiry.call.provider.replay
+        if reply.error is not None or (self._inquiry.needs_usage and reply.usage is None):
+            return False
+        has_final_event = replay is not None and replay.has_final_event
+        return reply.is_final if has_final_event else bool(reply.finish_reasons)
 
     def measure(self, _measures: object) -> None:
         """Do nothing: the call itself is measured."""

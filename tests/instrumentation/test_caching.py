@@ -36,9 +36,12 @@ def cache(spans: Spans) -> Iterator[PromptCache]:
         yield made
 
 
+def facts_of(spans: Spans) -> list[dict[str, Any]]:
+    return [dict(span.attributes or {}) for span in spans.all()]
+
+
 def hits_of(spans: Spans) -> list[dict[str, Any]]:
-    facts = [dict(span.attributes or {}) for span in spans.all()]
-    return [each for each in facts if each.get("agentprof.cache.hit") is True]
+    return [each for each in facts_of(spans) if each.get("agentprof.cache.hit") is True]
 
 
 def asked(client: Any, surface: Surface, **more: Any) -> Any:
@@ -59,7 +62,7 @@ def test_an_equal_request_gets_an_equal_answer_without_being_sent(
     assert second._request_id is None
     assert len(server.requests) == 1
     assert (cache.hits, cache.misses) == (1, 1)
-    paid, free = (dict(span.attributes or {}) for span in spans.all())
+    paid, free = facts_of(spans)
     assert paid["agentprof.cache.hit"] is False
     assert free["agentprof.cache.hit"] is True
     assert free["agentprof.cost.total"] == 0
@@ -91,11 +94,12 @@ def test_a_stream_comes_again_as_a_stream_of_the_clients_own(
     client = connect(surface)
 
     first = list(asked(client, surface, stream=True))
-    stream = asked(client, surface, stream=True)
-    assert isinstance(stream, surface.stream_class["sync"])
+    stream: Any = asked(client, surface, stream=True)
+    is_own = isinstance(stream, surface.stream_class["sync"])
     with stream:
         second = list(stream)
 
+    assert is_own
     assert second == first
     assert [type(item) for item in second] == [type(item) for item in first]
     assert len(server.requests) == 1
@@ -110,11 +114,12 @@ async def test_a_stream_comes_again_to_async_clients(
 ) -> None:
     async with surface.make(server.url, is_async=True) as client:
         first = [item async for item in await asked(client, surface, stream=True)]
-        stream = await asked(client, surface, stream=True)
-        assert isinstance(stream, surface.stream_class["async"])
+        stream: Any = await asked(client, surface, stream=True)
+        is_own = isinstance(stream, surface.stream_class["async"])
         async with stream:
             second = [item async for item in stream]
 
+    assert is_own
     assert second == first
     assert len(server.requests) == 1
     assert len(hits_of(spans)) == 1
@@ -321,7 +326,7 @@ def test_a_stream_that_ends_too_early_is_not_kept(
     stream = server.answer("/" + server.requests[0][0], {"stream": True}).data
     other = {**surface.arguments, "model": "another"}
     server.script = [
-        Answer(b"\n\n".join(stream.split(b"\n\n")[:2]) + b"\n\n", content_type="text/event-stream")
+        Answer(b"\n\n".join(stream.split(b"\n\n")[:1]) + b"\n\n", content_type="text/event-stream")
     ]
 
     broken = list(surface.resource(client).create(**other, stream=True))
@@ -329,6 +334,18 @@ def test_a_stream_that_ends_too_early_is_not_kept(
 
     assert len(broken) < len(whole) == len(again)
     assert len(server.requests) == 3
+
+
+def test_a_stream_without_the_usage_that_was_asked_for_is_not_kept(
+    cache: PromptCache, connect: Connect, server: Loopback
+) -> None:
+    client = connect(CHAT)
+    server.script = [Answer("openai_chat_stream_no_usage.sse")]
+
+    for _ in range(2):
+        list(asked(client, CHAT, stream=True, stream_options={"include_usage": True}))
+
+    assert len(server.requests) == 2
 
 
 def test_nobody_can_spoil_an_answer(cache: PromptCache, connect: Connect, server: Loopback) -> None:
@@ -480,5 +497,5 @@ def test_a_hit_with_content_asked_for_says_what_was_answered(
         asked(client, CHAT)
         asked(client, CHAT)
 
-    first, second = (dict(span.attributes or {}) for span in pipeline.all())
+    first, second = facts_of(pipeline)
     assert first["gen_ai.output.messages"] == second["gen_ai.output.messages"]
