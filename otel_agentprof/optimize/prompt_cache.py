@@ -112,7 +112,6 @@ class PromptCache:
         """
         key = self._key_by_hand(messages, model, more)
         if key is None:
-            self._shelf.skip("not_by_value")
             return None
         _, answer = self._shelf.take(key)
         self._shelf.count(is_hit=answer is not None)
@@ -161,4 +160,7 @@ class PromptCache:
 
     def _key_by_hand(self, messages: Any, model: str, more: Mapping[str, Any]) -> str | None:
         key = request_key(_SALT_BY_HAND, {**more, "messages": messages, "model": model})
-        return None if key is None or (self._shelf.is_shared and key.startswith(LOCAL)) else key
+        if key is None or (self._shelf.is_shared and key.startswith(LOCAL)):
+            self._shelf.skip("not_by_value")
+            return None
+        return key

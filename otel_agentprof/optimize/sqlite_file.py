@@ -37,6 +37,9 @@ class SqliteFile:
         self._of_parent: list[sqlite3.Connection | None] = []
         forks.watch(self)
 
+    def __del__(self) -> None:
+        self.close()
+
     def after_fork(self) -> None:
         """Begin anew in a child: a connection must not be carried over a fork, nor be closed by the child."""
         self._lock = threading.Lock()
