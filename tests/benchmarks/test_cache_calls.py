@@ -11,8 +11,8 @@ import openai
 import pytest
 from call_counting import calls_of
 from http_library import OPENAI_HTTP
+from loopback import WIRE
 from opentelemetry.sdk.trace import TracerProvider
-from test_engine_calls import LARGE, transport
 
 import otel_agentprof
 from otel_agentprof import PromptCache, pricing
@@ -21,7 +21,14 @@ from otel_agentprof.optimize.request_key import request_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LARGE = [{"role": role, "content": "x" * 2_000} for _ in range(25) for role in ("user", "assistant")]
 _NUMBERS = itertools.count()
+
+
+def _transport() -> Any:
+    answer = (WIRE / "openai_chat.json").read_bytes()
+    headers = {"content-type": "application/json"}
+    return OPENAI_HTTP.MockTransport(lambda _: OPENAI_HTTP.Response(200, content=answer, headers=headers))
 
 
 def _small() -> dict[str, Any]:
@@ -41,9 +48,7 @@ def _counted(action: Callable[[], object], cache: PromptCache | None) -> int:
 
 
 def test_a_miss_adds_at_most_80() -> None:
-    with openai.OpenAI(
-        api_key="none", http_client=OPENAI_HTTP.Client(transport=transport(OPENAI_HTTP))
-    ) as client:
+    with openai.OpenAI(api_key="none", http_client=OPENAI_HTTP.Client(transport=_transport())) as client:
 
         def call() -> None:
             client.chat.completions.create(**_small())
@@ -57,9 +62,7 @@ def test_a_miss_adds_at_most_80() -> None:
 
 def test_an_async_miss_adds_at_most_80() -> None:
     loop = asyncio.new_event_loop()
-    client = openai.AsyncOpenAI(
-        api_key="none", http_client=OPENAI_HTTP.AsyncClient(transport=transport(OPENAI_HTTP))
-    )
+    client = openai.AsyncOpenAI(api_key="none", http_client=OPENAI_HTTP.AsyncClient(transport=_transport()))
 
     def call() -> None:
         loop.run_until_complete(client.chat.completions.create(**_small()))
