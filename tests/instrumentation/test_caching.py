@@ -8,9 +8,13 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import cohere
+import groq
+import ollama
 import openai
 import pydantic
 import pytest
+import together
 from loopback import Answer
 from opentelemetry.sdk.trace import TracerProvider, sampling
 from surfaces import STREAMING, SURFACES, Surface
@@ -485,6 +489,110 @@ async def test_a_stream_that_nobody_reads_is_not_waited_for_long(spans: Spans, s
 
     assert read
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("client_class", [groq.Groq, together.Together], ids=lambda kind: kind.__name__)
+def test_other_clients_of_the_same_make_have_their_streams_again_too(
+    client_class: Any, cache: PromptCache, server: Loopback
+) -> None:
+    with client_class(api_key="none", base_url=f"{server.url}/v1") as client:
+        wholes = [asked(client, CHAT) for _ in range(2)]
+        streams = [list(asked(client, CHAT, stream=True)) for _ in range(3)]
+
+    assert wholes[0] == wholes[1]
+    assert streams[0] == streams[1] == streams[2]
+    assert len(server.requests) == 2
+
+
+def test_answers_of_any_client_come_from_memory_but_not_its_streams(
+    cache: PromptCache, server: Loopback
+) -> None:
+    server.script = [Answer("ollama_chat.json")] + 2 * [Answer("ollama_chat_stream.ndjson")]
+    asked: dict[str, Any] = {"model": "qwen3", "messages": MESSAGES.arguments["messages"]}
+
+    with ollama.Client(host=server.url) as client:
+        wholes = [client.chat(**asked) for _ in range(2)]
+        for _ in range(2):
+            list(client.chat(**asked, stream=True))
+
+    assert wholes[0] == wholes[1]
+    assert wholes[0] is not wholes[1]
+    assert len(server.requests) == 3
+    assert cache.skipped == {"stream": 2}
+
+
+def test_what_is_no_call_of_a_model_goes_past(cache: PromptCache, server: Loopback) -> None:
+    server.script = 2 * [Answer("cohere_v2_rerank.json")]
+
+    with cohere.ClientV2(api_key="none", base_url=server.url) as client:
+        for _ in range(2):
+            client.rerank(model="rerank-v3.5", query="a", documents=["a", "b"])
+
+    assert len(server.requests) == 2
+    assert (cache.hits, cache.misses) == (0, 0)
+
+
+class Interrupted:
+    """A back end in which Ctrl-C is pressed."""
+
+    def get(self, _key: str) -> None:
+        raise KeyboardInterrupt
+
+    def set(self, _key: str, _data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    def delete(self, _key: str) -> None: ...
+
+
+async def test_an_interruption_ends_the_span_and_lets_others_lead(
+    spans: Spans, connect: Connect, server: Loopback
+) -> None:
+    client = connect(CHAT)
+
+    with PromptCache(backend=Interrupted()).enabled() as cache:
+        with pytest.raises(KeyboardInterrupt):
+            asked(client, CHAT)
+        assert cache._flights._leaders == {}
+        assert [fact["error.type"] for fact in facts_of(spans)] == ["KeyboardInterrupt"]
+
+
+async def test_who_is_cancelled_while_it_waits_ends_its_span(
+    cache: PromptCache, server: Loopback, spans: Spans
+) -> None:
+    server.gate.clear()
+    async with CHAT.make(server.url, is_async=True) as client:
+        first = asyncio.create_task(asked(client, CHAT))
+        await asyncio.to_thread(server.asked.wait, 20)
+        second = asyncio.create_task(asked(client, CHAT))
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        server.gate.set()
+        await first
+
+    assert [fact.get("error.type") for fact in facts_of(spans)] == ["asyncio.exceptions.CancelledError", None]
+
+
+async def test_a_cache_that_fails_lets_calls_through(
+    pipeline: Spans, server: Loopback, connect: Connect
+) -> None:
+    class Broken(PromptCache):
+        def lookup(self, *arguments: Any, **more: Any) -> Any:
+            found = super().lookup(*arguments, **more)
+            assert found is not None
+            found._shelf = None  # type: ignore[assignment]  # every use of it fails
+            return found
+
+    with otel_agentprof.instrument(tracer_provider=pipeline.provider, cache=Broken()):
+        assert asked(connect(CHAT), CHAT)
+        assert list(asked(connect(CHAT), CHAT, stream=True))
+        async with CHAT.make(server.url, is_async=True) as client:
+            assert await asked(client, CHAT)
+            assert await _read(client)
+
+    assert len(server.requests) == 4
+    assert len(pipeline.all()) == 4
 
 
 def test_a_hit_with_content_asked_for_says_what_was_answered(

@@ -14,6 +14,7 @@ from openai.types import CreateEmbeddingResponse
 from redis_process import running
 
 from otel_agentprof import AgentProfError, PromptCache
+from otel_agentprof.optimize.envelope import seal
 from otel_agentprof.optimize.guarded import Guarded
 
 if TYPE_CHECKING:
@@ -228,6 +229,17 @@ def test_what_a_back_end_gives_is_not_trusted() -> None:
     cache.set("a", "m", "A")
     shelf[key] = memoryview(shelf[key])
     assert cache.get("a", "m") == "A"
+
+
+def test_an_entry_of_a_type_that_is_gone_is_a_miss_and_goes() -> None:
+    shelf = Shelf()
+    cache = PromptCache(backend=shelf)
+    cache.set("a", "m", "A")
+    (key,) = shelf
+    shelf[key] = seal(b'{"ns":null,"of":["openai.types.gone:Gone"]}\n0 {}', now=0.0, ttl_s=None)
+
+    assert cache.get("a", "m") is None
+    assert shelf == {}
 
 
 def test_what_only_this_process_knows_goes_to_no_other_place() -> None:

@@ -85,6 +85,31 @@ def test_when_the_answer_cannot_be_kept_all_make_their_own_calls_at_once() -> No
     assert cache.skipped == {"not_by_value": 1}
 
 
+class CopiedOnce:
+    """Can be copied, its copy cannot."""
+
+    def __init__(self, *, is_copy: bool = False) -> None:
+        self.is_copy = is_copy
+
+    def __deepcopy__(self, _memo: object) -> CopiedOnce:
+        if self.is_copy:
+            raise TypeError
+        return CopiedOnce(is_copy=True)
+
+
+async def test_when_the_answer_cannot_be_copied_again_waiters_make_the_call() -> None:
+    cache = PromptCache()
+    leader = lookup(cache)
+    await leader.afind()
+    waiter = asyncio.create_task(lookup(cache).afind())
+    await asyncio.sleep(0)
+
+    await leader.akeep(CopiedOnce(), 1)
+
+    assert await waiter is None
+    assert cache.misses == 2
+
+
 def test_who_has_waited_long_enough_makes_the_call() -> None:
     cache = PromptCache(wait_s=0.01)
     leader = lookup(cache)
