@@ -189,29 +189,18 @@ def send(engine: Engine, inquiry: Inquiry, request: Callable[[], Any]) -> Any:
     return result
 
 
-async def send_async(
-    engine: Engine, inquiry: Inquiry, request: Awaitable[Any], sent: Callable[[], Awaitable[Any]]
-) -> Any:
-    """Do as :func:`send`.
-
-    Args:
-        engine: Where spans end.
-        inquiry: The question.
-        request: What is not awaited if there is an answer.
-        sent: Awaits it.
-    """
+async def send_async(engine: Engine, inquiry: Inquiry, request: Callable[[], Awaitable[Any]]) -> Any:
+    """Do as :func:`send`."""
     try:
         await engine.guard_async("cache", inquiry.afind)
     except BaseException as error:
         engine.fail(inquiry.call, error)
-        _forget(request)
         raise
     if inquiry.found is not None:
-        _forget(request)
         return inquiry.deliver(engine)
     inquiry.start()
     try:
-        result = await sent()
+        result = await request()
         if inquiry.streams:
             return recording(engine, inquiry, result)
         await engine.guard_async("cache", inquiry.akeep, result)
@@ -220,11 +209,6 @@ async def send_async(
         raise
     inquiry.lookup.drop()  # what was not kept
     return result
-
-
-def _forget(request: Any) -> None:
-    if hasattr(request, "close"):  # a coroutine that nobody awaits shall not be complained of
-        request.close()
 
 
 class Hit:

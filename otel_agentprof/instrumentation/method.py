@@ -147,7 +147,7 @@ def _async(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., 
         request = _unsent(engine, begin, wrapped, args, kwargs)
         if spec.is_lazy and (spec.streams or kwargs.get("stream")):
             return _late_async(engine, begin, request)
-        awaited: Any = _await(engine, begin, _Unsent(request))
+        awaited: Any = _send_async(engine, begin, _Unsent(request))
         awaited.__qualname__ = getattr(request, "__qualname__", spec.operation)
         return awaited
 
@@ -183,22 +183,20 @@ class _Unsent:
             self.request.close()
 
 
-async def _await(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
-    request, unsent.request = unsent.request, None
-    opened = begin()
-    if opened is None:
-        return await request
-    return await _send_async(engine, opened, request)
-
-
 async def _late_async(engine: Engine, begin: Callable[[], Call | None], request: Awaitable[Any]) -> Any:
     return engine.lazy(begin, await request)
 
 
-async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> Any:
+async def _send_async(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
+    # One coroutine, not two: each is entered again whenever the request has waited for the network.
+    request, unsent.request = unsent.request, None
+    call = begin()
+    if call is None:
+        return await request
     if (inquiry := call.inquiry) is not None:
         call.inquiry = None
-        return await caching.send_async(engine, inquiry, request, partial(_send_async, engine, call, request))
+        again = partial(_send_async, engine, lambda: call, _Unsent(request))
+        return await caching.send_async(engine, inquiry, again)
     token = context_api.attach(call.context)
     try:
         result = await request
@@ -250,24 +248,22 @@ class _Deferred:
         self._slot, self._provider, self._spec = slot, provider, spec
         self._instance, self._arguments, self._request = instance, arguments, request
 
-    def _open(self) -> tuple[Engine | None, Call | None]:
-        engine = self._slot.engine
-        if engine is None:
-            return None, None
-        return engine, engine.open(self._provider, self._spec, self._instance, (), self._arguments)
+    def _begin(self, engine: Engine) -> Call | None:
+        return engine.open(self._provider, self._spec, self._instance, (), self._arguments)
 
     def __call__(self) -> Any:
-        engine, opened = self._open()
+        engine = self._slot.engine
+        opened = None if engine is None else self._begin(engine)
         if engine is None or opened is None:
             return self._request()
         return _send(engine, opened, self._request, (), {})
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        engine, opened = self._open()
-        if engine is None or opened is None:
+        engine = self._slot.engine
+        if engine is None:
             request: Generator[Any, Any, Any] = self._request.__await__()
             return request
-        return _send_async(engine, opened, self._request).__await__()
+        return _send_async(engine, partial(self._begin, engine), _Unsent(self._request)).__await__()
 
 
 def _entered(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
@@ -296,9 +292,7 @@ class _Entered(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the 
         return enter() if opened is None else _send(self._self_engine, opened, enter, (), {})
 
     async def __aenter__(self) -> Any:
-        entering = self.__wrapped__.__aenter__()
-        opened = self._self_begin()
-        return await (entering if opened is None else _send_async(self._self_engine, opened, entering))
+        return await _send_async(self._self_engine, self._self_begin, _Unsent(self.__wrapped__.__aenter__()))
 
     async def __aexit__(self, *error: object) -> Any:
         return await self.__wrapped__.__aexit__(*error)
