@@ -43,6 +43,7 @@ class Kit:
 
     client: Any
     seconds: Mapping[str, float]
+    tools: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, prompt: str, *, model: str = "gpt-4o", history: list[Any] | None = None) -> Any:
         """Return the model's message."""
@@ -50,15 +51,16 @@ class Kit:
         response = await self.client.chat.completions.create(model=model, messages=messages)
         return response.choices[0].message
 
-    async def use(self, name: str, call_id: str | None = None, page: object = None) -> str:
+    async def use(self, name: str, call_id: str | None = None, page: object = None) -> Any:
         """Run a tool."""
 
-        @ap.tool(name, call_id_from="call_id", cache=True)
         async def run(call_id: str | None, page: object) -> str:
             await asyncio.sleep(self.seconds.get(str(page), self.seconds[name]))
             return f"found {page}"
 
-        return await run(call_id, page)
+        if name not in self.tools:
+            self.tools[name] = ap.tool(name, call_id_from="call_id", cache=True)(run)
+        return await self.tools[name](call_id, page)
 
 
 @dataclass(frozen=True)

@@ -94,13 +94,15 @@ def _async_call(func: Callable[..., Any], kept: _KeptResults) -> Callable[..., A
 class _KeptResults:
     """What the calls of one tool share."""
 
-    __slots__ = ("_cache", "_parameters", "_salt")
+    __slots__ = ("_cache", "_made", "_parameters", "_salt")
 
     def __init__(
         self, func: Callable[..., Any], name: str, parameters: Parameters, cache: AnswerCache | Literal[True]
     ) -> None:
-        where = getattr(func, "__module__", ""), getattr(func, "__qualname__", "")
-        self._salt = ("tool", name, *where)
+        path = getattr(func, "__qualname__", "<")
+        self._salt = ("tool", name, getattr(func, "__module__", ""), path)
+        # Two functions that are made in one place, such as closures and lambdas, have one path.
+        self._made = func if "<" in path else None
         self._parameters = parameters
         self._cache = cache
 
@@ -110,11 +112,12 @@ class _KeptResults:
         if cache is None:
             return None
         owner, given = self._parameters.given(args, kwargs)
-        if owner is None:
+        # What an object, or a closure, is like is only known by itself.
+        known = [each for each in (owner, self._made) if each is not None]
+        if not known:
             return cache.lookup(self._salt, given)
-        # A method: what its object is like is only known by the object itself.
         try:
-            salt = (*self._salt, identity_of(owner))
+            salt = (*self._salt, *map(identity_of, known))
         except TypeError:
             cache.skip("not_by_value")
             return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import cached_tools, kinds, tracing
@@ -58,7 +58,7 @@ def tool(
     call_id: CallId = None,
     call_id_from: str | None = None,
     attributes: Mapping[str, Any] | None = None,
-    cache: AnswerCache | Literal[True] | None = None,
+    cache: AnswerCache | bool | None = None,
 ) -> Mark: ...
 def tool(
     name: _F | str | None = None,
@@ -66,7 +66,7 @@ def tool(
     call_id: CallId = None,
     call_id_from: str | None = None,
     attributes: Mapping[str, Any] | None = None,
-    cache: AnswerCache | Literal[True] | None = None,
+    cache: AnswerCache | bool | None = None,
 ) -> _F | Mark:
     """Mark a tool: a decorator or a context manager, as :func:`agent` is.
 
@@ -118,7 +118,7 @@ class Mark:
         call_id: CallId = None,
         call_id_from: str | None = None,
         attributes: Mapping[str, Any] | None = None,
-        cache: AnswerCache | Literal[True] | None = None,
+        cache: AnswerCache | bool | None = None,
     ) -> None:
         self._kind = kind
         self._name = name
@@ -143,7 +143,7 @@ class Mark:
         name = self._name or _name_of(func)
         parameters = Parameters.of(func, without=wanted) if self._kind is kinds.TOOL else None
         work = _MarkedFunction(self, func, name, call_id, parameters)
-        if parameters is not None and self._cache is not None:
+        if parameters is not None and self._cache is not None and self._cache is not False:
             func = cached_tools.cached(func, name, parameters, self._cache)  # type: ignore[assignment]  # of its kind
         return wrap(func, work)  # type: ignore[return-value]  # wraps keeps the signature
 

@@ -6,6 +6,7 @@ entry and nothing else.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -18,6 +19,7 @@ CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, data BLOB NOT NULL, si
                                     used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_use ON answers (used, size);
 """
+_OWNER_ONLY: Final = 0o600  # answers may be anybody's secrets
 _BUSY_S: Final = 0.5  # how long another process may be in the midst of a write
 _NEXT: Final = "(SELECT coalesce(max(used), 0) + 1 FROM answers)"  # counts uses: no clock that could jump
 
@@ -84,6 +86,7 @@ class SqliteFile:
     def _connection(self) -> sqlite3.Connection:
         if self._opened is not None:
             return self._opened
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
         connection = sqlite3.connect(self._path, timeout=_BUSY_S, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import threading
 from typing import TYPE_CHECKING, Any
@@ -162,6 +163,43 @@ def test_a_method_of_what_cannot_be_watched_runs_each_time(recorder: Recorder) -
 
     assert [Point().x(), Point().x()] == [1, 1]
     assert cache.skipped == {"not_by_value": 2}
+
+
+def test_two_closures_and_two_partials_are_two_tools(recorder: Recorder) -> None:
+    cache = PromptCache()
+
+    def adding(number: int) -> Any:
+        @tool(cache=cache)
+        def add(other: int) -> int:
+            return number + other
+
+        return add
+
+    one, two = adding(1), adding(2)
+    three, four = (tool(cache=cache)(functools.partial(pow, number)) for number in (3, 4))
+
+    assert [one(1), two(1), one(1)] == [2, 3, 2]
+    assert [three(2), four(2), three(2)] == [9, 16, 9]
+    assert cache.hits == 2
+
+
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+def test_a_function_with_a_name_of_its_own_may_be_kept_by_others_too(recorder: Recorder) -> None:
+    shelf: dict[str, Any] = {}
+
+    class Kept:
+        get, set = staticmethod(shelf.get), staticmethod(shelf.__setitem__)
+        delete = staticmethod(shelf.__delitem__)
+
+    double = tool(cache=PromptCache(backend=Kept()))(doubled)
+    plain = tool(cache=False)(doubled)
+
+    assert [double(2), double(2), plain(2)] == [4, 4, 4]
+    assert hits_of(recorder) == [False, True, None]
+    assert len(shelf) == 1
 
 
 def test_true_is_the_cache_that_is_in_front_of_the_clients(recorder: Recorder) -> None:

@@ -49,6 +49,13 @@ def test_answers_are_there_after_a_restart(path: Path) -> None:
     assert [run.stdout.strip() for run in runs] == ["None", "{'text': 'A'}"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no modes of files here")
+def test_only_its_owner_can_read_the_file(file: SqliteFile, path: Path) -> None:
+    file.set("a", b"A")
+
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+
+
 def test_the_least_recently_used_goes_first(file: SqliteFile) -> None:
     for key in "abc":
         file.set(key, key.encode())
