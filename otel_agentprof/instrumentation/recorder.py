@@ -30,6 +30,7 @@ class Recorder:
     """Stands in for a call, to the proxy of a stream.
 
     Attributes:
+        claim: Always None: what a budget reserved is the call's.
         is_over: Whether the stream has ended.
         is_reading: Whether an item is being waited for.
         paused: Always None: the time is the call's affair.
@@ -37,6 +38,7 @@ class Recorder:
     """
 
     __slots__ = ("__weakref__", "_inquiry", "_reply", "is_over", "is_reading", "spec")
+    claim = None
     paused = None
 
     def __init__(self, inquiry: Inquiry) -> None:
