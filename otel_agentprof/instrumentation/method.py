@@ -215,13 +215,17 @@ async def _send_async(engine: Engine, begin: Callable[[], Call | None], unsent: 
     except BudgetExceeded:
         unsent.close()
         raise
+    if call is not None and (inquiry := call.inquiry) is not None:
+        call.inquiry = None
+        try:
+            return await caching.send_async(
+                engine, inquiry, partial(_send_async, engine, lambda: call, unsent)
+            )
+        finally:
+            unsent.close()  # where it was not sent
     request, unsent.request = unsent.request, None
     if call is None:
         return await request
-    if (inquiry := call.inquiry) is not None:
-        call.inquiry = None
-        again = partial(_send_async, engine, lambda: call, _Unsent(request))
-        return await caching.send_async(engine, inquiry, again)
     token = context_api.attach(call.context)
     try:
         result = await request
