@@ -65,8 +65,13 @@ def words_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         if text.startswith("<"):
             return ""
-    words = " ".join(re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", " ", text).split())
-    return f": {words[:_MAX_TEXT]}" if words else ""
+    words = one_line(text)
+    return f": {words}" if words else ""
+
+
+def one_line(text: str) -> str:
+    """Return a server's words without what could steer a terminal, and not too many of them."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_MAX_TEXT]
 
 
 def _message(document: object) -> str:

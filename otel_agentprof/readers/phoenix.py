@@ -17,6 +17,7 @@ from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers import answers
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
 from otel_agentprof.readers.ids import TRACE_DIGITS
+from otel_agentprof.readers.url import is_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,8 +75,10 @@ def _traces(server: Server, path: str, losses: Losses) -> Iterator[str]:
     asked += [("start_time", start.isoformat()), ("end_time", end.isoformat())]
     for document in _pages(server, f"{path}/traces", asked, losses, most=server.address.limit):
         for trace in objects_of(document.get("data"), "bad_value", losses):
-            if trace_id := text_of(trace.get("trace_id"), losses):
+            if is_trace_id(trace_id := text_of(trace.get("trace_id"), losses)):
                 yield trace_id
+            else:
+                losses.add("bad_value")
 
 
 def _spans(server: Server, path: str, trace_ids: Sequence[str], losses: Losses) -> Iterator[Json]:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.errors import UnreadableTraceError
-from otel_agentprof.readers import answers
+from otel_agentprof.readers import answers, http_errors
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
+from otel_agentprof.readers.url import is_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def _trace(server: Server, trace_id: str, losses: Losses) -> Iterator[Json]:
     for document in answers.documents_in(answer, server.address, losses):
         fields = object_of(document, losses)
         if fields.get("status") in _PARTIAL:
-            losses.add("partial_trace", text_of(fields.get("message"), losses))
+            losses.add("partial_trace", http_errors.one_line(text_of(fields.get("message"), losses)))
         yield document
 
 
@@ -73,8 +74,10 @@ def _search(server: Server, losses: Losses) -> list[str]:
     found: dict[str, None] = {}
     for document in answers.documents_in(answer, address, losses) if answer.is_found else ():
         for trace in objects_of(object_of(document, losses).get("traces"), "bad_value", losses):
-            if trace_id := text_of(trace.get("traceID"), losses):
+            if is_trace_id(trace_id := text_of(trace.get("traceID"), losses)):
                 found[trace_id] = None
+            else:
+                losses.add("bad_value")
     if not found:
         raise UnreadableTraceError(answers.nothing_between(address, f"for {address.parameters['q']!r}"))
     return list(found)

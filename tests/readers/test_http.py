@@ -8,6 +8,7 @@ import json
 import logging
 import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,6 +132,28 @@ def test_what_a_server_sent_before_it_fell_silent_is_read(server: TraceServer) -
 
     assert len(loaded.spans) == 1
     assert dict(loaded.notes) == {"cut_answer": "the server's answer breaks off at line 1: it takes too long"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_never_ends_is_given_up(server: TraceServer) -> None:
+    has_hung_up = threading.Event()
+
+    def pour(request: Request) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + ANSWER.data)
+        try:
+            while not server.release.wait(0.02):
+                request.wfile.write(b" ")
+        except OSError:
+            has_hung_up.set()
+            raise
+
+    server.raw[PATH] = pour
+
+    loaded = read_spans(address(server))
+
+    assert len(loaded.spans) == 1
+    assert dict(loaded.notes)["cut_answer"].endswith("it takes too long")
+    assert has_hung_up.wait(20), "nobody reads on when it is over"
 
 
 def test_what_a_server_sent_before_the_connection_broke_is_read(server: TraceServer) -> None:
@@ -309,7 +332,7 @@ def test_a_redirect_to_another_host_is_not_followed(
         text = refusal(address(server))
 
         assert other.requests == []
-    assert text.startswith(f"{server.url} redirects to http://127.0.0.1: is a sign-in in front?")
+    assert text.startswith(f"{server.url} redirects to '127.0.0.1': is a sign-in in front?")
 
 
 def test_redirects_that_go_round_in_circles_end(server: TraceServer) -> None:
