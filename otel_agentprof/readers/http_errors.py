@@ -10,7 +10,7 @@ from typing import Final
 from otel_agentprof import config
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers.inflated import GZIP, Inflated
-from otel_agentprof.readers.losses import Losses
+from otel_agentprof.readers.losses import Losses, one_line
 
 _MAX_BODY: Final = 20_000
 _MAX_TEXT: Final = 200  # of a server's own words
@@ -65,13 +65,8 @@ def words_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         if text.startswith("<"):
             return ""
-    words = one_line(text)
+    words = one_line(text)[:_MAX_TEXT]
     return f": {words}" if words else ""
-
-
-def one_line(text: str) -> str:
-    """Return a server's words without what could steer a terminal, and not too many of them."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())[:_MAX_TEXT]
 
 
 def _message(document: object) -> str:

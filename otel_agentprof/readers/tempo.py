@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.errors import UnreadableTraceError
-from otel_agentprof.readers import answers, http_errors
+from otel_agentprof.readers import answers
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
 from otel_agentprof.readers.url import is_trace_id
 
@@ -46,7 +46,7 @@ def _trace(server: Server, trace_id: str, losses: Losses) -> Iterator[Json]:
     for document in answers.documents_in(answer, server.address, losses):
         fields = object_of(document, losses)
         if fields.get("status") in _PARTIAL:
-            losses.add("partial_trace", http_errors.one_line(text_of(fields.get("message"), losses)))
+            losses.add("partial_trace", text_of(fields.get("message"), losses))
         yield document
 
 
