@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.errors import UnreadableTraceError
-from otel_agentprof.readers import answers
+from otel_agentprof.readers import answers, http_errors
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
 from otel_agentprof.readers.url import is_trace_id
 
@@ -55,7 +55,8 @@ def _first_found(server: Server, trace_id: str) -> Answer:
         answer = server.get(f"{path}/{trace_id}")
         if answer.is_found:
             return answer
-    raise UnreadableTraceError(f"{server.address.origin} knows no trace {trace_id}")
+    words = http_errors.words_of(answer.body)  # Tempo itself says nothing
+    raise UnreadableTraceError(f"{server.address.origin} knows no trace {trace_id}{words}")
 
 
 def _search(server: Server, losses: Losses) -> list[str]:

@@ -206,7 +206,7 @@ def test_a_trace_that_tempo_does_not_give_is_told_and_the_others_are_read(server
 def test_where_tempo_gives_no_trace_at_all_the_reason_is_the_error(server: TraceServer) -> None:
     server.pages["/api/search"] = tempo_found("1", "2")
 
-    assert "knows no trace 2" in refusal(f"tempo+{server.url}?q={{}}")
+    assert refusal(f"tempo+{server.url}?q={{}}") == f"{server.url} knows no trace 2: 404 page not found"
 
 
 def test_a_partial_trace_is_told(server: TraceServer) -> None:
