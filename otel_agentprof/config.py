@@ -222,7 +222,7 @@ def otlp_protocol(signal: str) -> str:
 
 
 def read_headers(settings: Config, scheme: str, host: str) -> dict[str, str]:
-    """Return the headers to send to a server that traces are read from; what is no header is told once."""
+    """Return the headers to send to a server that traces are read from; what is none is warned of."""
     variable, text = READ_HEADERS, settings.read_headers
     if text is None:
         variable, text = _of_exporter("HEADERS", scheme, host)

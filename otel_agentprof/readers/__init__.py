@@ -1,4 +1,4 @@
-"""Traces that others made, read into spans: from files, and from the OpenTelemetry SDK of this process.
+"""Traces that others made, read into spans: from files, from servers, and from the SDK of this process.
 
 Names are loaded when they are first used: a program under a profiler needs ``sdk`` and no file format.
 """

@@ -133,8 +133,16 @@ class Server:
             UnreadableTraceError: It will not.
         """
         events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        arguments = (self._pool, url, self._headers, self._timeout_s, events)
+        is_over = threading.Event()
+        arguments = (self._pool, url, self._headers, self._timeout_s, events, is_over)
         threading.Thread(target=_ask, args=arguments, name="agentprof-read", daemon=True).start()
+        try:
+            return self._answer_of(events, deadline)
+        finally:
+            is_over.set()
+
+    def _answer_of(self, events: queue.SimpleQueue[Any], deadline: float) -> Answer:
+        """Put an answer together from what the asking thread tells."""
         head, body, cut = None, bytearray(), ""
         while not cut:
             allowed_s = deadline - time.monotonic() + len(body) / _BYTES_PER_S
@@ -167,15 +175,20 @@ class Server:
         if is_same or is_upgrade:
             return target
         raise UnreadableTraceError(
-            f"{self.address.origin} redirects to {there.scheme}://{there.hostname}: is a sign-in in front? "
+            f"{self.address.origin} redirects to {there.hostname!r}: is a sign-in in front? "
             f"Name what it asks for in {config.READ_HEADERS}, or give that address"
         )
 
 
 def _ask(
-    pool: Any, url: str, headers: Mapping[str, str], timeout_s: float, events: queue.SimpleQueue[Any]
+    pool: Any,
+    url: str,
+    headers: Mapping[str, str],
+    timeout_s: float,
+    events: queue.SimpleQueue[Any],
+    is_over: threading.Event,
 ) -> None:
-    """Put status and headers, then the body in pieces, then None; or an error.
+    """Put status and headers, then the body in pieces, then None; or an error. Stop when it is over.
 
     Give up a little later than the one who waits: so it is always told in the same words.
     """
@@ -188,7 +201,7 @@ def _ask(
             )
             try:
                 events.put((response.status, {name.lower(): text for name, text in response.headers.items()}))
-                while piece := response.read1(_CHUNK_BYTES, decode_content=False):
+                while not is_over.is_set() and (piece := response.read1(_CHUNK_BYTES, decode_content=False)):
                     events.put(piece)
             finally:
                 response.close()

@@ -10,7 +10,7 @@ from typing import Final
 from otel_agentprof import config
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers.inflated import GZIP, Inflated
-from otel_agentprof.readers.losses import Losses
+from otel_agentprof.readers.losses import Losses, one_line
 
 _MAX_BODY: Final = 20_000
 _MAX_TEXT: Final = 200  # of a server's own words
@@ -65,8 +65,8 @@ def words_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         if text.startswith("<"):
             return ""
-    words = " ".join(re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]", " ", text).split())
-    return f": {words[:_MAX_TEXT]}" if words else ""
+    words = one_line(text)[:_MAX_TEXT]
+    return f": {words}" if words else ""
 
 
 def _message(document: object) -> str:

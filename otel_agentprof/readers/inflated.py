@@ -97,18 +97,20 @@ class _Zstd:
     def __init__(self) -> None:
         self._unpack: Any
         self._error: type[Exception]
-        if sys.version_info >= (3, 14):
-            from compression import zstd  # noqa: PLC0415 - few files are packed so
-
-            self._unpack, self._error = zstd.ZstdDecompressor(), zstd.ZstdError
-            return
         try:
-            import zstandard  # noqa: PLC0415 - an extra
+            if sys.version_info >= (3, 14):
+                from compression import zstd  # noqa: PLC0415 - few files are packed so
+
+                self._unpack, self._error = zstd.ZstdDecompressor(), zstd.ZstdError
+            else:
+                import zstandard  # noqa: PLC0415 - an extra
+
+                self._unpack = zstandard.ZstdDecompressor().decompressobj()
+                self._error = zstandard.ZstdError
         except ImportError:
             raise UnreadableTraceError(
                 "the data is packed with zstd; pip install 'otel-agentprof[zstd]', or unpack it first"
             ) from None
-        self._unpack, self._error = zstandard.ZstdDecompressor().decompressobj(), zstandard.ZstdError
 
     @property
     def eof(self) -> bool:

@@ -35,6 +35,12 @@ _ENDS: Final = {
     "cut_answer": "the server's answer breaks off",
     "cut_input": "the input cannot be read any further",
 }
+_MAX_DETAIL: Final = 300
+
+
+def one_line(text: str) -> str:
+    """Return a text that somebody else wrote without what could steer a terminal."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 class Losses:
@@ -54,7 +60,8 @@ class Losses:
     def add(self, code: str, detail: str = "", *, count: int = 1) -> None:
         """Count one loss at the current line, or several; the detail of the first one is kept."""
         self._counts[code] = self._counts.get(code, 0) + count
-        self._first.setdefault(code, (f"{self.unit} {max(self.line, 1)}", detail))
+        if code not in self._first:
+            self._first[code] = (f"{self.unit} {max(self.line, 1)}", one_line(detail)[:_MAX_DETAIL])
 
     def notes(self) -> tuple[tuple[str, str], ...]:
         """Return (code, message) for each kind of loss, in order of first appearance."""

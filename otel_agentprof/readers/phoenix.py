@@ -17,6 +17,7 @@ from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers import answers
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
 from otel_agentprof.readers.ids import TRACE_DIGITS
+from otel_agentprof.readers.url import is_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from otel_agentprof.readers.losses import Losses
 
 _DEFAULT_PROJECT: Final = "default"
-_PAGE_SPANS: Final = 1000  # what Phoenix gives at most
+_MOST: Final = 1000  # rows that Phoenix gives at a time
+_PAGE_SPANS: Final = 250  # a page of a thousand spans takes it seconds, and it must not seem to be silent
 _TRACES_AT_A_TIME: Final = 20  # their ids stand in the URL
 _UNDERSCORE: Final = re.compile(r"_([a-z])")
 
@@ -70,12 +72,14 @@ def documents_of(server: Server, losses: Losses, progress: Progress) -> Iterator
 
 def _traces(server: Server, path: str, losses: Losses) -> Iterator[str]:
     start, end = server.address.window(datetime.now(UTC))
-    asked = [("limit", str(min(server.address.limit, _PAGE_SPANS)))]
+    asked = [("limit", str(min(server.address.limit, _MOST)))]
     asked += [("start_time", start.isoformat()), ("end_time", end.isoformat())]
     for document in _pages(server, f"{path}/traces", asked, losses, most=server.address.limit):
         for trace in objects_of(document.get("data"), "bad_value", losses):
-            if trace_id := text_of(trace.get("trace_id"), losses):
+            if is_trace_id(trace_id := text_of(trace.get("trace_id"), losses)):
                 yield trace_id
+            else:
+                losses.add("bad_value")
 
 
 def _spans(server: Server, path: str, trace_ids: Sequence[str], losses: Losses) -> Iterator[Json]:

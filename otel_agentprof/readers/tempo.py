@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.errors import UnreadableTraceError
-from otel_agentprof.readers import answers
+from otel_agentprof.readers import answers, http_errors
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
+from otel_agentprof.readers.url import is_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,8 @@ def _first_found(server: Server, trace_id: str) -> Answer:
         answer = server.get(f"{path}/{trace_id}")
         if answer.is_found:
             return answer
-    raise UnreadableTraceError(f"{server.address.origin} knows no trace {trace_id}")
+    words = http_errors.words_of(answer.body)  # Tempo itself says nothing
+    raise UnreadableTraceError(f"{server.address.origin} knows no trace {trace_id}{words}")
 
 
 def _search(server: Server, losses: Losses) -> list[str]:
@@ -73,8 +75,10 @@ def _search(server: Server, losses: Losses) -> list[str]:
     found: dict[str, None] = {}
     for document in answers.documents_in(answer, address, losses) if answer.is_found else ():
         for trace in objects_of(object_of(document, losses).get("traces"), "bad_value", losses):
-            if trace_id := text_of(trace.get("traceID"), losses):
+            if is_trace_id(trace_id := text_of(trace.get("traceID"), losses)):
                 found[trace_id] = None
+            else:
+                losses.add("bad_value")
     if not found:
         raise UnreadableTraceError(answers.nothing_between(address, f"for {address.parameters['q']!r}"))
     return list(found)

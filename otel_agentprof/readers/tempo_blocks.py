@@ -16,6 +16,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.errors import UnreadableTraceError
+from otel_agentprof.readers.any_value import BAD_VALUE
 from otel_agentprof.readers.fields import object_of, objects_of, text_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def documents_of(path: Path, losses: Losses) -> Iterator[Json]:
         UnreadableTraceError: pyarrow is not there, or the file is no block.
     """
     try:
-        parquet = importlib.import_module("pyarrow.parquet")  # an extra, slow to import, and without types
+        arrow = importlib.import_module("pyarrow")  # an extra, slow to import, and without types
+        parquet = importlib.import_module("pyarrow.parquet")
     except ImportError:
         raise UnreadableTraceError(
             f"{str(path)!r}: blocks of Tempo are read with pyarrow; pip install 'otel-agentprof[parquet]'"
@@ -82,17 +84,27 @@ def documents_of(path: Path, losses: Losses) -> Iterator[Json]:
     for file in sorted(_files(path)) if path.is_dir() else [path]:
         names = _names(file.with_name("meta.json"), losses)
         try:
-            block = parquet.ParquetFile(file)
-            if not {"TraceID", "rs"} <= set(block.schema_arrow.names):
-                raise UnreadableTraceError(
-                    f"{str(file)!r} is Parquet, but no block of Tempo: it has no TraceID"
-                )
-            for batch in block.iter_batches(batch_size=_ROWS, columns=["TraceID", "rs"]):
-                for row in batch.to_pylist():
-                    losses.line += 1
-                    yield {"resourceSpans": [_group(group, row, names, losses) for group in row["rs"] or ()]}
-        except (OSError, ValueError) as error:  # pyarrow's own are both
-            losses.add("cut_input", str(error).partition("\n")[0])
+            for row in _rows(file, parquet):
+                losses.line += 1
+                yield _document(row, names, losses)
+        except (arrow.ArrowException, OSError, ValueError) as error:  # ValueError: text that is no UTF-8
+            losses.add("cut_input", str(error))
+
+
+def _rows(file: Path, parquet: Any) -> Iterator[Row]:
+    block = parquet.ParquetFile(file)
+    if not {"TraceID", "rs"} <= set(block.schema_arrow.names):
+        raise UnreadableTraceError(f"{str(file)!r} is Parquet, but no block of Tempo: it has no TraceID")
+    for batch in block.iter_batches(batch_size=_ROWS, columns=["TraceID", "rs"]):
+        yield from batch.to_pylist()
+
+
+def _document(row: Row, names: Names, losses: Losses) -> dict[str, Json]:
+    try:
+        return {"resourceSpans": [_group(group, row, names, losses) for group in row["rs"] or ()]}
+    except BAD_VALUE:  # columns that a block has to have are missing, or of another type
+        losses.add("bad_group")
+        return {"resourceSpans": []}
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -81,6 +81,11 @@ def is_address(source: object) -> bool:
     return isinstance(source, str) and _IS_ADDRESS.match(source) is not None
 
 
+def is_trace_id(text: str) -> bool:
+    """Return whether a text is a trace id in hex; Jaeger and Tempo leave leading zeros out."""
+    return _TRACE_ID.fullmatch(text) is not None and text.strip("0") != ""
+
+
 def shown(text: str) -> str:
     """Return an address for people: without what stands for a user and a password."""
     return _USER.sub("", text)
@@ -128,7 +133,7 @@ def _path(kind: str, text: str, parts: SplitResult, parameters: dict[str, str]) 
     path = parts.path.rstrip("/")
     base, _, last = path.rpartition("/")
     is_search = bool(parameters.keys() & {"service", "q"}) or (kind == "phoenix" and "project" in parameters)
-    if not _TRACE_ID.fullmatch(last) or not last.strip("0"):
+    if not is_trace_id(last):
         if not is_search:
             raise UnreadableTraceError(
                 f"{shown(text)!r} names no trace: {last!r} is no trace id of 16 or 32 hex digits; {EXPECTED}"

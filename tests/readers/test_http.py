@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import logging
 import socket
-import ssl
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from otlp_text import TRACE, line, span
 from trace_server import Reply, TraceServer, serving_traces
@@ -24,7 +19,6 @@ from otel_agentprof.readers import read_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from otel_agentprof.cli.local_http import Request
 
@@ -131,6 +125,28 @@ def test_what_a_server_sent_before_it_fell_silent_is_read(server: TraceServer) -
 
     assert len(loaded.spans) == 1
     assert dict(loaded.notes) == {"cut_answer": "the server's answer breaks off at line 1: it takes too long"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_never_ends_is_given_up(server: TraceServer) -> None:
+    has_hung_up = threading.Event()
+
+    def pour(request: Request) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + ANSWER.data)
+        try:
+            while not server.release.wait(0.02):
+                request.wfile.write(b" ")
+        except OSError:
+            has_hung_up.set()
+            raise
+
+    server.raw[PATH] = pour
+
+    loaded = read_spans(address(server))
+
+    assert len(loaded.spans) == 1
+    assert dict(loaded.notes)["cut_answer"].endswith("it takes too long")
+    assert has_hung_up.wait(20), "nobody reads on when it is over"
 
 
 def test_what_a_server_sent_before_the_connection_broke_is_read(server: TraceServer) -> None:
@@ -309,7 +325,7 @@ def test_a_redirect_to_another_host_is_not_followed(
         text = refusal(address(server))
 
         assert other.requests == []
-    assert text.startswith(f"{server.url} redirects to http://127.0.0.1: is a sign-in in front?")
+    assert text.startswith(f"{server.url} redirects to '127.0.0.1': is a sign-in in front?")
 
 
 def test_redirects_that_go_round_in_circles_end(server: TraceServer) -> None:
@@ -359,81 +375,3 @@ def test_a_proxy_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_host_name_that_no_host_can_have_is_told() -> None:
     assert "LocationParseError" in refusal(f"jaeger+http://{'a' * 70}/{TRACE}")
-
-
-# -- TLS
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Make a certificate for 127.0.0.1 that is its own CA; return its file, and that with the key too."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    (folder / "ca.pem").write_bytes(public)
-    (folder / "both.pem").write_bytes(public + private)
-    return folder / "ca.pem", folder / "both.pem"
-
-
-@pytest.fixture
-def tls_server(certificates: tuple[Path, Path]) -> Iterator[TraceServer]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates[1])
-    with serving_traces(context) as server:
-        server.pages[PATH] = ANSWER
-        yield server
-
-
-@pytest.mark.parametrize("variable", ["OTEL_AGENTPROF_READ_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
-def test_a_server_with_a_ca_of_its_own_is_read(
-    tls_server: TraceServer, certificates: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv(variable, str(certificates[0]))
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", tls_server.url)
-
-    assert len(read_spans(address(tls_server)).spans) == 1
-
-
-def test_a_certificate_that_cannot_be_verified_is_told(tls_server: TraceServer) -> None:
-    text = refusal(address(tls_server))
-
-    assert text.startswith(
-        f"{tls_server.url}: its certificate cannot be verified (self-signed certificate); name"
-    )
-    assert text.endswith("OTEL_AGENTPROF_READ_CERTIFICATE")
-    assert tls_server.requests == []
-
-
-def test_https_where_there_is_http_is_told(server: TraceServer) -> None:
-    assert "there is no TLS there; is it http, not https?" in refusal(f"jaeger+https://{server.host}/{TRACE}")
-
-
-def test_a_handshake_that_fails_is_told(certificates: tuple[Path, Path]) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates[1])
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("NULL@SECLEVEL=0")
-    with serving_traces(context) as server:
-        assert refusal(address(server)).startswith(f"{server.url}: TLS failed: ")
-
-
-def test_a_ca_file_that_is_none_is_told(
-    tls_server: TraceServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("OTEL_AGENTPROF_READ_CERTIFICATE", str(tmp_path / "none.pem"))
-
-    assert "cannot be read: No such file or directory" in refusal(address(tls_server))

@@ -187,7 +187,7 @@ def test_traceql_may_be_escaped_or_not(server: TraceServer, query: str) -> None:
 
 
 def test_a_trace_that_tempo_does_not_give_is_told_and_the_others_are_read(server: TraceServer) -> None:
-    server.pages["/api/search"] = tempo_found("1", TRACE, "3")
+    server.pages["/api/search"] = tempo_found("1", TRACE, "3", "../x", "")
     server.pages |= {
         "/api/v2/traces/1": Reply({"message": "no luck"}, 500),
         f"/api/v2/traces/{TRACE}": tempo_trace(TRACE),
@@ -196,7 +196,8 @@ def test_a_trace_that_tempo_does_not_give_is_told_and_the_others_are_read(server
     loaded = read_spans(f"tempo+{server.url}?q={{}}")
 
     assert len(loaded.spans) == 1
-    ((code, message),) = loaded.notes
+    (bad, (code, message)) = loaded.notes
+    assert bad[1].startswith("2 fields unreadable")
     assert code == "lost_trace"
     assert message.startswith("2 traces left out: the server did not give it; first at trace 1: ")
     assert message.endswith("answered with an error (500): no luck")
@@ -205,17 +206,19 @@ def test_a_trace_that_tempo_does_not_give_is_told_and_the_others_are_read(server
 def test_where_tempo_gives_no_trace_at_all_the_reason_is_the_error(server: TraceServer) -> None:
     server.pages["/api/search"] = tempo_found("1", "2")
 
-    assert "knows no trace 2" in refusal(f"tempo+{server.url}?q={{}}")
+    assert refusal(f"tempo+{server.url}?q={{}}") == f"{server.url} knows no trace 2: 404 page not found"
 
 
 def test_a_partial_trace_is_told(server: TraceServer) -> None:
     whole = json.loads(str(tempo_trace(TRACE).data, "utf-8"))
-    server.pages[f"/api/v2/traces/{TRACE}"] = Reply(whole | {"status": "PARTIAL", "message": "too large"})
+    server.pages[f"/api/v2/traces/{TRACE}"] = Reply(
+        whole | {"status": "PARTIAL", "message": "too\x1b[1m\nlarge"}
+    )
 
     loaded = read_spans(f"tempo+{server.url}/{TRACE}")
 
     assert loaded.notes == (
-        ("partial_trace", "1 trace incomplete, says the server; first at line 1: too large"),
+        ("partial_trace", "1 trace incomplete, says the server; first at line 1: too [1m large"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,41 @@ def test_parquet_of_something_else_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableTraceError, match="is Parquet, but no block of Tempo: it has no TraceID"):
         read_spans(tmp_path / "x.parquet")
+
+
+def test_a_block_without_a_column_that_it_has_to_have_is_told(tmp_path: Path) -> None:
+    block = tempo_block(tmp_path / "block", spans(), spans())
+    rows = parquet.read_table(block / "data.parquet").to_pylist()
+    for row in rows:
+        written = row["rs"][0]["ss"][0]["Spans"][0]
+        written["Events"] = []
+        del written["StartTimeUnixNano"]
+    parquet.write_table(pa.Table.from_pylist(rows), block / "data.parquet")
+
+    with pytest.raises(UnreadableTraceError, match="2 span groups left out: malformed; first at trace 1"):
+        read_spans(block)
+
+
+def test_a_block_with_flipped_bytes_gives_spans_or_one_clear_line(tmp_path: Path) -> None:
+    path = tempo_block(tmp_path / "block", spans(**ATTRIBUTES), dedicated=DEDICATED) / "data.parquet"
+    whole = path.read_bytes()
+    chance = random.Random(1)  # noqa: S311 - the same bytes each time, no secrets
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged)
+
+        try:
+            messages = [message for _, message in read_spans(path).notes]
+            outcomes["read"] += 1
+        except UnreadableTraceError as refused:
+            messages = [str(refused)]
+            outcomes["refused"] += 1
+        assert all(message.isprintable() for message in messages)
+
+    assert all(outcomes.values()), outcomes
 
 
 def test_a_torn_block_is_told_and_the_others_are_read(tmp_path: Path) -> None:
