@@ -114,7 +114,7 @@ def every_kind_of_span(tracer: Tracer, start_ns: int) -> str:
 
 
 def an_agent(tracer: Tracer, start_ns: int) -> str:
-    """Make the trace of an agent that calls a model, two tools side by side and the model again; return its id."""
+    """Make the trace of an agent: a model's call, two tools side by side, another call; return its id."""
     root = tracer.start_span("invoke_agent planner", attributes=_role("invoke_agent"), start_time=start_ns)
     here = trace.set_span_in_context(root)
     steps = [
@@ -167,6 +167,12 @@ def _role(operation: str) -> dict[str, Any]:
     return {"gen_ai.operation.name": operation}
 
 
+_STEPS: Final = (
+    ("chat gpt-4o", 1, 900),
+    ("search", 901, 1_300),
+    ("lookup", 902, 1_490),
+    ("chat gpt-4o", 1_500, 2_400),
+)
 _CALL: Final[dict[str, Any]] = {
     **_role("chat"),
     "gen_ai.provider.name": "openai",
