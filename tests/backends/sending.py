@@ -113,6 +113,30 @@ def every_kind_of_span(tracer: Tracer, start_ns: int) -> str:
     return format(root.get_span_context().trace_id, "032x")
 
 
+def an_agent(tracer: Tracer, start_ns: int) -> str:
+    """Make the trace of an agent: a model's call, two tools side by side, another call; return its id."""
+    root = tracer.start_span("invoke_agent planner", attributes=_role("invoke_agent"), start_time=start_ns)
+    here = trace.set_span_in_context(root)
+    steps = [
+        ("chat gpt-4o", 1, 900),
+        ("search", 901, 1_300),
+        ("lookup", 902, 1_490),
+        ("chat gpt-4o", 1_500, 2_400),
+    ]
+    for name, begin_ms, end_ms in steps:
+        is_call = name.startswith("chat")
+        span = tracer.start_span(
+            name if is_call else f"execute_tool {name}",
+            here,
+            kind=trace.SpanKind.CLIENT if is_call else trace.SpanKind.INTERNAL,
+            attributes=_CALL if is_call else {**_role("execute_tool"), "gen_ai.tool.name": name},
+            start_time=start_ns + begin_ms * 1_000_000 + 1,
+        )
+        span.end(start_ns + end_ms * 1_000_000 + 7)  # reports of microseconds would differ
+    root.end(start_ns + 2_500_000_000)
+    return format(root.get_span_context().trace_id, "032x")
+
+
 def many_spans(tracer: Tracer, count: int, start_ns: int, attributes: dict[str, Any] | None = None) -> str:
     """Make one trace of a root and equal children one after another; return its id."""
     root = tracer.start_span("root", start_time=start_ns)
@@ -139,6 +163,24 @@ def in_order(spans: Iterable[Span]) -> list[Span]:
     return sorted((dataclasses.replace(span, lane=None) for span in spans), key=lambda span: span.span_id)
 
 
+def _role(operation: str) -> dict[str, Any]:
+    return {"gen_ai.operation.name": operation}
+
+
+_STEPS: Final = (
+    ("chat gpt-4o", 1, 900),
+    ("search", 901, 1_300),
+    ("lookup", 902, 1_490),
+    ("chat gpt-4o", 1_500, 2_400),
+)
+_CALL: Final[dict[str, Any]] = {
+    **_role("chat"),
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.response.model": "gpt-4o",
+    "gen_ai.usage.input_tokens": 1_200,
+    "gen_ai.usage.output_tokens": 85,
+}
 _VALUES: Final[dict[str, Any]] = {
     "text": "naïve 日本語 🤖 \u0000 \u200b end",
     "empty": "",

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from backends import composed
 from backends.running import Start, fetch, or_none, started
 
 from otel_agentprof.errors import UnreadableTraceError
-from otel_agentprof.readers.loaded import read_spans
+from otel_agentprof.readers.loaded import read, read_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,24 +92,15 @@ class Tempo(Store):
 
 
 class Phoenix(Store):
-    """Arize Phoenix."""
+    """Arize Phoenix, whose JSON is of a kind of its own: our reader has to read it."""
 
-    path = "/v1/projects/default/spans/otlpv1?limit=1000&trace_id={}"
+    path = ""
 
     def _trace(self, trace_id: str) -> list[Span]:
-        """Return the spans of a trace, page after page."""
-        found: list[Span] = []
-        address: str | None = self.api_url + self.path.format(trace_id)
-        first = address
-        while address:
-            document = or_none(lambda here=address: json.loads(fetch(here)))  # type: ignore[misc]
-            if not document:
-                break
-            if document["data"]:
-                found += _spans(json.dumps({"resourceSpans": [_group(document["data"])]}).encode())
-            cursor = document.get("next_cursor")
-            address = f"{first}&cursor={quote(cursor)}" if cursor else None
-        return found
+        try:
+            return [span for tree in read(f"phoenix+{self.api_url}/{trace_id}") for span in tree.spans]
+        except UnreadableTraceError:  # it is not there yet
+            return []
 
 
 @contextmanager
@@ -178,10 +169,6 @@ def _spans(document: bytes) -> list[Span]:
         return []
     assert loaded.notes == ()
     return list(loaded.spans)
-
-
-def _group(spans: list[Any]) -> dict[str, Any]:
-    return {"scopeSpans": [{"spans": spans}]}
 
 
 def _as_tag(value: object) -> str:
