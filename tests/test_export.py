@@ -274,6 +274,18 @@ def test_server_that_does_not_speak_tls_is_a_failure_like_any_other(backend: Any
     assert pipeline.processor.stats.reports == 1
 
 
+def test_losses_of_a_parent_are_not_those_of_its_forked_child(backend: Any, pipeline: Pipeline) -> None:
+    backend.refusal = backend.fatal
+    pipeline.trace(10)
+    pipeline.processor.force_flush()
+    lost = pipeline.processor.stats.lost
+
+    pipeline.processor._after_fork()  # as os.register_at_fork calls it
+
+    assert lost == {"export": 10}
+    assert pipeline.processor.stats.lost == {}
+
+
 def test_exporter_that_raises_is_contained(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(SpanExporter):
         def export(self, _spans: Sequence[ReadableSpan]) -> SpanExportResult:
