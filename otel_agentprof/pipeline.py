@@ -6,10 +6,13 @@ none                         = a new one: our processor -> exporters that the OT
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
+import threading
 import weakref
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
@@ -20,7 +23,7 @@ from otel_agentprof.instrumentation.metrics import current_provider, is_configur
 from otel_agentprof.processor import AgentProfSpanProcessor, BoundedSpanExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from opentelemetry import trace as trace_api
     from opentelemetry.sdk.trace import SpanProcessor
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from otel_agentprof.config import Config
 
 _LOGGER = logging.getLogger(__name__)
+_LAST_CHANCE_S: Final = 5.0
 _processors: weakref.WeakKeyDictionary[Any, AgentProfSpanProcessor] = weakref.WeakKeyDictionary()
 
 
@@ -87,12 +91,29 @@ def measure() -> None:
         PeriodicExportingMetricReader,
     )
 
-    readers = [
-        found if isinstance(found, MetricReader) else PeriodicExportingMetricReader(found)
-        for found in _exporters("METRICS")
-    ]
-    if readers:
-        metrics.set_meter_provider(MeterProvider(readers))
+    found = list(_exporters("METRICS"))
+    if found:
+        made = MeterProvider(
+            [one if isinstance(one, MetricReader) else PeriodicExportingMetricReader(one) for one in found],
+            shutdown_on_exit=False,
+        )
+        metrics.set_meter_provider(made)
+        exporters = [one for one in found if not isinstance(one, MetricReader)]
+        atexit.register(_end_metrics, made, exporters)
+
+
+def _end_metrics(provider: Any, exporters: Iterable[Any]) -> None:
+    """Send the last figures; a backend that is not there may hold the end of the process up for 5 s."""
+    timers = [threading.Timer(_LAST_CHANCE_S, exporter.shutdown) for exporter in exporters]
+    for timer in timers:
+        timer.daemon = True
+        with contextlib.suppress(RuntimeError):  # Python 3.12 starts no thread any more at this point
+            timer.start()
+    try:
+        provider.shutdown()
+    finally:
+        for timer in timers:
+            timer.cancel()
 
 
 def _exporters(signal: str) -> Iterator[Any]:

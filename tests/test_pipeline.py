@@ -143,3 +143,20 @@ def test_program_whose_backend_is_down_ends_well_and_its_losses_are_counted(prot
 
     assert out == "{'export': 2}\n"
     assert told.count("spans cannot be exported; those that are lost are counted") == 1
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_metrics_that_nobody_takes_do_not_hold_the_end_of_the_program_up(protocol: str) -> None:
+    with running(HttpBackend) as backend:
+        port = backend.port  # nobody listens there from here on
+
+    _, told = python(
+        "import otel_agentprof.pipeline as p\np._LAST_CHANCE_S = 0.1\n" + _PROGRAM,
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_EXPORTER_OTLP_TIMEOUT="600",  # for as long as the SDK would try
+    )
+
+    assert "Shutdown in progress, aborting retry." in told

@@ -26,7 +26,7 @@ from pipelines import SECOND, drop_in, owning, span
 from otel_agentprof import semconv
 from otel_agentprof.api import analyze
 from otel_agentprof.config import Config
-from otel_agentprof.processor import AgentProfSpanProcessor
+from otel_agentprof.processor import AgentProfSpanProcessor, span_processor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -504,6 +504,30 @@ def test_flush_gives_up_on_a_callback_that_hangs() -> None:
     assert not flushed
     may_go_on.set()
     pipeline.flush()
+
+
+def test_shutdown_forwards_what_there_is_no_time_to_analyse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(span_processor, "_SHUTDOWN_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(span_processor, "_STOP_TIMEOUT_S", 0.02)
+    pipeline = owning()
+    is_stuck, may_go_on = threading.Event(), threading.Event()
+
+    def stick(_report: Report) -> None:
+        is_stuck.set()
+        may_go_on.wait()
+
+    pipeline.processor.on_report = stick
+    research(pipeline)
+    assert is_stuck.wait(60)
+
+    for _ in range(2):
+        research(pipeline)
+    pipeline.provider.shutdown()
+
+    assert len(pipeline.names) == 12
+    assert pipeline.processor.stats.reports == 1
+    assert pipeline.processor.stats.dropped == {"shutdown": 8}
+    may_go_on.set()
 
 
 def test_callback_that_ends_its_thread_does_not_end_the_analysis() -> None:

@@ -51,6 +51,7 @@ class BoundedSpanExporter(SpanExporter):
         self._max_request_bytes = max_request_bytes
         self._is_failing = False
         self._is_sending = False
+        self._has_one_try = False
         self._over = threading.Event()
         self._last_success_s = 0.0
         self._lost_before = 0
@@ -68,9 +69,10 @@ class BoundedSpanExporter(SpanExporter):
         )
         try:
             watching.start()
-        except RuntimeError:  # none can be started any more once the interpreter is about to end
+        except RuntimeError:  # Python 3.12 starts none any more once the interpreter is about to end
+            self._has_one_try = True
             if self._is_failing:
-                self.shutdown()
+                self._give_up()
 
     def shutdown(self) -> None:
         """Shut the other exporter down; an attempt that is waiting for its next try ends."""
@@ -89,8 +91,11 @@ class BoundedSpanExporter(SpanExporter):
             if not self._is_sending:
                 began_s = monotonic()
             elif monotonic() - max(began_s, self._last_success_s) > patience_s:
-                with contextlib.suppress(Exception):  # nobody could do anything about it any more
-                    self.shutdown()
+                self._give_up()
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(Exception):  # nobody could do anything about it any more
+            self.shutdown()
 
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
         if self._over.is_set():
@@ -120,6 +125,8 @@ class BoundedSpanExporter(SpanExporter):
                 _LOGGER.warning("spans cannot be exported; those that are lost are counted", exc_info=error)
             self.lost_count += count
         self._is_failing = not is_sent
+        if self._is_failing and self._has_one_try:
+            self._give_up()
 
 
 def _requests(spans: Sequence[ReadableSpan], max_bytes: int) -> Iterator[Sequence[ReadableSpan]]:

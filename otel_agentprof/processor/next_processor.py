@@ -41,6 +41,7 @@ class NextProcessor:
         self._queues = [_Queue(spans) for one in batching if (spans := _queue_of(one)) is not None]
         exporters = [getattr(one, "span_exporter", None) for one in batching]
         self._exporters = [one for one in exporters if isinstance(one, BoundedSpanExporter)]
+        self._lost_before = sum(exporter.lost_count for exporter in self._exporters)  # as in a forked child
         self._flusher: threading.Thread | None = None
 
     @property
@@ -48,7 +49,7 @@ class NextProcessor:
         """Spans that the backend will not have, by reason, as far as that can be known."""
         counts = {
             "next_queue": sum(queue.lost_count for queue in self._queues),
-            "export": sum(exporter.lost_count for exporter in self._exporters),
+            "export": sum(exporter.lost_count for exporter in self._exporters) - self._lost_before,
         }
         return {reason: count for reason, count in counts.items() if count}
 

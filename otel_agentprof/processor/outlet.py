@@ -32,6 +32,8 @@ class Outlet:
         tracer: Sends the analysis spans; None: the pipeline that each trace came from.
         meters: Where figures of runs go.
         report_count: Reports made.
+        has_no_time: The process is about to end: nothing is analysed any more.
+        skipped_count: Spans that were in no report for that reason.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Outlet:
         self.tracer = tracer
         self.meters = meters or Meters()
         self.report_count = 0
+        self.has_no_time = False
+        self.skipped_count = 0
         self._next = next_processor
         self.on_report = on_report
         self._config = config
@@ -55,7 +59,9 @@ class Outlet:
     def finish(self, handover: Handover) -> None:
         """Do with the spans all that is to be done with them; never raises an Exception."""
         tree, report = None, None
-        if self._is_wanted(handover):
+        if self.has_no_time:
+            self.skipped_count += len(handover.spans) if self._is_wanted(handover) else 0
+        elif self._is_wanted(handover):
             tree = self._tree_of(self._converted(handover))
             report = None if tree is None else self._report_of(tree)
         if self._next is not None:

@@ -158,7 +158,7 @@ class AgentProfSpanProcessor(SpanProcessor):
         atexit.unregister(self._flush_at_exit)
         if self._way_on is not None:
             self._way_on.hurry()
-        self._settle(self._buffer.close, _SHUTDOWN_TIMEOUT_S)
+        self._drain()
         self._worker.stop(_STOP_TIMEOUT_S)
         self._run()  # what came in between the two
         if self._way_on is not None:
@@ -199,11 +199,12 @@ class AgentProfSpanProcessor(SpanProcessor):
     def stats(self) -> ProcessorStats:
         """The counters of this moment."""
         buffer = self._buffer
+        dropped = {**buffer.dropped, "shutdown": self._outlet.skipped_count}
         return ProcessorStats(
             seen=buffer.seen_count + self._turned_away,
             forwarded=0 if self._way_on is None else self._way_on.forwarded_count,
             late=buffer.late_count,
-            dropped={reason: count for reason, count in buffer.dropped.items() if count},
+            dropped={reason: count for reason, count in dropped.items() if count},
             lost={} if self._way_on is None else self._way_on.lost,
             partial=buffer.partial_count,
             reports=self._outlet.report_count,
@@ -262,7 +263,15 @@ class AgentProfSpanProcessor(SpanProcessor):
         """Analyse and forward everything, running traces too: the process is about to end."""
         if self._way_on is not None:
             self._way_on.hurry()
-        self._flush(self._buffer.close, _SHUTDOWN_TIMEOUT_S)
+        self._drain()
+        if self._way_on is not None:
+            self._way_on.force_flush(_SHUTDOWN_TIMEOUT_S)
+
+    def _drain(self) -> None:
+        """Hand everything on; what is not analysed after half of the time goes on as it is."""
+        if not self._settle(self._buffer.close, _SHUTDOWN_TIMEOUT_S / 2):
+            self._outlet.has_no_time = True
+            self._worker.run_now(_SHUTDOWN_TIMEOUT_S / 2)
 
     def _flush(self, hand_on: Callable[[], None], timeout_s: float) -> bool:
         until = monotonic() + timeout_s

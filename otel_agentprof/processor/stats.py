@@ -20,7 +20,7 @@ class ProcessorStats:
         forwarded: Spans given to the next processor, enriched or not.
         late: Spans that ended after their trace had been handed on; no report knows them.
         dropped: Spans left out of every report, by the limit that was reached. With a next processor they
-            were forwarded as they were.
+            were forwarded as they were. ``shutdown``: the process ended before their turn came.
         lost: Spans forwarded that the backend will not have, by reason: ``next_queue`` (the batch processor
             behind ours had no room), ``export`` (not sent). The second is known of a
             :class:`BoundedSpanExporter` only, which is what ``instrument()`` sets up.

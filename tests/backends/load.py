@@ -150,7 +150,7 @@ def _produce(tracer: Tracer, found: Figures, seconds: float, traces_per_s: int, 
         if number % max(1, total // _SAMPLE) == 0:
             found.sample.append(trace_id)
             highest = max(highest, _rss_mib())
-            if len(found.rss_mib) == 0 and number * 3 >= total:
+            if not found.rss_mib and time.perf_counter() - began >= seconds / 3:
                 found.rss_mib.append(highest)
         if (late_s := time.perf_counter() - due) > seconds:
             break  # twice the time is over: it ends by itself on any machine
