@@ -73,7 +73,7 @@ def pipeline() -> Iterator[Spans]:
 def spans(pipeline: Spans) -> Iterator[Spans]:
     """An instrumented process; at its end nothing of ours may have failed, and nothing may stay patched."""
     with otel_agentprof.instrument(tracer_provider=pipeline.provider):
-        assert pricing.wait()
+        assert pricing.wait(600)  # however busy the machine is
         engine = REGISTRY.slots["openai"].engine
         assert engine is not None
         yield pipeline

@@ -292,12 +292,19 @@ class _Stepper:
 
 
 def test_the_wait_of_the_user_is_not_the_servers(server: Loopback, spans: Spans, connect: Connect) -> None:
-    stream = connect(CHAT).chat.completions.create(**CHAT.arguments, stream=True)
+    client = connect(CHAT)
 
+    asked = time.perf_counter()
+    stream = client.chat.completions.create(**CHAT.arguments, stream=True)
+    answered = time.perf_counter()
     time.sleep(0.3)  # the user does something else before reading
-    list(stream)
+    reading = time.perf_counter()
+    next(stream)
+    read = time.perf_counter()
+    stream.close()
 
-    assert spans.facts()["gen_ai.response.time_to_first_chunk"] < 0.3
+    # However slow the machine is: what the user waited for at the client, and nothing of the time in between.
+    assert spans.facts()["gen_ai.response.time_to_first_chunk"] <= (answered - asked) + (read - reading)
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no fork")
@@ -323,7 +330,7 @@ else:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert sorted(done.stdout.split("\n")) == ["", "False 1200", "True 1200"]
@@ -371,7 +378,7 @@ aclient = openai.AsyncOpenAI(api_key="none", base_url="{server.url}/v1")
 {end}"""
 
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
 
     assert set(done.stdout.split()) == {"1"}

@@ -701,7 +701,7 @@ from otel_agentprof.instrumentation import fingerprints
 warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what this is about
 def large():
     job = fingerprints.of_tool("search", None, {"query": "x" * 10_000})
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while job._found is None and time.monotonic() < deadline:
         pass
     return job.take()["agentprof.request.fingerprint"]
@@ -724,7 +724,7 @@ def test_the_worker_ends_with_the_instrumentation(pipeline: Spans, connect: Conn
         connect(CHAT).chat.completions.create(**CHAT.arguments)
         running = workers()
     for thread in running:
-        thread.join(10)
+        thread.join(120)
 
     assert running
     assert not any(thread.is_alive() for thread in running)

@@ -41,7 +41,7 @@ def test_a_call_is_in_the_histograms_with_an_exemplar(
     meters = MeterProvider([reader], shutdown_on_exit=False)
 
     with otel_agentprof.instrument(tracer_provider=pipeline.provider, meter_provider=meters):
-        assert pricing.wait()
+        assert pricing.wait(600)
         connect(MESSAGES).messages.create(**MESSAGES.arguments)
         list(connect(CHAT).chat.completions.create(**CHAT.arguments, stream=True))
 

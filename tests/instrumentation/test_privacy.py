@@ -114,7 +114,7 @@ def test_an_error_that_repeats_the_prompt_is_told_without_it(
 def open_spans(pipeline: Spans) -> Iterator[Spans]:
     """A process that captures content."""
     with otel_agentprof.instrument(tracer_provider=pipeline.provider, capture_content=True):
-        assert pricing.wait()
+        assert pricing.wait(600)
         yield pipeline
 
 

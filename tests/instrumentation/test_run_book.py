@@ -158,7 +158,7 @@ def test_a_run_can_be_handed_over(book: RunBook, pipeline: Spans) -> None:
 
 def test_a_model_without_a_client_gets_a_span_with_tokens_and_cost(book: RunBook, pipeline: Spans) -> None:
     pricing.load_in_background()
-    assert pricing.wait(60)
+    assert pricing.wait(600)
 
     book.start_model("call", asked=ModelAnswer(model="gpt-5-nano-2025"))
     book.first_chunk("call")

@@ -69,7 +69,7 @@ def rows() -> dict[str, Row]:
     with serve() as server:
         caller = _Caller(server)
         with otel_agentprof.instrument(tracer_provider=caller.provider):
-            assert pricing.wait()
+            assert pricing.wait(600)
             found = {case.name: _row(case, caller) for case in all_cases()}
         caller.provider.shutdown()
     return found

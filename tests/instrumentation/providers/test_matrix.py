@@ -376,4 +376,4 @@ def _attribute(path: str) -> Any:
 
 
 def test_prices_are_there() -> None:
-    assert pricing.wait()
+    assert pricing.wait(600)
