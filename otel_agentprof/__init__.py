@@ -30,8 +30,15 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.tools import step as step
     from otel_agentprof.instrumentation.tools import tool as tool
     from otel_agentprof.optimize.budgets import Budget as Budget
+    from otel_agentprof.optimize.executor import ParallelExecutor as ParallelExecutor
+    from otel_agentprof.optimize.executor import RateLimit as RateLimit
+    from otel_agentprof.optimize.executor import Retry as Retry
     from otel_agentprof.optimize.model_selector import ModelSelector as ModelSelector
+    from otel_agentprof.optimize.streaming import StreamingOptimizer as StreamingOptimizer
+    from otel_agentprof.optimize.tool_calls import arun_tool_calls as arun_tool_calls
+    from otel_agentprof.optimize.tool_calls import run_tool_calls as run_tool_calls
     from otel_agentprof.processor import AgentProfSpanProcessor as AgentProfSpanProcessor
+    from otel_agentprof.processor import BoundedSpanExporter as BoundedSpanExporter
     from otel_agentprof.profilers import BottleneckDetector as BottleneckDetector
     from otel_agentprof.profilers import PerformanceProfiler as PerformanceProfiler
     from otel_agentprof.profilers import TokenProfiler as TokenProfiler
@@ -43,20 +50,27 @@ _HOMES = {
     "AgentProfError": "errors",
     "AgentProfSpanProcessor": "processor",
     "BottleneckDetector": "profilers",
+    "BoundedSpanExporter": "processor",
     "Budget": "optimize.budgets",
     "BudgetExceeded": "errors",
     "Config": "config",
     "Finding": "analysis.finding",
     "ModelSelector": "optimize.model_selector",
+    "ParallelExecutor": "optimize.executor",
     "PerformanceProfiler": "profilers",
+    "RateLimit": "optimize.executor",
     "Report": "report.report",
+    "Retry": "optimize.executor",
+    "StreamingOptimizer": "optimize.streaming",
     "TokenProfiler": "profilers",
     "agent": "instrumentation.tools",
     "analyze": "api",
+    "arun_tool_calls": "optimize.tool_calls",
     "instrument": "api",
     "profile": "profiling",
     "propagate": "instrumentation.propagation",
     "read": "readers",
+    "run_tool_calls": "optimize.tool_calls",
     "step": "instrumentation.tools",
     "suggest": "api",
     "tool": "instrumentation.tools",
@@ -68,23 +82,30 @@ __all__ = [
     "AgentProfError",
     "AgentProfSpanProcessor",
     "BottleneckDetector",
+    "BoundedSpanExporter",
     "Budget",
     "BudgetExceeded",
     "Config",
     "Finding",
     "ModelSelector",
+    "ParallelExecutor",
     "PerformanceProfiler",
+    "RateLimit",
     "Report",
+    "Retry",
+    "StreamingOptimizer",
     "TokenProfiler",
     "__version__",
     "agent",
     "analysis",
     "analyze",
+    "arun_tool_calls",
     "instrument",
     "model",
     "profile",
     "propagate",
     "read",
+    "run_tool_calls",
     "step",
     "suggest",
     "tool",

@@ -15,6 +15,7 @@ from otel_agentprof.errors import AgentProfError
 from otel_agentprof.instrumentation import fingerprints, libraries, tracing
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
+from otel_agentprof.optimize import own_spans
 from otel_agentprof.optimize.span_listeners import LISTENERS
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Instrumentation:
             _Process.active = None
             REGISTRY.unpatch()
             tracing.reset()
+            own_spans.use(None)
             fingerprints.configure(None)
             pricing.configure(None)
             if self._spending is not None:
@@ -84,6 +86,7 @@ class Instrumentation:
         if self.processor is not None:
             self.processor.force_flush()
             self.processor.on_report = self._on_report_before
+            self.processor.measure_with(None)
 
     def __enter__(self) -> Instrumentation:
         return self
@@ -98,10 +101,9 @@ class Instrumentation:
 
     def _at_exit(self) -> None:
         # Streams that nobody read to their end must leave their spans before the provider shuts down.
+        # The processor flushes by itself, after this.
         if self._engine is not None:
             self._engine.abandon_streams()
-        if self.processor is not None:
-            self.processor.force_flush()
 
 
 def instrument(
@@ -164,11 +166,13 @@ def instrument(
             budget=spending,
         )
         tracing.use(provider, capture_content=settings.capture_content)
+        own_spans.use(provider, capture_content=settings.capture_content)
         fingerprints.configure(settings)
         pricing.configure(settings.prices)
         REGISTRY.patch(engine, chosen)
         pricing.load_in_background()  # last: its thread competes with this one
         _Process.active = Instrumentation(engine, processor, spending)
+        processor.measure_with(meter_provider)
         if spending is not None:
             LISTENERS.add(spending)
         if on_report is not None:  # a processor of the user's own may have a callback already
@@ -266,8 +270,10 @@ def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str
     """Return the libraries to instrument: those asked for, without those that the environment switches off.
 
     Raises:
-        AgentProfError: For a name that no library has.
+        AgentProfError: For a name that no library has, and for a text where names are expected.
     """
+    if isinstance(include, str) or isinstance(exclude, str):
+        raise AgentProfError('include and exclude are lists of names, such as ["openai", "langchain"]')
     known = libraries.known()
     wanted, unwanted = set(known) if include is None else set(include), set(exclude)
     if unknown := sorted((wanted | unwanted) - set(known)):

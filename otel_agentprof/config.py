@@ -10,8 +10,10 @@ import difflib
 import functools
 import logging
 import os
+import re
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +22,11 @@ _LOGGER = logging.getLogger(__name__)
 _PREFIX: Final = "OTEL_AGENTPROF_"
 _CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _CONTENT_ON_SPANS: Final = frozenset({"span_only", "span_and_event", "true"})
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
+READ_HEADERS: Final = f"{_PREFIX}READ_HEADERS"
+READ_CERTIFICATE: Final = f"{_PREFIX}READ_CERTIFICATE"
 _RECORDING: Final = "AGENTPROF_RECORDING"  # from `agentprof run` to the interpreter that it starts
 _TOLD: Final = (  # variables of OpenTelemetry that people ask about; headers hold secrets and are not here
     "OTEL_SDK_DISABLED",
@@ -113,6 +118,14 @@ class Config:
             (``OTEL_AGENTPROF_MEDIUM_IMPACT_RATIO``).
         fingerprints: Mark requests and tool calls with a keyed hash, so that equal ones are seen
             (``OTEL_AGENTPROF_FINGERPRINTS``).
+        read_headers: What to send to servers that traces are read from, as ``name=value,name2=value2`` with
+            values as in URLs (``OTEL_AGENTPROF_READ_HEADERS``). Without it, those of
+            ``OTEL_EXPORTER_OTLP_HEADERS`` go to the host that spans are exported to, and to no other.
+            Secrets: they are never shown.
+        read_certificate: File of the CA of such servers, trusted beside the system's
+            (``OTEL_AGENTPROF_READ_CERTIFICATE``). Without it, ``OTEL_EXPORTER_OTLP_CERTIFICATE`` likewise.
+        read_timeout_s: Seconds after which a server that does not answer is given up, tries included
+            (``OTEL_AGENTPROF_READ_TIMEOUT_S``).
         fingerprint_key: Key of that hash, for fingerprints that are equal in several processes; by default a
             random one per process (``OTEL_AGENTPROF_FINGERPRINT_KEY``). A secret: it is never shown.
     """
@@ -156,6 +169,9 @@ class Config:
     medium_impact_ratio: float = _setting(default=0.03, variable="MEDIUM_IMPACT_RATIO")
     fingerprints: bool = _setting(default=True, variable="FINGERPRINTS")
     fingerprint_key: str | None = _setting(default=None, variable="FINGERPRINT_KEY", is_shown=False)
+    read_headers: str | None = _setting(default=None, variable="READ_HEADERS", is_shown=False)
+    read_certificate: str | None = _setting(default=None, variable="READ_CERTIFICATE")
+    read_timeout_s: float = _setting(default=10.0, variable="READ_TIMEOUT_S")
 
     @classmethod
     def from_env(cls, **overrides: Any) -> Config:
@@ -193,10 +209,58 @@ def exporters(signal: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in asked.split(",") if name.strip() not in ("", "none"))
 
 
+def wants_metrics() -> bool:
+    """Return whether metrics are asked for by name: a generic OTLP endpoint may take traces only."""
+    names = ("OTEL_METRICS_EXPORTER", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+    return any(os.environ.get(name) for name in names) and bool(exporters("METRICS"))
+
+
 def otlp_protocol(signal: str) -> str:
     """Return the OTLP protocol for ``TRACES`` or ``METRICS``: grpc, the specification's default, or HTTP."""
     generic = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     return os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", generic).strip().lower()
+
+
+def read_headers(settings: Config, scheme: str, host: str) -> dict[str, str]:
+    """Return the headers to send to a server that traces are read from; what is no header is told once."""
+    variable, text = READ_HEADERS, settings.read_headers
+    if text is None:
+        variable, text = _of_exporter("HEADERS", scheme, host)
+    found: dict[str, str] = {}
+    for place, pair in enumerate(filter(str.strip, (text or "").split(",")), 1):
+        name, _, value = pair.partition("=")
+        name, value = name.strip().lower(), unquote(value).strip()
+        if not _HEADER_NAME.fullmatch(name) or not (value.isprintable() and value.isascii()):
+            _LOGGER.warning("%s: header %d is no name=value, and is not sent", variable, place)
+            continue
+        found[name] = value
+    return found
+
+
+def read_certificate(settings: Config, scheme: str, host: str) -> str | None:
+    """Return the file of the CA of a server that traces are read from, None where the system's will do."""
+    return settings.read_certificate or _of_exporter("CERTIFICATE", scheme, host)[1]
+
+
+def _of_exporter(setting: str, scheme: str, host: str) -> tuple[str, str | None]:
+    """Return the exporter's variable and its value, if the exporter sends it to that host at all.
+
+    Credentials that are meant for one host are a secret to every other one, and to whoever listens where
+    they would go unencrypted for the first time.
+    """
+    for infix in ("TRACES_", ""):
+        variable = f"OTEL_EXPORTER_OTLP_{infix}{setting}"
+        if os.environ.get(variable):
+            endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get(
+                "OTEL_EXPORTER_OTLP_ENDPOINT", ""
+            )
+            try:
+                there = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+                is_meant = there.hostname == host.lower() and scheme in ("https", there.scheme)
+            except ValueError:
+                is_meant = False
+            return variable, os.environ[variable] if is_meant else None
+    return "", None
 
 
 def set_if_unset(variable: str, value: str) -> bool:
@@ -297,7 +361,7 @@ def _parse(text: str, kind: str) -> Any:
 
 
 def _shown(variable: str, known: Mapping[str, Any]) -> str:
-    is_secret = not known[variable].repr if variable in known else "KEY" in variable
+    is_secret = not known[variable].repr if variable in known else "KEY" in variable or "HEADER" in variable
     return "..." if is_secret else os.environ[variable]
 
 

@@ -22,6 +22,18 @@ class UnknownPriceError(AgentProfError):
     """A price file is malformed or names no usable rate."""
 
 
+class StreamStalledError(AgentProfError, TimeoutError):
+    """A stream brought nothing for longer than its reader was told to wait.
+
+    Attributes:
+        partial: The text that came before.
+    """
+
+    def __init__(self, message: str, partial: str = "") -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
 class BudgetExceeded(AgentProfError):  # noqa: N818 - the name that users write: it is a stop, not a fault
     """A call was not sent because it would go beyond a budget; the only error of ours inside a patched call.
 

@@ -1,4 +1,4 @@
-"""Where spans go: a tracer provider with our processor on it, and what exports them.
+"""Where spans and metrics go: a tracer provider with our processor on it, and what exports them.
 
 the program's own provider   + our processor                        (drop-in)
 none                         = a new one: our processor -> exporters that the OTEL_* variables name
@@ -11,14 +11,17 @@ import weakref
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_agentprof import config
-from otel_agentprof.processor import AgentProfSpanProcessor
+from otel_agentprof.instrumentation.metrics import current_provider, is_configured
+from otel_agentprof.processor import AgentProfSpanProcessor, BoundedSpanExporter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opentelemetry import trace as trace_api
     from opentelemetry.sdk.trace import SpanProcessor
 
@@ -35,6 +38,7 @@ def provider_for(
     provider: Any = given if given is not None else trace.get_tracer_provider()
     if hasattr(provider, "add_span_processor"):
         return provider, attached(provider, settings)
+    measure()  # first, for what is made first is shut down last: the last reports are measured too
     made = TracerProvider()
     processor = AgentProfSpanProcessor(exporting(), config=settings)
     made.add_span_processor(processor)
@@ -64,14 +68,7 @@ def _found_on(provider: Any) -> AgentProfSpanProcessor | None:
 
 def exporting() -> SpanProcessor | None:
     """Return a processor that exports as the ``OTEL_*`` variables ask; None where they ask for nothing."""
-    batches = []
-    for name in config.exporters("TRACES"):
-        entry = "otlp_proto_http" if name == "otlp" and _speaks_http() else name
-        found = list(metadata.entry_points(group="opentelemetry_traces_exporter", name=entry))
-        if not found:
-            _LOGGER.warning("no exporter %r is installed; OTEL_TRACES_EXPORTER is not followed there", name)
-            continue
-        batches.append(BatchSpanProcessor(found[0].load()()))
+    batches = [BatchSpanProcessor(BoundedSpanExporter(exporter)) for exporter in _exporters("TRACES")]
     if len(batches) <= 1:
         return batches[0] if batches else None
     several = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # the SDK's own class
@@ -80,5 +77,42 @@ def exporting() -> SpanProcessor | None:
     return several
 
 
-def _speaks_http() -> bool:
-    return config.otlp_protocol("TRACES").startswith("http")
+def measure() -> None:
+    """Set a meter provider up where the ``OTEL_*`` variables ask for one and the program has none."""
+    if not config.wants_metrics() or is_configured(current_provider()):
+        return
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - not needed without metrics
+    from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415 - likewise
+        MetricReader,
+        PeriodicExportingMetricReader,
+    )
+
+    readers = [
+        found if isinstance(found, MetricReader) else PeriodicExportingMetricReader(found)
+        for found in _exporters("METRICS")
+    ]
+    if readers:
+        metrics.set_meter_provider(MeterProvider(readers))
+
+
+def _exporters(signal: str) -> Iterator[Any]:
+    """Yield the exporters that the variables name for ``TRACES`` or ``METRICS``; one may not be to be had."""
+    for name in config.exporters(signal):
+        entry = (
+            "otlp_proto_http" if name == "otlp" and config.otlp_protocol(signal).startswith("http") else name
+        )
+        found = list(metadata.entry_points(group=f"opentelemetry_{signal.lower()}_exporter", name=entry))
+        if not found:
+            _LOGGER.warning(
+                "no exporter %r is installed; OTEL_%s_EXPORTER is not followed there", name, signal
+            )
+            continue
+        try:
+            exporter = found[0].load()()
+        except Exception:
+            # Its settings are in variables: a program must not end because of a misspelt one.
+            _LOGGER.exception(
+                "exporter %r cannot be made; OTEL_%s_EXPORTER is not followed there", name, signal
+            )
+        else:
+            yield exporter

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import gc
+import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from inspect import CO_COROUTINE
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import CodeType, FrameType
+
+# Packages and modules that work as often as the network lets them wait.
+_MACHINERY: Final = re.compile(
+    r"/(asyncio|aiohttp|aiohappyeyeballs|anyio|concurrent|httpcore)/|/(_weakrefset|selectors|socket|ssl)\.py$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +32,25 @@ class Calls:
         return self.python + self.c
 
 
-def calls_of(action: Callable[[], object], *, warm_up: int = 8) -> Calls:
-    """Return the calls that one ``action()`` makes on this thread, after some uncounted ones."""
+def calls_of(action: Callable[[], object], *, warm_up: int = 8, over_network: bool = False) -> Calls:
+    """Return the calls that one ``action()`` makes on this thread, after some uncounted ones.
+
+    Of an action ``over_network`` those are left out whose number is chance: what event loops and sockets do,
+    and that coroutines go on after each wait.
+    """
     for _ in range(warm_up):
         action()
     counted = {"call": 0, "c_call": 0}
+    begun: set[FrameType] = set()
 
-    def count(_frame: FrameType, event: str, _argument: Any) -> None:
-        if event in counted:
-            counted[event] += 1
+    def count(frame: FrameType, event: str, _argument: Any) -> None:
+        if event not in counted or (over_network and _is_machinery(frame.f_code)):
+            return
+        if over_network and event == "call" and frame.f_code.co_flags & CO_COROUTINE:
+            if frame in begun:
+                return
+            begun.add(frame)
+        counted[event] += 1
 
     previous, collects = sys.getprofile(), gc.isenabled()
     gc.disable()  # a collection would run finalisers that have nothing to do with the action
@@ -45,3 +63,8 @@ def calls_of(action: Callable[[], object], *, warm_up: int = 8) -> Calls:
             gc.enable()
     # The second sys.setprofile above is seen by the profiler that it switches off.
     return Calls(counted["call"], counted["c_call"] - 1)
+
+
+@cache
+def _is_machinery(code: CodeType) -> bool:
+    return _MACHINERY.search(code.co_filename) is not None

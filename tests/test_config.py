@@ -132,3 +132,11 @@ def test_the_protocol_of_the_signal_wins(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")
     assert config.otlp_protocol("TRACES") == "http/protobuf"
+
+
+def test_headers_are_a_secret_even_under_a_misspelt_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_AGENTPROF_READ_HEADERS", "authorization=s3cret")
+    monkeypatch.setenv("OTEL_AGENTPROF_READ_HEADER", "authorization=s3cret")
+
+    assert "s3cret" not in repr((config.variables(), Config.from_env()))
+    assert Config.from_env().read_headers == "authorization=s3cret"

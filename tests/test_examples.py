@@ -15,6 +15,8 @@ _LLM_CALLS: Final = {
     "anthropic_tool_loop": 2,
     "manual_spans": 0,
     "existing_pipeline": 3,
+    "parallel_tools": 6,
+    "streaming": 4,
     "live_budget": 9,
     "model_selection": 6,
 }

@@ -52,13 +52,17 @@ class Kit:
 
     async def use(self, name: str, call_id: str | None = None, page: object = None) -> str:
         """Run a tool."""
+        return await self.tool(name)(call_id, page)
+
+    def tool(self, name: str) -> Callable[..., Awaitable[str]]:
+        """Return a tool."""
 
         @ap.tool(name, call_id_from="call_id")
-        async def run(call_id: str | None, page: object) -> str:
+        async def run(call_id: str | None, page: object = None) -> str:
             await asyncio.sleep(self.seconds.get(str(page), self.seconds[name]))
             return f"found {page}"
 
-        return await run(call_id, page)
+        return run
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,12 @@ async def _one_by_one(kit: Kit) -> None:
 async def _at_once(kit: Kit) -> None:
     plan = await kit.ask("plan")
     await asyncio.gather(*(kit.use(call.function.name, call.id) for call in plan.tool_calls))
+    await kit.ask("write")
+
+
+async def _at_once_by_us(kit: Kit) -> None:
+    plan = await kit.ask("plan")
+    await ap.arun_tool_calls(plan, {name: kit.tool(name) for name in ("search", "lookup", "news")})
     await kit.ask("write")
 
 
@@ -148,6 +158,23 @@ async def _in_a_window(kit: Kit) -> None:
     await asyncio.gather(*map(one, _PAGES))
 
 
+async def _in_our_window(kit: Kit) -> None:
+    def look_up(item: str) -> Awaitable[str]:
+        return kit.use("lookup", page=item)
+
+    await ap.ParallelExecutor().execute_with_batching(_PAGES, look_up, batch_size=3)
+
+
+def _retried_by_us(prompt: str) -> Agent:
+    executor = ap.ParallelExecutor(retry=ap.Retry(base_s=0.3))
+
+    async def agent(kit: Kit) -> None:
+        await executor.execute_parallel([(kit.ask, {"prompt": prompt})], raises=True)
+        await kit.ask("write")
+
+    return agent
+
+
 def _persistent(prompt: str) -> Agent:
     async def agent(kit: Kit) -> None:
         for _ in range(2):
@@ -171,6 +198,7 @@ def _classifying(model: str) -> Agent:
 
 EXPERIMENTS = {
     "tools of one turn together": Experiment("sequential_group", _one_by_one, _at_once),
+    "tools of one turn by run_tool_calls": Experiment("sequential_group", _one_by_one, _at_once_by_us),
     "a faster tool": Experiment(
         "slow_tool",
         _at_once,
@@ -183,10 +211,14 @@ EXPERIMENTS = {
     "equal tool calls once": Experiment("repeated_call", _looking_up(3), _looking_up(1)),
     "more places": Experiment("unused_concurrency", _at_most(2), _at_most(4)),
     "a window, not batches": Experiment("unused_concurrency", _in_batches, _in_a_window),
+    "a window by execute_with_batching": Experiment("unused_concurrency", _in_batches, _in_our_window),
     "no straggler": Experiment(
         "head_of_line", _fan_out, _fan_out, seconds=(_SECONDS, {**_SECONDS, "slow": 0.25})
     ),
     "no second attempt": Experiment("retry_waste", _persistent("flaky"), _persistent("steady")),
+    "no second attempt of an executor": Experiment(
+        "retry_waste", _retried_by_us("flaky"), _retried_by_us("steady")
+    ),
     "a smaller model": Experiment("oversized_model", _classifying("gpt-4o"), _classifying("gpt-4o-mini")),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 from frameworks import support_table
 from loopback import serve
+from otlp_text import line as otlp_line
+from otlp_text import span
+from trace_server import Reply, serving_traces
 
 from otel_agentprof.analysis import RULES
 from otel_agentprof.instrumentation import libraries
@@ -68,10 +72,12 @@ def test_the_commands_for_your_own_agent_run(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "research_agent.py", tmp_path / "my_agent.py")
     environment = {**os.environ, "OPENAI_API_KEY": "none", "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
 
-    with serve() as server:
+    with serve() as server, serving_traces() as backend:
+        backend.pages.update(_stored())
         for line in COMMANDS[2:]:
-            # Nobody listens at Jaeger's port here: the spans go to a server that we can look at.
+            # Nobody listens at Jaeger's ports here: the spans go to a server that we can look at.
             command = line.replace("http://localhost:4317", server.url)
+            command = re.sub(r"localhost:(16686|3200|6006)", backend.host, command)
             done = subprocess.run(
                 ["bash", "-c", command],  # noqa: S607 - as a reader types it
                 cwd=tmp_path,
@@ -92,3 +98,18 @@ def test_the_commands_for_your_own_agent_run(tmp_path: Path) -> None:
             server.exports.clear()
 
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert len(backend.requests) == 5, "one for each address, and one more for the trace that TraceQL finds"
+
+
+def _stored() -> dict[str, Reply]:
+    """Return what Jaeger, Tempo and Phoenix answer to the commands in README."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    document = json.loads(otlp_line(span(1, trace=trace)))
+    row = {"trace_id": trace, "span_id": "1" * 16, "start_time_unix_nano": 1, "end_time_unix_nano": 2}
+    return {
+        f"/api/v3/traces/{trace}": Reply({"result": document}),
+        "/api/v3/traces": Reply({"result": document}),
+        "/api/search": Reply({"traces": [{"traceID": trace}]}),
+        f"/api/v2/traces/{trace}": Reply({"trace": document}),
+        "/v1/projects/my-project/spans/otlpv1": Reply({"data": [row], "next_cursor": None}),
+    }

@@ -39,7 +39,7 @@ class Diff:
     def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
         """Add the arguments of this verb."""
         add = parser.add_argument
-        add("before", metavar="A", help="a file, or - for stdin")
+        add("before", metavar="A", help="a file, - for stdin, or an address")
         add("after", metavar="B", help="likewise")
         add("-o", dest="file", metavar="FILE", help="write there, not to stdout")
         add(

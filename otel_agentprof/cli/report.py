@@ -1,4 +1,4 @@
-"""``agentprof report``: the report of a trace that is in a file already, or of many."""
+"""``agentprof report``: the report of a trace that is in a file or on a server already, or of many."""
 
 from __future__ import annotations
 
@@ -23,9 +23,20 @@ _COMING: Final = ("perfetto", "speedscope")
 class ReportVerb:
     """Report where the time and money of a trace went.
 
-    SOURCE is a file of OTLP JSON or JSON lines (such as `agentprof run -o`, or the
-    Collector's file exporter) or of Jaeger's JSON, plain or gzip; `-` is stdin.
-    Several of them are read as one, so a trace may be spread over files.
+    SOURCE is a file of OTLP JSON, JSON lines or protobuf (such as `agentprof run -o`, or
+    the Collector's file exporter in any of its formats) or of Jaeger's JSON, plain, gzip
+    or zstd; `-` is stdin; a directory holds blocks of Tempo. Or it is an address:
+
+        jaeger+http://localhost:16686/TRACEID   'jaeger+http://localhost:16686?service=x&limit=20'
+        tempo+https://host/TRACEID              'tempo+http://localhost:3200?q={traceql}'
+        phoenix+http://localhost:6006/TRACEID   'phoenix+http://localhost:6006?project=x'
+
+    A search looks at the last 24 hours (lookback=7d, start=, end=) and gives 20 traces
+    (limit=); Jaeger also takes operation=, min_duration= and max_duration=. Headers for
+    the server stand in OTEL_AGENTPROF_READ_HEADERS (name=value,name2=value2), its CA in
+    OTEL_AGENTPROF_READ_CERTIFICATE; it is given up after 10 seconds of silence.
+
+    Several sources are read as one, so a trace may be spread over files.
     Several traces give their aggregate: percentiles with confidence intervals,
     shares of the critical path, costs and what recurs; `--trace ID` gives the report
     of one of them. `--format json` is then the list of reports, or one object with
@@ -37,7 +48,7 @@ class ReportVerb:
 
     def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
         """Add the arguments of this verb."""
-        parser.add_argument("sources", metavar="SOURCE", nargs="+", help="a file, or - for stdin")
+        parser.add_argument("sources", metavar="SOURCE", nargs="+", help="a file, - for stdin, or an address")
         parser.add_argument("-o", dest="file", metavar="FILE", help="write there, not to stdout")
         parser.add_argument("--trace", metavar="ID", help="only this trace; the first digits are enough")
         parser.add_argument(

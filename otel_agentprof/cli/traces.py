@@ -1,9 +1,10 @@
-"""The traces of some files, and the one among them that is meant."""
+"""The traces of some sources, and the one among them that is meant."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.cli.fetching import fetching
 from otel_agentprof.cli.output import say
 from otel_agentprof.errors import AgentProfError
 
@@ -25,10 +26,12 @@ def grouped(*sources: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str]
     That is told on stderr too.
     """
     from otel_agentprof.readers import read_spans  # noqa: PLC0415 - after the arguments are known to be good
+    from otel_agentprof.readers.url import shown  # noqa: PLC0415 - likewise
 
-    loaded = read_spans(*sources)
+    with fetching() as progress:
+        loaded = read_spans(*sources, progress=progress)
     for _, message in loaded.notes:
-        say(f"{sources[0]}: {message}" if len(sources) == 1 else message)
+        say(f"{shown(sources[0])}: {message}" if len(sources) == 1 else message)
     groups: dict[str, list[Span]] = {}
     for span in loaded.spans:
         groups.setdefault(span.trace_id, []).append(span)

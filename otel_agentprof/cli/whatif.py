@@ -43,7 +43,7 @@ class WhatIfVerb:
     def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
         """Add the arguments of this verb."""
         add = parser.add_argument
-        add("source", metavar="SOURCE", help="a file, or - for stdin")
+        add("source", metavar="SOURCE", help="a file, - for stdin, or an address, as for `agentprof report`")
         add("-o", dest="file", metavar="FILE", help="write there, not to stdout")
         add("--trace", metavar="ID", help="which trace, if there are several; the first digits are enough")
         add(

@@ -11,6 +11,7 @@ from opentelemetry.trace import Status, StatusCode
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content, figures, fingerprints
 from otel_agentprof.instrumentation.spec import Reply, StreamedText
+from otel_agentprof.model import hand_over
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -34,6 +35,7 @@ class Call:
         facts: Attributes gathered on the way; written in one go before the span ends.
         is_over: Whether the span has ended (or never records).
         is_reading: Whether an item of a stream is being waited for.
+        pace: How fast the user's reader takes a stream, where it says so.
         streams: Whether a stream was asked for.
     """
 
@@ -49,6 +51,7 @@ class Call:
         "is_over",
         "is_reading",
         "opening",
+        "pace",
         "paused",
         "peer",
         "provider",
@@ -87,6 +90,7 @@ class Call:
         self.is_reading = False
         self.streams = spec.streams
         self.paused: float | None = None
+        self.pace: hand_over.Pace | None = None
         self.started = perf_counter()
 
     @property
@@ -109,6 +113,9 @@ class Call:
                 facts[semconv.REQUEST_STREAM] = self.streams = True
             else:
                 facts.pop(semconv.REQUEST_STREAM, None)  # absent means "not streaming"
+        if self.streams and (pace := hand_over.PACE.get()) is not None and not pace.is_told:
+            self.pace = pace
+            pace.is_told = True
         if self.spec.request_facts is not None:
             self.spec.request_facts(arguments, facts)
         if captures_content:
@@ -184,6 +191,8 @@ class Call:
                 facts[attribute] = value
         if reply.more is not None:
             facts.update(reply.more)
+        if self.pace is not None:
+            facts.update(self.pace.facts())
         if self.first_chunk_s is not None:
             facts[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self.first_chunk_s
         if not is_complete and not reply.is_final:

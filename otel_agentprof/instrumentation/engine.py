@@ -92,6 +92,10 @@ class Engine:
         """What the adapters of frameworks need."""
         return Attachment(self._tracer_provider, self._tracer, self._captures_content, self._meter_provider)
 
+    def is_at_work(self) -> bool:
+        """Return whether a client is being called already: what it calls itself is the same call."""
+        return _INNER_KEY in context_api.get_current()
+
     def wants(self, spec: CallSpec, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Return whether a call through one method is one of ours; where no more is known, it is."""
         if spec.route is None:

@@ -68,6 +68,23 @@ class PatchedMethod(_AsItWas, wrapt.FunctionWrapper):  # type: ignore[type-arg] 
     __bound_function_wrapper__ = _BoundMethod
 
 
+def second_net(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
+    """Return the wrapt wrapper for what lies below a patched method, for those who went around that one.
+
+    What did not go around it is let through at once: nothing of ours is made for it twice.
+    """
+    caught = wrapper(slot, provider, spec, is_async=is_async)
+
+    def call(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if slot.engine is None or slot.engine.is_at_work():
+            return wrapped(*args, **kwargs)
+        return caught(wrapped, instance, args, kwargs)
+
+    return call
+
+
 def wrapper(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:
     """Return the wrapt wrapper for one method."""
     if spec.tells_retries:
@@ -145,7 +162,7 @@ def _async(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., 
         request = _unsent(engine, begin, wrapped, args, kwargs)
         if spec.is_lazy and (spec.streams or kwargs.get("stream")):
             return _late_async(engine, begin, request)
-        awaited: Any = _await(engine, begin, _Unsent(request))
+        awaited: Any = _send_async(engine, begin, _Unsent(request))
         awaited.__qualname__ = getattr(request, "__qualname__", spec.operation)
         return awaited
 
@@ -184,23 +201,20 @@ class _Unsent:
     __del__ = close
 
 
-async def _await(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
-    try:
-        opened = begin()
-    except BudgetExceeded:
-        unsent.close()
-        raise
-    request, unsent.request = unsent.request, None
-    if opened is None:
-        return await request
-    return await _send_async(engine, opened, request)
-
-
 async def _late_async(engine: Engine, begin: Callable[[], Call | None], request: Awaitable[Any]) -> Any:
     return engine.lazy(begin, await request)
 
 
-async def _send_async(engine: Engine, call: Call, request: Awaitable[Any]) -> Any:
+async def _send_async(engine: Engine, begin: Callable[[], Call | None], unsent: _Unsent) -> Any:
+    # One coroutine, not two: each is entered again whenever the request has waited for the network.
+    try:
+        call = begin()
+    except BudgetExceeded:
+        unsent.close()
+        raise
+    request, unsent.request = unsent.request, None
+    if call is None:
+        return await request
     token = context_api.attach(call.context)
     try:
         result = await request
@@ -252,28 +266,22 @@ class _Deferred:
         self._slot, self._provider, self._spec = slot, provider, spec
         self._instance, self._arguments, self._request = instance, arguments, request
 
-    def _open(self) -> tuple[Engine | None, Call | None]:
-        engine = self._slot.engine
-        if engine is None:
-            return None, None
-        return engine, engine.open(self._provider, self._spec, self._instance, (), self._arguments)
+    def _begin(self, engine: Engine) -> Call | None:
+        return engine.open(self._provider, self._spec, self._instance, (), self._arguments)
 
     def __call__(self) -> Any:
-        engine, opened = self._open()
+        engine = self._slot.engine
+        opened = None if engine is None else self._begin(engine)
         if engine is None or opened is None:
             return self._request()
         return _send(engine, opened, self._request, (), {})
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        try:
-            engine, opened = self._open()
-        except BudgetExceeded:
-            self._request.close()  # nobody will await it
-            raise
-        if engine is None or opened is None:
+        engine = self._slot.engine
+        if engine is None:
             request: Generator[Any, Any, Any] = self._request.__await__()
             return request
-        return _send_async(engine, opened, self._request).__await__()
+        return _send_async(engine, partial(self._begin, engine), _Unsent(self._request)).__await__()
 
 
 def _entered(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., Any]:
@@ -302,9 +310,9 @@ class _Entered(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the 
         return enter() if opened is None else _send(self._self_engine, opened, enter, (), {})
 
     async def __aenter__(self) -> Any:
-        enter = self.__wrapped__.__aenter__
-        opened = self._self_begin()
-        return await (enter() if opened is None else _send_async(self._self_engine, opened, enter()))
+        return await _send_async(
+            self._self_engine, self._self_begin, _Unsent(self.__wrapped__.__aenter__())
+        )
 
     async def __aexit__(self, *error: object) -> Any:
         return await self.__wrapped__.__aexit__(*error)

@@ -18,7 +18,8 @@ import wrapt
 from otel_agentprof import config
 from otel_agentprof.instrumentation import foreign, versions
 from otel_agentprof.instrumentation.framework import FrameworkSpec, LeftAloneError, TracedByOthersError
-from otel_agentprof.instrumentation.method import PatchedMethod, Slot, wrapper
+from otel_agentprof.instrumentation.method import PatchedMethod, Slot, second_net, wrapper
+from otel_agentprof.instrumentation.place import Place, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,8 +52,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class _Patch:
-    owner: Any
-    name: str
+    place: Place
     original: Any
     ours: Any
 
@@ -95,8 +95,8 @@ class Registry:
             for path, patch in list(self._patches.items()):
                 if self._targets[path].provider in wanted:
                     # Someone else's wrapper around ours stays: ours inside it now only passes on.
-                    if _itself(patch.owner.__dict__.get(patch.name)) is patch.ours:
-                        setattr(patch.owner, patch.name, patch.original)
+                    if _itself(patch.place.content) is patch.ours:
+                        patch.place.put(patch.original)
                     del self._patches[path]
             for path in [path for path, target in self._targets.items() if target.provider in wanted]:
                 del self._targets[path]
@@ -143,11 +143,15 @@ class Registry:
     def _note(self, name: str, path: str, state: State, detail: str = "") -> None:
         self._targets[path] = Target(name, path, state, detail)
 
-    def take(self, library: Library) -> None:
+    def take(self, library: Library, module: Any = None) -> None:
         """Patch a library, or attach to it, now that it is there."""
         spec = library.load()
         self._targets.pop(library.module or "", None)
-        if problem := versions.problem(spec.distribution):
+        problem = versions.problem(spec.distribution)
+        if library.kind == "framework" and not versions.is_from(module, spec.distribution):
+            # An adapter imports more of its framework: that must not be more of somebody else's package.
+            problem = f"what is imported as {library.module} is not {spec.distribution}"
+        if problem:
             self._note(library.name, library.name, "unfit", problem)
             _LOGGER.debug("%s is left alone: %s", library.name, problem)
         elif isinstance(spec, FrameworkSpec):
@@ -155,7 +159,7 @@ class Registry:
         else:
             self._switch_native_off(spec)
             for call in spec.calls:
-                for path in call.targets:
+                for path in call.places:
                     self._hook(spec, call, path)
 
     def _attach(self, spec: FrameworkSpec) -> None:
@@ -181,16 +185,13 @@ class Registry:
         """Patch one method of a module, unless that is done or somebody else did."""
         if path in self._patches:
             return
-        owner, _, name = path.partition(":")[2].rpartition(".")
-        place = module
-        for part in filter(None, owner.split(".")):
-            place = getattr(place, part, None)
-        original = None if place is None else vars(place).get(name)
-        if place is None or original is None:
+        place = place_of(module, path.partition(":")[2])
+        if place is None:
             _LOGGER.debug("%s has no %s", provider.name, path)
             installed = versions.installed(provider.distribution)
             self._note(provider.name, path, "missing", f"not in {provider.name} {installed or '?'}")
             return
+        original = place.content
         if (copied := self._copied_from(original)) is not None:
             original = copied  # the class took over our wrapper together with the function (Bedrock, Vertex)
         elif (other := foreign.wrapper_of(original, module)) is not None:
@@ -199,9 +200,10 @@ class Registry:
             return
         # A wrapper of the library's own may hide a coroutine function, or be one around a plain function.
         is_async = any(map(inspect.iscoroutinefunction, (original, inspect.unwrap(original))))
-        ours = PatchedMethod(original, wrapper(self.slots[provider.name], provider, spec, is_async=is_async))
-        setattr(place, name, ours)
-        self._patches[path] = _Patch(place, name, original, ours)
+        make = second_net if path in spec.beneath else wrapper
+        ours = PatchedMethod(original, make(self.slots[provider.name], provider, spec, is_async=is_async))
+        place.put(ours)
+        self._patches[path] = _Patch(place, original, ours)
         self._note(provider.name, path, "patched")
 
     def _copied_from(self, attribute: Any) -> Any:
@@ -227,8 +229,8 @@ class _Taking:
     def __init__(self, registry: Registry, library: Library) -> None:
         self._registry, self.library = registry, library
 
-    def __call__(self, _module: Any) -> None:
-        self._registry.take(self.library)
+    def __call__(self, module: Any) -> None:
+        self._registry.take(self.library, module)
 
 
 class _Patching:

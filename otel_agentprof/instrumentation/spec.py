@@ -114,6 +114,8 @@ class CallSpec:
     Attributes:
         targets: Where the methods are, as ``module:Class.method`` or ``module:function``: sync, async, and
             what shares their shape.
+        beneath: What those call, for a program that took one of them before we came; who came through a
+            target is let pass. ``module:function.<name>`` is a function that a decorator keeps by that name.
         operation: ``gen_ai.operation.name``.
         role: What kind of work the span stands for.
         read: Fill a Reply from a whole response.
@@ -152,6 +154,7 @@ class CallSpec:
     role: Role
     read: Callable[[Reply, Any], None]
     read_chunk: Callable[[Reply, Any], None] | None = None
+    beneath: tuple[str, ...] = ()
     client_of: Callable[[Arguments], Any] | None = None
     positional: tuple[str, ...] = ()
     model_of: Callable[[Any, Arguments], str | None] | None = None
@@ -173,6 +176,11 @@ class CallSpec:
     has_fingerprint: bool = True
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
     tells_retries: bool = False
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All that is patched."""
+        return self.targets + self.beneath
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from otel_agentprof.instrumentation import kinds, tracing
 from otel_agentprof.instrumentation.open_span import OpenSpan
 from otel_agentprof.instrumentation.parameters import Parameters
 from otel_agentprof.instrumentation.wrapping import wrap
+from otel_agentprof.model import hand_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,7 +132,11 @@ class Mark:
         name = self._name or _name_of(func)
         parameters = Parameters.of(func, without=wanted) if self._kind is kinds.TOOL else None
         work = _MarkedFunction(self, func, name, call_id, parameters)
-        return wrap(func, work)  # type: ignore[return-value]  # wraps keeps the signature
+        work.call_id_from = wanted
+        marked = wrap(func, work)
+        if parameters is not None:
+            setattr(marked, hand_over.MARKED_TOOL, work)
+        return marked  # type: ignore[return-value]  # wraps keeps the signature
 
     def __enter__(self) -> OpenSpan:
         span = self.start(self._name, _call_id_of(self._call_id, (), {}))
@@ -176,6 +181,8 @@ class Mark:
 class _MarkedFunction:
     """What is done around each run of one decorated function."""
 
+    call_id_from: str | None = None
+
     def __init__(
         self,
         mark: Mark,
@@ -192,7 +199,10 @@ class _MarkedFunction:
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> OpenSpan:
         """Start the span of a run."""
-        span = self._mark.start(self._name, _call_id_of(self._call_id, args, kwargs))
+        answered = hand_over.ANSWERED.get()
+        is_told = answered is not None and answered.tool is self
+        call_id = answered.call_id if is_told else _call_id_of(self._call_id, args, kwargs)  # type: ignore[union-attr]  # is_told
+        span = self._mark.start(self._name, call_id)
         if self._parameters is not None and span.is_recording:
             span.fingerprint = self._parameters.fingerprint(self._name, args, kwargs)
             if tracing.captures_content():

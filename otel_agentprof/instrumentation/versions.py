@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import re
 from importlib import metadata
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _LEAST: Final = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9A-Za-z.]*)")  # all that our own specs ever say
@@ -34,6 +35,22 @@ def problem(distribution: str) -> str | None:
     if version is None or _satisfies(version, distribution):
         return None
     return f"{version} is installed, {distribution} is known to work"
+
+
+def is_from(module: Any, distribution: str) -> bool:
+    """Return whether a module is what a distribution installed, and not another one of the same name.
+
+    ``agents`` or ``mcp`` may as well be a folder of the user's own. What a distribution keeps elsewhere (an
+    editable install) is taken for its own.
+    """
+    named = _NAME.match(distribution)
+    try:
+        home = metadata.distribution(named[0] if named else "")
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    installed = Path(str(home.locate_file(f"{module.__name__.replace('.', '/')}/__init__.py")))
+    file = getattr(module, "__file__", None)
+    return file is None or not installed.exists() or installed.samefile(file)
 
 
 def _satisfies(version: str, distribution: str) -> bool:

@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otel_agentprof import __version__, semconv
-from otel_agentprof.processor.enrichment import whole_trace
+from otel_agentprof.processor.run_attributes import whole_trace
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span

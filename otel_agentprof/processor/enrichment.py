@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import format_span_id
 
 from otel_agentprof import semconv
+from otel_agentprof.processor.run_attributes import Extra, over, sums, time_on_path, whole_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,24 +18,6 @@ if TYPE_CHECKING:
 
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.report.report import Report, Row
-
-Extra = dict[str, str | int | float]
-_LONGEST_TEXT = 500
-
-
-def whole_trace(report: Report) -> Extra:
-    """Return the results that are about the trace as a whole, each of them small."""
-    extra: Extra = {
-        semconv.ANALYSIS_DURATION: report.duration_ns,
-        semconv.ANALYSIS_SPAN_COUNT: report.span_count,
-        semconv.ANALYSIS_FINDING_COUNT: len(report.findings),
-        **_sums(report.cost_usd, report.usage),
-    }
-    for role, statistics in report.by_role.items():
-        extra[semconv.CRITICAL_PATH_OF_ROLE.format(role=role)] = statistics.critical_ns
-    if report.findings:
-        extra[semconv.ANALYSIS_TOP_FINDING] = report.findings[0].title[:_LONGEST_TEXT]
-    return extra
 
 
 def enriched(
@@ -61,17 +43,22 @@ def enriched(
 
 
 def _extras(report: Report) -> dict[str, Extra]:
-    critical_ns: Counter[str | None] = Counter()
-    for step in report.critical_path:
-        critical_ns[step.span_id] += step.end_ns - step.start_ns
-    extras: dict[str, Extra] = {
-        row.span_id: {semconv.CRITICAL_PATH_SELF: critical_ns[row.span_id]} for row in report.waterfall
-    }
+    on_path = time_on_path(report)
+    extras = {row.span_id: _place_on_path(row, on_path[row.span_id], report) for row in report.waterfall}
     for span_id, subtree in _subtrees(report.waterfall).items():
-        extras[span_id].update(_sums(subtree.cost_usd, subtree.usage))
+        extras[span_id].update(sums(subtree.cost_usd, subtree.usage))
     if report.root_span_id is not None:
         extras.setdefault(report.root_span_id, {}).update(whole_trace(report))
     return extras
+
+
+def _place_on_path(row: Row, self_ns: int, report: Report) -> Extra:
+    extra: Extra = {semconv.CRITICAL_PATH_SELF: self_ns, semconv.CRITICAL_PATH_ROLE: row.role}
+    if report.duration_ns > 0:
+        extra[semconv.CRITICAL_PATH_SHARE] = round(self_ns / report.duration_ns, 6)
+    if self_ns:
+        extra.update(over(semconv.CRITICAL_PATH_OVER, self_ns, semconv.TIME_LIMITS))
+    return extra
 
 
 @dataclass(slots=True)
@@ -108,20 +95,9 @@ def _subtrees(rows: Iterable[Row]) -> dict[str, _Subtree]:
     return found
 
 
-def _sums(cost_usd: Decimal | None, usage: TokenUsage | None) -> Extra:
-    extra: Extra = {}
-    has_usage = usage is not None and usage.total > 0
-    if cost_usd is not None and (cost_usd or has_usage):
-        extra[semconv.SUBTREE_COST] = float(cost_usd)
-    if usage is not None and has_usage:
-        extra[semconv.SUBTREE_INPUT_TOKENS] = usage.input
-        extra[semconv.SUBTREE_OUTPUT_TOKENS] = usage.output
-    return extra
-
-
 def _with_attributes(span: ReadableSpan, extra: Mapping[str, str | float]) -> ReadableSpan:
     """Return a copy with more attributes; the span itself belongs to every processor in the pipeline."""
-    attributes = BoundedAttributes(None, {**(span.attributes or {}), **extra}, immutable=True)
+    attributes = _merged(span, extra)
     attributes.dropped = span.dropped_attributes
     return ReadableSpan(
         name=span.name,
@@ -139,3 +115,13 @@ def _with_attributes(span: ReadableSpan, extra: Mapping[str, str | float]) -> Re
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def _merged(span: ReadableSpan, extra: Mapping[str, str | float]) -> BoundedAttributes:
+    """Return the attributes of a span and more; what the SDK has checked once is not checked again."""
+    checked = getattr(getattr(span, "_attributes", None), "_dict", None)
+    if checked is None:  # a span of somebody else's making, or another SDK than the ones that we know
+        return BoundedAttributes(None, {**(span.attributes or {}), **extra}, immutable=True)
+    merged = BoundedAttributes(None, None, immutable=True)
+    merged._dict = {**checked, **extra}  # noqa: SLF001 - a third of the enrichment's time otherwise
+    return merged

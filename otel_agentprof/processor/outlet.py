@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from otel_agentprof.processor import analysis_span
 from otel_agentprof.processor.enrichment import enriched
+from otel_agentprof.processor.metrics import Meters
 from otel_agentprof.processor.spans import is_sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Tracer
 
     from otel_agentprof.config import Config
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.processor.buffer import Handover
     from otel_agentprof.processor.failures import Failures
+    from otel_agentprof.processor.next_processor import NextProcessor
     from otel_agentprof.report.report import Report
 
 
@@ -28,21 +30,22 @@ class Outlet:
     Attributes:
         on_report: Called with each report.
         tracer: Sends the analysis spans; None: the pipeline that each trace came from.
-        forwarded_count: Spans given to the next processor.
+        meters: Where figures of runs go.
         report_count: Reports made.
     """
 
     def __init__(
         self,
-        next_processor: SpanProcessor | None,
+        next_processor: NextProcessor | None,
         on_report: Callable[[Report], object] | None,
         config: Config,
         failures: Failures,
         tracer: Tracer | None = None,
+        meters: Meters | None = None,
     ) -> None:
         """Lead to the next processor, where there is one, and to the callback."""
         self.tracer = tracer
-        self.forwarded_count = 0
+        self.meters = meters or Meters()
         self.report_count = 0
         self._next = next_processor
         self.on_report = on_report
@@ -56,20 +59,15 @@ class Outlet:
             tree = self._tree_of(self._converted(handover))
             report = None if tree is None else self._report_of(tree)
         if self._next is not None:
-            self._forward_enriched(handover, tree, report)
+            self._next.forward(self._enriched(handover, tree, report), may_wait=True)
         elif report is not None:
             self._emit(handover, report)
+        if report is not None and handover.outcome == "complete" and handover.root is not None:
+            with self._failures.contained("the metrics of a run"):
+                self.meters.record(report, handover.spans, handover.root)
         if report is not None and self.on_report is not None:
             with self._failures.contained("an on_report callback"):
                 self.on_report(report)
-
-    def forward(self, spans: Sequence[ReadableSpan]) -> None:
-        """Give spans to the next processor, but for those that are recorded without being sampled."""
-        for span in spans:
-            if self._next is not None and is_sampled(span):
-                self.forwarded_count += 1
-                with self._failures.contained("on_end of the next processor"):
-                    self._next.on_end(span)
 
     def analyse(self, spans: Sequence[model.Span]) -> Report | None:
         """Return the report of some spans, None when that failed."""
@@ -91,7 +89,9 @@ class Outlet:
             return False
         if self.on_report is not None:
             return True
-        return handover.outcome == "complete" if self._next is not None else self._is_emitted(handover)
+        if handover.outcome == "complete" and (self._next is not None or self.meters.metrics is not None):
+            return True
+        return self._next is None and self._is_emitted(handover)
 
     def _is_emitted(self, handover: Handover) -> bool:
         """Whether the trace gets a span of ours: it has more than one span, and may be exported."""
@@ -113,14 +113,16 @@ class Outlet:
             return SpanTree.from_spans(spans) if spans else None
         return None
 
-    def _forward_enriched(self, handover: Handover, tree: SpanTree | None, report: Report | None) -> None:
+    def _enriched(
+        self, handover: Handover, tree: SpanTree | None, report: Report | None
+    ) -> Sequence[ReadableSpan]:
         spans = handover.spans[handover.sent :]
         if tree is not None and report is not None and handover.outcome == "complete":
             with self._failures.contained("the enrichment of a trace"):
                 from otel_agentprof.analysis.slack import slack  # noqa: PLC0415 - as above
 
                 spans = enriched(spans, report, slack(tree), handover.lanes)
-        self.forward(spans)
+        return spans
 
     def _emit(self, handover: Handover, report: Report) -> None:
         root = handover.root

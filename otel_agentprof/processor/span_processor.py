@@ -15,7 +15,7 @@ import threading
 import weakref
 from collections import deque
 from os import getpid
-from time import monotonic, time_ns
+from time import monotonic, thread_time, time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
@@ -27,6 +27,8 @@ from otel_agentprof.optimize.span_listeners import LISTENERS
 from otel_agentprof.processor.buffer import Buffer
 from otel_agentprof.processor.failures import Failures
 from otel_agentprof.processor.lanes import LANES
+from otel_agentprof.processor.metrics import Meters
+from otel_agentprof.processor.next_processor import NextProcessor
 from otel_agentprof.processor.outlet import Outlet
 from otel_agentprof.processor.spans import rough_size
 from otel_agentprof.processor.stats import ProcessorStats
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.trace import SpanContext, Tracer
 
@@ -83,6 +86,7 @@ class AgentProfSpanProcessor(SpanProcessor):
         self._on_report = on_report
         self._config = config if config is not None else Config.from_env()
         self._tracer: Tracer | None = None
+        self._meter_provider: MeterProvider | None = None
         self._is_shut_down = False
         # A quarter of the bytes may wait here; the rest is the buffer's.
         self._max_waiting_size = self._config.max_bytes // 4
@@ -152,17 +156,23 @@ class AgentProfSpanProcessor(SpanProcessor):
                 return
             self._is_shut_down = True
         atexit.unregister(self._flush_at_exit)
+        if self._way_on is not None:
+            self._way_on.hurry()
         self._settle(self._buffer.close, _SHUTDOWN_TIMEOUT_S)
         self._worker.stop(_STOP_TIMEOUT_S)
         self._run()  # what came in between the two
-        if self._next is not None:
-            with self._failures.contained("shutdown of the next processor"):
-                self._next.shutdown()
+        if self._way_on is not None:
+            self._way_on.shutdown()
+            self._tell_meters(0.0)  # of what the last export lost
 
     def bind(self, tracer: Tracer) -> None:
         """Send analysis spans through this tracer, not through the pipeline that each trace came from."""
         self._tracer = tracer
         self._outlet.tracer = tracer
+
+    def measure_with(self, meter_provider: MeterProvider | None) -> None:
+        """Record metrics there; None: with the global meter provider, if one is set up."""
+        self._meter_provider = self._outlet.meters.provider = meter_provider
 
     def watch(self, span_context: SpanContext) -> Watch:
         """Return a watch on a span that has just started, also one inside a trace that goes on after it."""
@@ -191,9 +201,10 @@ class AgentProfSpanProcessor(SpanProcessor):
         buffer = self._buffer
         return ProcessorStats(
             seen=buffer.seen_count + self._turned_away,
-            forwarded=self._outlet.forwarded_count,
+            forwarded=0 if self._way_on is None else self._way_on.forwarded_count,
             late=buffer.late_count,
             dropped={reason: count for reason, count in buffer.dropped.items() if count},
+            lost={} if self._way_on is None else self._way_on.lost,
             partial=buffer.partial_count,
             reports=self._outlet.report_count,
             failures=self._failures.count,
@@ -209,7 +220,15 @@ class AgentProfSpanProcessor(SpanProcessor):
         self._has_overflowed = False
         self._turned_away = 0
         self._failures = Failures()
-        self._outlet = Outlet(self._next, self._on_report, self._config, self._failures, self._tracer)
+        self._way_on = None if self._next is None else NextProcessor(self._next, self._failures)
+        self._outlet = Outlet(
+            self._way_on,
+            self._on_report,
+            self._config,
+            self._failures,
+            self._tracer,
+            Meters(self._meter_provider),
+        )
         self._buffer = Buffer(self._config, forwards=self._next is not None)
 
     def _after_fork(self) -> None:
@@ -236,23 +255,21 @@ class AgentProfSpanProcessor(SpanProcessor):
                 self._buffer.dropped["queue"] += 1
                 # We cannot know what else is missing in the traces that are running now.
                 self._has_overflowed = True
-        if self._next is not None:
-            self._outlet.forward((span,))
+        if self._way_on is not None:
+            self._way_on.forward((span,), may_wait=False)
 
     def _finish(self) -> None:
         """Analyse and forward everything, running traces too: the process is about to end."""
+        if self._way_on is not None:
+            self._way_on.hurry()
         self._flush(self._buffer.close, _SHUTDOWN_TIMEOUT_S)
 
     def _flush(self, hand_on: Callable[[], None], timeout_s: float) -> bool:
         until = monotonic() + timeout_s
         is_flushed = self._settle(hand_on, timeout_s)
-        if self._next is None:
+        if self._way_on is None:
             return is_flushed
-        with self._failures.contained("force_flush of the next processor"):
-            rest_s = max(0.0, until - monotonic())
-            # None counts as success: many processors return nothing.
-            return self._next.force_flush(int(rest_s * 1000)) is not False and is_flushed
-        return False
+        return self._way_on.force_flush(max(0.0, until - monotonic())) and is_flushed
 
     def _settle(self, hand_on: Callable[[], None], timeout_s: float) -> bool:
         self._take_in()
@@ -264,13 +281,19 @@ class AgentProfSpanProcessor(SpanProcessor):
     def _run(self) -> float:
         """Do all that is to be done; return the seconds until there may be more. The job of the worker."""
         with self._failures.contained("the worker"):
+            began_s = thread_time()
             self._let_out()
             self._take_in()
             self._let_out()
+            self._tell_meters(thread_time() - began_s)
             with self._lock:
                 wait_s = self._buffer.next_time() - monotonic()
             return min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
         return _LONGEST_WAIT_S
+
+    def _tell_meters(self, seconds: float) -> None:
+        with self._failures.contained("the metrics of the processor"):
+            self._outlet.meters.tell(lambda: self.stats, seconds)
 
     def _let_out(self) -> None:
         """Finish what was ready when this began, and no more: somebody may be waiting for a flush."""

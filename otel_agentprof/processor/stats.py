@@ -21,6 +21,9 @@ class ProcessorStats:
         late: Spans that ended after their trace had been handed on; no report knows them.
         dropped: Spans left out of every report, by the limit that was reached. With a next processor they
             were forwarded as they were.
+        lost: Spans forwarded that the backend will not have, by reason: ``next_queue`` (the batch processor
+            behind ours had no room), ``export`` (not sent). The second is known of a
+            :class:`BoundedSpanExporter` only, which is what ``instrument()`` sets up.
         partial: Traces handed on before their root had ended: silent for too long, or the process ended.
         reports: Reports made.
         failures: Exceptions of the analysis, of callbacks and of the next processor, all contained.
@@ -33,6 +36,7 @@ class ProcessorStats:
     forwarded: int
     late: int
     dropped: Mapping[str, int]
+    lost: Mapping[str, int]
     partial: int
     reports: int
     failures: int

@@ -1,6 +1,6 @@
 """A place where traces are kept, opened and given out as lines of text.
 
-    path | "-" (stdin) | binary file object   ->   plain or gzip   ->   UTF-8 or UTF-16   ->   lines
+    path | "-" (stdin) | binary file object   ->   plain, gzip or zstd   ->   UTF-8 or UTF-16   ->   lines
 
 Whatever is wrong with the place becomes one UnreadableTraceError. Data that breaks off half-way is a loss
 that is counted; what came before it is kept.
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, TextIO, cast
 
 from otel_agentprof.errors import UnreadableTraceError
-from otel_agentprof.readers.inflated import Inflated
+from otel_agentprof.readers.inflated import PACKINGS, Inflated
+from otel_agentprof.readers.url import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from otel_agentprof.readers.losses import Losses
 
 Source = str | os.PathLike[str] | BinaryIO
-EXPECTED: Final = "give a file of OTLP JSON, JSON lines or Jaeger JSON, plain or gzip"
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+EXPECTED: Final = (
+    "give a file of OTLP JSON, JSON lines, OTLP protobuf or Jaeger JSON, plain or packed, "
+    "a block of Tempo, or an address such as jaeger+http://localhost:16686/TRACEID"
+)
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # what Windows PowerShell writes after ">"
 _BUFFER_BYTES: Final = 1 << 18
-_SERVERS: Final = ("jaeger+http://", "jaeger+https://", "tempo+http://", "tempo+https://")
-_ADDRESSES: Final = (*_SERVERS, "http://", "https://")
 
 
 def name_of(source: Source) -> str:
@@ -38,7 +39,7 @@ def name_of(source: Source) -> str:
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(name, str | os.PathLike):
         return "the stream"
-    return "stdin" if name == "-" else repr(os.fsdecode(name))
+    return "stdin" if name == "-" else repr(shown(os.fsdecode(name)))
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def opened(source: Source) -> Iterator[io.BufferedReader]:
     """Open a source for reading bytes; a stream that the caller gave stays open.
 
     Raises:
-        UnreadableTraceError: There is no such file, it is a directory, it may not be read, it is a URL.
+        UnreadableTraceError: There is no such file, it is a directory, it may not be read.
     """
     if isinstance(source, str | os.PathLike) and source != "-":
         with _opened_file(source) as file:
@@ -59,27 +60,43 @@ def opened(source: Source) -> Iterator[io.BufferedReader]:
     yield _peekable(cast("BinaryIO", stream))
 
 
+def unpacked(stream: io.BufferedReader, losses: Losses) -> io.BufferedReader:
+    """Return a stream, or what it holds where that is packed."""
+    head = stream.peek(4)
+    for packing in PACKINGS:
+        if head.startswith(packing.magic):
+            return io.BufferedReader(Inflated(stream, losses, packing), _BUFFER_BYTES)
+    return stream
+
+
 def text_lines(stream: io.BufferedReader, losses: Losses) -> Iterator[str]:
-    """Yield the lines of a stream as text, decompressed; bytes that are no UTF-8 become U+FFFD.
+    """Yield the lines of a stream as text; bytes that are no UTF-8 become U+FFFD.
 
     ``losses.line`` stands at the line given out last.
     """
     losses.line = 0
-    try:
-        for line in _decoded(_decompressed(stream, losses)):
+    with cuts_counted(losses):
+        for line in _decoded(stream):
             losses.line += 1
             yield line
+
+
+@contextmanager
+def cuts_counted(losses: Losses) -> Iterator[None]:
+    """Count it where a stream cannot be read any further, and go on after the block."""
+    try:
+        yield
     except (OSError, ValueError) as error:  # a disk error; a stream that was closed
-        losses.add("cut_input", getattr(error, "strerror", None) or str(error))
+        losses.add("cut_input", reason_of(error))
+
+
+def reason_of(error: Exception) -> str:
+    """Return the system's own words for an error where it has some."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _opened_file(path: str | os.PathLike[str]) -> io.BufferedReader:
     name = name_of(path)
-    if os.fsdecode(path).startswith(_ADDRESSES):
-        raise UnreadableTraceError(
-            f"{name}: traces cannot be fetched from a server yet; "
-            "save the server's answer to a file and give that file"
-        )
     try:
         return io.BufferedReader(Path(os.fsdecode(path)).open("rb", buffering=0), _BUFFER_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -96,12 +113,6 @@ def _peekable(stream: BinaryIO | TextIO) -> io.BufferedReader:
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise UnreadableTraceError(f"{name_of(cast('BinaryIO', stream))}: {error}; {EXPECTED}") from error
     return io.BufferedReader(io.BytesIO(data if isinstance(data, bytes) else data.encode("utf-8", "replace")))
-
-
-def _decompressed(stream: io.BufferedReader, losses: Losses) -> io.BufferedReader:
-    if not stream.peek(2).startswith(_GZIP_MAGIC):
-        return stream
-    return io.BufferedReader(Inflated(stream, losses), _BUFFER_BYTES)
 
 
 def _decoded(stream: io.BufferedReader) -> Iterator[str]:

@@ -4,19 +4,20 @@ import asyncio
 import http.client
 import importlib.util
 import json
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import openai
+import pytest
+from loopback import serve
 from programs import agentprof
 
-from otel_agentprof.cli import demo, demo_server, main
+from otel_agentprof.cli import demo, demo_export, demo_server, main
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from otel_agentprof.report.report import Report
 
@@ -166,3 +167,55 @@ def test_keys_of_the_users_own_are_left_alone(monkeypatch: pytest.MonkeyPatch) -
     assert "OPENAI_BASE_URL" not in inside
     assert inside["ANTHROPIC_BASE_URL"].startswith("http://127.0.0.1:")
     assert "ANTHROPIC_API_KEY" not in os.environ
+
+
+def test_a_demo_that_nobody_takes_spans_from_prints_its_report_and_says_so_in_one_line() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, and it does not listen
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+
+        done = agentprof("demo", "--otlp", address)
+
+    assert done.returncode == 2
+    assert "█ on the critical path" in done.stdout
+    assert done.stderr.splitlines()[1:] == [
+        (
+            f"agentprof: nobody takes spans at http://{address} (connection refused); "
+            "docker compose up -d starts a Collector at 4317"
+        )
+    ]
+
+
+def test_an_endpoint_that_is_none_is_told_before_the_agent_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ("ftp://localhost", "http://", "localhost:many", "http://localhost:0"):
+        assert main(["demo", "--otlp", wrong]) == 2
+
+        assert capsys.readouterr().err == (
+            f"agentprof: --otlp {wrong!r} is no endpoint; give one such as http://localhost:4317\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ("localhost", "http://localhost:4317"),
+        ("[::1]", "http://[::1]:4317"),
+        ("https://collector.example/", "https://collector.example:4317/"),
+        ("https://collector.example/v1/traces", "https://collector.example:443/v1/traces"),
+        ("http://collector.example/v1/traces", "http://collector.example:80/v1/traces"),
+        ("http://localhost:4318", "http://localhost:4318"),
+    ],
+)
+def test_an_endpoint_gets_the_scheme_and_the_port_that_it_lacks(given: str, endpoint: str) -> None:
+    assert demo_export.checked(given) == endpoint
+
+
+def test_what_the_exporter_logs_is_the_reason_and_stays_off_the_terminal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serve() as server:
+        reason = demo_export.send((), f"{server.url}/elsewhere")
+
+    assert reason == "Failed to export spans batch code: 404, reason: Not Found"
+    assert caplog.records == []
+    assert demo_export.places("ab", "http://[::1]:4317")[0] == "http://[::1]:16686/trace/ab"

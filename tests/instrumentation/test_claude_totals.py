@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agentprof.instrumentation.frameworks.claude_totals import (
@@ -106,6 +106,7 @@ def test_totals_run_on_over_a_conversation_and_may_begin_anew() -> None:
     assert since(second, first) == first
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 5_000)), min_size=1, max_size=8),
     st.integers(0, 100_000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,6 +11,9 @@ import pytest
 from loopback import WIRE, Answer
 
 import otel_agentprof
+from otel_agentprof.instrumentation.shapes import cohere as shape
+from otel_agentprof.instrumentation.spec import Reply
+from otel_agentprof.model.tokens import TokenUsage
 
 cohere = pytest.importorskip("cohere")
 
@@ -49,6 +53,24 @@ def _served(**changes: Any) -> Answer:
 def _events(*events: dict[str, Any]) -> Answer:
     texts = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
     return Answer("".join(texts).encode(), content_type="text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("usage", "cached"),
+    [
+        (WHOLE["usage"], 1024),
+        (SimpleNamespace(**{**WHOLE["usage"], "cached_tokens": None}), 0),
+        (SimpleNamespace(billed_units=None, tokens=SimpleNamespace(**WHOLE["usage"]["tokens"])), 0),
+    ],
+    ids=["a dict", "a model", "a model that knows no cache"],
+)
+def test_what_older_clients_have_no_model_for_is_read_all_the_same(usage: Any, cached: int) -> None:
+    reply = Reply()
+    delta = SimpleNamespace(usage=usage, finish_reason="COMPLETE")
+
+    shape.read_event(reply, SimpleNamespace(type="message-end", delta=delta))
+
+    assert reply.usage == TokenUsage(1200, 85, cached)
 
 
 def test_a_client_that_was_made_before_is_seen_too(server: Loopback, pipeline: Spans) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, PrivateAttr
 from surfaces import MESSAGES, STREAMING, SURFACES, Surface
@@ -517,6 +517,7 @@ def shuffled(value: Any) -> Any:
     return [shuffled(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(JSON, JSON)
 def test_canonical_form_is_equal_for_equal_documents_only(one: Any, other: Any) -> None:
     def written(value: Any) -> str:
@@ -526,6 +527,7 @@ def test_canonical_form_is_equal_for_equal_documents_only(one: Any, other: Any) 
     assert (hashed({"a": one}) == hashed({"a": other})) == (written(one) == written(other))
 
 
+@settings(deadline=None)
 @given(st.lists(JSON, max_size=6), st.lists(JSON, max_size=3))
 def test_a_chain_grows_with_its_prompt(messages: list[Any], more: list[Any]) -> None:
     reading = Reading((), ("system", "messages"))

@@ -100,6 +100,12 @@ def test_an_unknown_library_is_an_error_that_names_the_known_ones() -> None:
         otel_agentprof.instrument(include=["opneai"])
 
 
+@pytest.mark.parametrize("given", [{"include": "openai"}, {"exclude": "openai"}])
+def test_a_name_that_is_no_list_of_names_is_an_error_that_shows_one(given: dict[str, Any]) -> None:
+    with pytest.raises(otel_agentprof.AgentProfError, match=r'\["openai", "langchain"\]'):
+        otel_agentprof.instrument(**given)
+
+
 @pytest.mark.parametrize("names", ["*", "agentprof_openai,agentprof_anthropic"])
 def test_disabled_instrumentations_are_honoured(
     names: str, pipeline: Spans, server: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch

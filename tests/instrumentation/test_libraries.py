@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +43,12 @@ def _install(folder: Path, *, entry: str, code: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1", "COLUMNS": "200"}
 
 
+def _only(*names: str) -> dict[str, str]:
+    """Return the setting that leaves all libraries out but these: to import them all takes seconds."""
+    others = [f"agentprof_{name}" for name in libraries.known() if name not in names]
+    return {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(others)}
+
+
 def _run(*command: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, check=False)
 
@@ -70,7 +77,7 @@ def test_the_example_of_contributing_is_short_and_works(tmp_path: Path) -> None:
 def test_doctor_shows_what_others_registered(tmp_path: Path) -> None:
     env = _install(tmp_path, entry="acme = acme_agentprof:SPEC", code=EXAMPLE)
 
-    done = _run("-m", "otel_agentprof", "doctor", env=env)
+    done = _run("-m", "otel_agentprof", "doctor", env={**env, **_only("openai")})
 
     assert done.returncode == 0, done.stderr
     assert "  acme             1.0 (acme-llm>=1)\n    patched: 2 methods\n" in done.stdout
@@ -88,7 +95,7 @@ def test_doctor_shows_what_others_registered(tmp_path: Path) -> None:
 def test_an_entry_point_that_is_broken_is_told_and_stops_nobody(
     entry: str, code: str, told: str, tmp_path: Path
 ) -> None:
-    env = _install(tmp_path, entry=entry, code=code)
+    env = _install(tmp_path, entry=entry, code=code) | _only("openai")
 
     done = _run("-m", "otel_agentprof", "doctor", env=env)
     calls = _run("-W", "error", "-c", "import otel_agentprof, openai; otel_agentprof.instrument()", env=env)
@@ -98,6 +105,22 @@ def test_an_entry_point_that_is_broken_is_told_and_stops_nobody(
     assert re.search(r"openai +\d.*\n +patched: \d+ methods", done.stdout)
     assert calls.returncode == 0
     assert calls.stderr.count("\n") <= 1, "one line of log at most"
+
+
+def test_doctor_says_why_a_library_cannot_be_imported_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "groq.py").write_text("raise ImportError('libfoo.so: no such file')")
+    (tmp_path / "ollama.py").write_text("")
+    env = {**os.environ, **_only("groq", "ollama", "together"), "PYTHONPATH": str(tmp_path)}
+
+    done = _run("-m", "otel_agentprof", "doctor", "--format", "json", env=env)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    notes = {row["name"]: row["notes"] for row in json.loads(done.stdout)["libraries"]}
+    assert notes["groq"] == ["not importable here: ImportError: libfoo.so: no such file"]
+    (why,) = notes["ollama"]
+    assert why.startswith("not importable here: ModuleNotFoundError: No module named 'ollama._client'")
+    assert why.endswith(" (2 methods)")
+    assert notes["together"] == ["patched: 10 methods"]
 
 
 @pytest.fixture
@@ -125,7 +148,7 @@ def test_a_framework_that_cannot_be_attached_stops_nobody(
     def attach(_: object) -> Any:
         raise AttributeError("its hook has moved")
 
-    added(FrameworkSpec("shaky", "no-such-distribution", attach, "by its hook"))
+    added(FrameworkSpec("shaky", "opentelemetry-api", attach, "by its hook"))
 
     with caplog.at_level(logging.WARNING), otel_agentprof.instrument(tracer_provider=pipeline.provider):
         states = {target.provider: target for target in REGISTRY.targets()}
@@ -145,7 +168,7 @@ def test_a_framework_is_attached_once_and_detached(added: Any, pipeline: Spans) 
         told.append("attached")
         return lambda: told.append("detached")
 
-    added(FrameworkSpec("steady", "no-such-distribution", attach, "by its hook"))
+    added(FrameworkSpec("steady", "opentelemetry-api", attach, "by its hook"))
 
     for _ in range(2):
         with otel_agentprof.instrument(tracer_provider=pipeline.provider):
@@ -153,6 +176,45 @@ def test_a_framework_is_attached_once_and_detached(added: Any, pipeline: Spans) 
             assert {t.state for t in REGISTRY.targets() if t.provider == "steady"} == {"attached"}
 
     assert told == ["attached", "detached"] * 2
+
+
+USERS_OWN = ("agents", "mcp", "haystack", "strands", "dspy", "crewai")
+
+
+def test_a_package_of_the_users_own_under_a_frameworks_name_is_nobodys_business(tmp_path: Path) -> None:
+    for name in USERS_OWN:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    (tmp_path / "agents" / "tool_context.py").write_text("print('imported')")
+    program = f"import otel_agentprof; otel_agentprof.instrument(); import {', '.join(USERS_OWN)}"
+    paths = [str(tmp_path), str(HERE.parent.parent)]
+
+    done = _run("-c", program, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_framework_that_is_shadowed_is_told(
+    added: Any, pipeline: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added(FrameworkSpec("shadowed", "pytest", lambda _: pytest.fail("attached"), "by its hook"))
+    monkeypatch.setattr(sys.modules["json"], "__name__", "pytest")
+
+    with otel_agentprof.instrument(tracer_provider=pipeline.provider, include=["shadowed"]):
+        (target,) = REGISTRY.targets()
+
+    assert (target.state, target.detail) == ("unfit", "what is imported as json is not pytest")
+
+
+def test_a_module_is_from_where_it_was_installed() -> None:
+    users_own = ModuleType("pytest")
+    users_own.__file__ = __file__
+
+    assert versions.is_from(pytest, "pytest>=1")
+    assert versions.is_from(ModuleType("editable"), "pytest>=1")
+    assert not versions.is_from(users_own, "pytest>=1")
+    assert not versions.is_from(pytest, "no-such-distribution>=1")
+    assert not versions.is_from(pytest, ">=1")
 
 
 def test_a_version_that_is_too_old_is_left_alone(pipeline: Spans, monkeypatch: pytest.MonkeyPatch) -> None:

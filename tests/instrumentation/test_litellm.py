@@ -26,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # LiteLLM's types warn of the
 # Taken before anything is instrumented, as many programs do.
 completion, acompletion = litellm.completion, litellm.acompletion
 embedding, responses = litellm.embedding, litellm.responses
+main_completion, main_acompletion = litellm.main.completion, litellm.main.acompletion
 MODEL = "openai/gpt-5-mini"
 HELLO = [{"role": "user", "content": "Hello"}]
 BUSY = Answer("openai_error_429.json", 429, headers={"retry-after-ms": "1"})
@@ -87,6 +88,25 @@ def test_functions_that_were_imported_before_are_seen_once_each(server: Loopback
         "embeddings text-embedding-3-small",
         "chat gpt-5-mini",
     ]
+
+
+def test_functions_that_were_taken_from_within_are_seen_once_each(server: Loopback, spans: Spans) -> None:
+    async def main() -> None:
+        await main_acompletion(MODEL, HELLO, **_settings(server))
+        async for _ in await main_acompletion(MODEL, HELLO, stream=True, **_settings(server)):
+            pass
+
+    main_completion(MODEL, HELLO, **_settings(server))
+    for _ in main_completion(MODEL, HELLO, stream=True, **_settings(server)):
+        pass
+    asyncio.run(main())
+    main_completion("anthropic/claude-sonnet-4-5", HELLO, **_settings(server, api_base=server.url))
+
+    assert len(server.requests) == 5
+    found = [dict(span.attributes or {}) for span in spans.all()]
+    names = [facts["gen_ai.request.model"] for facts in found]
+    assert names == ["gpt-5-mini"] * 4 + ["claude-sonnet-4-5"]
+    assert [facts["gen_ai.usage.input_tokens"] for facts in found if "gen_ai.usage.input_tokens" in facts]
 
 
 def test_litellms_own_retries_are_one_call(server: Loopback, spans: Spans) -> None:

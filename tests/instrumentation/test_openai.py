@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from loopback import Answer
+from openai.resources import beta
 from opentelemetry.trace import StatusCode
 from pydantic import BaseModel
 from surfaces import CHAT_USAGE, MESSAGES, SURFACES
@@ -69,6 +70,26 @@ def test_tool_calls_of_a_response_are_join_keys(server: Loopback, spans: Spans, 
     assert facts["agentprof.tool_call.ids"]
     assert facts["gen_ai.request.reasoning.level"] == "low"
     assert facts["gen_ai.response.finish_reasons"] == ("tool_call",)
+
+
+@pytest.mark.skipif(not hasattr(beta.Beta, "responses"), reason="this openai has no beta of responses")
+@pytest.mark.parametrize("streams", [False, True])
+async def test_responses_of_the_beta_are_one_span_each(
+    server: Loopback, spans: Spans, connect: Connect, *, streams: bool
+) -> None:
+    arguments: Any = {**RESPONSES.arguments, "stream": streams}
+
+    answer = connect(RESPONSES).beta.responses.create(**arguments)
+    async with RESPONSES.make(server.url, is_async=True) as client:
+        later = await client.beta.responses.create(**arguments)
+        if streams:
+            assert list(answer)
+            assert [event async for event in later]
+
+    assert len(server.requests) == 2
+    found = [dict(span.attributes or {}) for span in spans.all()]
+    assert [facts["gen_ai.usage.output_tokens"] for facts in found] == [150, 150]
+    assert [facts["agentprof.cost.total"] for facts in found] == [0.0003696] * 2
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

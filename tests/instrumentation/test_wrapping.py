@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode, get_current_span
 from recording import Recorder, attributes_of, is_traced, recording
@@ -158,6 +158,7 @@ MOVES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(MOVES)
 def test_a_marked_generator_answers_like_the_bare_one(moves: list[Any]) -> None:
     with recording() as recorder:
@@ -169,6 +170,7 @@ def test_a_marked_generator_answers_like_the_bare_one(moves: list[Any]) -> None:
     assert len(recorder.names) <= 1
 
 
+@settings(deadline=None)
 @given(MOVES)
 def test_a_marked_async_generator_answers_like_the_bare_one(moves: list[Any]) -> None:
     with recording() as recorder:

@@ -237,16 +237,6 @@ def test_wrong_places_are_one_clear_line(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "url", ["jaeger+http://localhost:16686/1", "tempo+http://localhost:3200/1", "https://x/y"]
-)
-def test_a_server_is_refused_with_what_to_do(url: str) -> None:
-    with pytest.raises(
-        UnreadableTraceError, match=r"cannot be fetched from a server yet; save the server's answer"
-    ):
-        read(url)
-
-
 def test_a_closed_stream_is_one_clear_line(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(line("a"))

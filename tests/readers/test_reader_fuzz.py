@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import importlib
 import io
 import json
+import re
 from typing import Any
 
+import zstandard
+from backend_shapes import framed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1 import trace_pb2
 
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.model.span import Event, Link, Span
@@ -16,6 +22,8 @@ from otel_agentprof.model.tree import by_trace
 from otel_agentprof.readers import read_spans
 from otel_agentprof.report.otlp_lines import render
 
+ParseDict = importlib.import_module("google.protobuf.json_format").ParseDict  # it has no types
+_VarintBytes = importlib.import_module("google.protobuf.internal.encoder")._VarintBytes
 QUICK = settings(max_examples=300, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 OTLP_FIELDS = [
     "parentSpanId",
@@ -133,7 +141,26 @@ EXAMPLE = "\n".join(
         ]
     )
 ).encode()
+
+
+def base64_of(found: re.Match[str]) -> str:
+    return base64.b64encode(bytes.fromhex(found[0])).decode()
+
+
+MESSAGE = b"".join(
+    ParseDict(json.loads(one), trace_pb2.TracesData()).SerializeToString()
+    for one in re.sub(r'(?<=Id":")[0-9a-f]+', base64_of, EXAMPLE.decode()).splitlines()
+)
 PRETTY = json.dumps([json.loads(line) for line in EXAMPLE.splitlines()], indent=1).encode()
+
+FILES = [
+    EXAMPLE,
+    PRETTY,
+    gzip.compress(EXAMPLE, mtime=0),
+    zstandard.compress(EXAMPLE),
+    MESSAGE,
+    framed(MESSAGE, EXAMPLE.splitlines()[0], zstandard.compress(MESSAGE)),
+]
 
 
 def read_or_refuse(data: bytes) -> None:
@@ -167,7 +194,7 @@ def test_random_json_gives_spans_or_one_clear_line(values: list[Any], indent: in
 
 
 @QUICK
-@given(st.sampled_from([EXAMPLE, PRETTY, gzip.compress(EXAMPLE, mtime=0)]), st.data())
+@given(st.sampled_from(FILES), st.data())
 def test_a_file_that_breaks_off_anywhere_gives_spans_or_one_clear_line(
     whole: bytes, data: st.DataObject
 ) -> None:
@@ -179,7 +206,7 @@ def test_a_file_that_breaks_off_anywhere_gives_spans_or_one_clear_line(
 
 @QUICK
 @given(
-    st.sampled_from([EXAMPLE, PRETTY, gzip.compress(EXAMPLE, mtime=0)]),
+    st.sampled_from(FILES),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
 )
 def test_a_file_with_flipped_bytes_gives_spans_or_one_clear_line(
@@ -193,6 +220,36 @@ def test_a_file_with_flipped_bytes_gives_spans_or_one_clear_line(
 
 
 @QUICK
-@given(st.binary(max_size=200))
-def test_random_bytes_give_one_clear_line(data: bytes) -> None:
-    read_or_refuse(data)
+@given(st.sampled_from([b"", b"\n", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"]), st.binary(max_size=200))
+def test_random_bytes_give_one_clear_line(magic: bytes, data: bytes) -> None:
+    read_or_refuse(magic + data)
+    read_or_refuse(framed(magic + data))
+
+
+def in_protobuf(spans: list[bytes]) -> bytes:
+    return field(1, field(2, b"".join(field(2, span) for span in spans)))
+
+
+def field(number: int, content: bytes) -> bytes:
+    encoded: bytes = _VarintBytes(number << 3 | 2) + _VarintBytes(len(content)) + content
+    return encoded
+
+
+protobuf_field = (
+    st.tuples(st.integers(1, 20), st.binary(max_size=20)).map(lambda pair: field(*pair))
+    | st.tuples(st.integers(1, 20), st.integers(0, 2**64 - 1)).map(
+        lambda pair: _VarintBytes(pair[0] << 3) + _VarintBytes(pair[1])
+    )
+    | st.tuples(st.integers(1, 20), st.binary(min_size=8, max_size=8)).map(
+        lambda pair: _VarintBytes(pair[0] << 3 | 1) + pair[1]
+    )
+    | st.sampled_from([field(1, bytes(15) + b"\1"), field(2, bytes(7) + b"\1"), field(5, b"name")])
+)
+protobuf_span = st.lists(protobuf_field, max_size=8).map(b"".join)
+
+
+@QUICK
+@given(st.lists(protobuf_span, max_size=4), st.binary(max_size=8))
+def test_random_messages_give_spans_or_one_clear_line(spans: list[bytes], tail: bytes) -> None:
+    read_or_refuse(in_protobuf(spans) + tail)
+    read_or_refuse(framed(in_protobuf(spans)) + tail)

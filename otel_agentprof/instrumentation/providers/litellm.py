@@ -69,10 +69,17 @@ def _model(_: Any, arguments: Mapping[str, Any]) -> str | None:
     return _asked(arguments).model or None
 
 
-def _pair(path: str, name: str, other: str) -> tuple[str, ...]:
-    """Return the public functions, and what those call that the program took before we came."""
-    inner = f"_PYTHON_{name.upper()}", f"_PYTHON_{other.upper()}"
-    return f"litellm:{name}", f"litellm:{other}", *(f"litellm.{path}.dispatch:{each}" for each in inner)
+def _both(name: str) -> tuple[str, ...]:
+    return f"litellm:{name}", f"litellm:a{name}"
+
+
+def _beneath(name: str, path: str, home: str = "main") -> tuple[str, ...]:
+    """Return what the public functions call: by way of ``path`` in newer versions; at their ``home``."""
+    both = name, f"a{name}"
+    return (
+        *(f"litellm.{path}.dispatch:_PYTHON_{each.upper()}" for each in both),
+        *(f"litellm.{home}:{each}.<original_function>" for each in both),
+    )
 
 
 SPEC = ProviderSpec(
@@ -82,7 +89,8 @@ SPEC = ProviderSpec(
     calls=(
         replace(
             openai.CHAT,
-            targets=_pair("chat_completions", "completion", "acompletion"),
+            targets=_both("completion"),
+            beneath=_beneath("completion", "chat_completions"),
             client_of=_asked,
             positional=("model", "messages"),
             model_of=_model,
@@ -92,7 +100,7 @@ SPEC = ProviderSpec(
         ),
         replace(
             openai.TEXT_COMPLETION,
-            targets=("litellm:text_completion", "litellm:atext_completion"),
+            targets=_both("text_completion"),
             client_of=_asked,
             positional=("prompt", "model"),
             model_of=_model,
@@ -101,7 +109,8 @@ SPEC = ProviderSpec(
         ),
         replace(
             openai.RESPONSES,
-            targets=_pair("responses", "responses", "aresponses"),
+            targets=_both("responses"),
+            beneath=_beneath("responses", "responses", "responses.main"),
             client_of=_asked,
             positional=("input", "model"),
             model_of=_model,
@@ -110,7 +119,8 @@ SPEC = ProviderSpec(
         ),
         replace(
             openai.EMBEDDINGS,
-            targets=_pair("embeddings", "embedding", "aembedding"),
+            targets=_both("embedding"),
+            beneath=_beneath("embedding", "embeddings"),
             client_of=_asked,
             positional=("model", "input"),
             model_of=_model,

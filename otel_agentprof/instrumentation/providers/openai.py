@@ -64,6 +64,8 @@ RESPONSES = CallSpec(
         "openai.resources.responses.responses:Responses.parse",
         "openai.resources.responses.responses:AsyncResponses.create",
         "openai.resources.responses.responses:AsyncResponses.parse",
+        "openai.resources.beta.responses.responses:Responses.create",
+        "openai.resources.beta.responses.responses:AsyncResponses.create",
     ),
     operation="chat",
     role="llm",

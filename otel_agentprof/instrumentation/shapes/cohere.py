@@ -102,16 +102,18 @@ def read_ranking(reply: Reply, response: Any) -> None:
 
 
 def _take_usage(reply: Reply, told: Any) -> None:
+    told = content.record(told)
     billed = _tokens(told and told.billed_units)
     taken = _tokens(told and told.tokens)
-    if taken is not None and told.cached_tokens:
-        taken = taken._replace(cache_read=int(told.cached_tokens))
+    if taken is not None and (cached := getattr(told, "cached_tokens", None)):  # older clients do not know it
+        taken = taken._replace(cache_read=int(cached))
     reply.usage = billed if taken is None else taken
     reply.billed = billed
 
 
 def _tokens(counts: Any) -> TokenUsage | None:
     """Return counts as tokens; the clients for AWS have -1 for what is not known."""
+    counts = content.record(counts)
     taken = counts and counts.input_tokens
     if taken is None or taken < 0:
         return None

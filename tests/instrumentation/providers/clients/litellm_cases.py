@@ -1,4 +1,4 @@
-"""LiteLLM, which holds openai at 2.x: these run in an environment of its own (``.ci/run``)."""
+"""LiteLLM, which may hold openai back: these run in an environment of its own (``.ci/run``)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def _long(count: int) -> Answer:
     """Return a stream of different texts: LiteLLM breaks off where a model repeats itself."""
     chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": _MODEL}
     texts = [{"index": 0, "delta": {"content": f"piece {number}"}} for number in range(count)]
-    return events(*({**chunk, "choices": [text]} for text in texts))
+    last = {"index": 0, "delta": {}, "finish_reason": "stop"}  # a stream without is an error to LiteLLM
+    return events(*({**chunk, "choices": [choice]} for choice in (*texts, last)))
 
 
 def _claude(client: Any, **more: Any) -> Any:
@@ -64,7 +65,10 @@ def _claude(client: Any, **more: Any) -> Any:
 
 
 def _respond(client: Any, asked: Any = CANARY, **more: Any) -> Any:
-    return _call(client, "responses", asked, f"openai/{_MODEL}", **more)
+    model = f"openai/{_MODEL}"
+    if isinstance(asked, list):  # LiteLLM 1.110 takes one that is given by position for the model's name
+        return _call(client, "responses", input=asked, model=model, **more)
+    return _call(client, "responses", asked, model, **more)
 
 
 def _route(client: Any) -> Any:

@@ -1,0 +1,144 @@
+"""The processor behind ours: paced so that its queue does not overflow, and never waited for too long.
+
+worker --> [ 2,048 spans ] --> exporter      the SDK's batch processor drops the oldest when it is full,
+    waits while there is no room             and a whole trace comes at once
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof.processor.exporter import BoundedSpanExporter
+from otel_agentprof.processor.spans import is_sampled
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+    from otel_agentprof.processor.failures import Failures
+
+_PATIENCE_S: Final = 1.0  # without any room in the queue: then its exporter is stuck, and reports must go on
+_POLL_S: Final = 0.002
+
+
+class NextProcessor:
+    """What is known of the next processor, and how it is treated.
+
+    Attributes:
+        forwarded_count: Spans given to it.
+    """
+
+    def __init__(self, processor: SpanProcessor, failures: Failures) -> None:
+        """Forward to a processor; its errors go to ``failures``."""
+        self.forwarded_count = 0
+        self._processor = processor
+        self._failures = failures
+        batching = list(_batching(processor))
+        self._queues = [_Queue(spans) for one in batching if (spans := _queue_of(one)) is not None]
+        exporters = [getattr(one, "span_exporter", None) for one in batching]
+        self._exporters = [one for one in exporters if isinstance(one, BoundedSpanExporter)]
+        self._flusher: threading.Thread | None = None
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Spans that the backend will not have, by reason, as far as that can be known."""
+        counts = {
+            "next_queue": sum(queue.lost_count for queue in self._queues),
+            "export": sum(exporter.lost_count for exporter in self._exporters),
+        }
+        return {reason: count for reason, count in counts.items() if count}
+
+    def forward(self, spans: Iterable[ReadableSpan], *, may_wait: bool) -> None:
+        """Give spans to it, but for those that are recorded without being sampled.
+
+        Args:
+            spans: Ended spans.
+            may_wait: The caller has time: where the queue is full, it may wait until there is room.
+        """
+        for span in spans:
+            if is_sampled(span):
+                for queue in self._queues:
+                    queue.make_room(_PATIENCE_S if may_wait else 0.0)
+                self.forwarded_count += 1
+                with self._failures.contained("on_end of the next processor"):
+                    self._processor.on_end(span)
+
+    def force_flush(self, timeout_s: float) -> bool:
+        """Flush it; return False when that took too long or spans were lost."""
+        if not self._queues:
+            return self._flush(timeout_s)
+        until, lost_before = monotonic() + timeout_s, self.lost
+        # The SDK's own processor knows no time limit here, and tries to send each batch for ten seconds.
+        results: list[bool] = []
+        if self._flusher is not None:
+            self._flusher.join(timeout_s)
+            if self._flusher.is_alive():
+                return False
+        self._flusher = threading.Thread(
+            target=lambda: results.append(self._flush(timeout_s)), name="agentprof flush", daemon=True
+        )
+        try:
+            self._flusher.start()
+        except RuntimeError:  # none can be started any more once the interpreter is about to end
+            self._flusher = None
+            results.append(self._flush(timeout_s))
+        else:
+            self._flusher.join(max(0.0, until - monotonic()))
+        return results == [True] and self.lost == lost_before
+
+    def hurry(self) -> None:
+        """Let nobody wait for a backend that is failing: the process is about to end."""
+        for exporter in self._exporters:
+            with self._failures.contained("the end of an exporter"):
+                exporter.hurry()
+
+    def shutdown(self) -> None:
+        """Shut it down."""
+        with self._failures.contained("shutdown of the next processor"):
+            self._processor.shutdown()
+
+    def _flush(self, timeout_s: float) -> bool:
+        with self._failures.contained("force_flush of the next processor"):
+            # None counts as success: many processors return nothing.
+            return self._processor.force_flush(int(timeout_s * 1000)) is not False
+        return False
+
+
+class _Queue:
+    """The queue of a batch processor; ``lost_count`` spans met it full."""
+
+    def __init__(self, spans: deque[Any]) -> None:
+        self.lost_count = 0
+        self._spans = spans
+        self._most = spans.maxlen or 0
+        self._is_stuck = False
+
+    def make_room(self, patience_s: float) -> None:
+        """Wait until a span fits in; count the one that is dropped for it where none leaves in time."""
+        if len(self._spans) < self._most:
+            self._is_stuck = False
+            return
+        until = monotonic() + (0.0 if self._is_stuck else patience_s)
+        while len(self._spans) >= self._most:
+            if monotonic() >= until:
+                self._is_stuck = patience_s > 0 or self._is_stuck
+                self.lost_count += 1
+                return
+            sleep(_POLL_S)
+        self._is_stuck = False
+
+
+def _batching(processor: Any) -> Iterator[Any]:
+    """Yield the processors that a processor stands for."""
+    several = getattr(processor, "_span_processors", None)
+    yield from several if isinstance(several, tuple | list) else (processor,)
+
+
+def _queue_of(processor: Any) -> deque[Any] | None:
+    """Return the queue of a batch processor of the SDK, which has no public way to ask how full it is."""
+    queue = getattr(getattr(processor, "_batch_processor", None), "_queue", None)
+    return queue if getattr(queue, "maxlen", None) else None
