@@ -11,6 +11,7 @@ import wrapt
 from opentelemetry import context as context_api
 
 from otel_agentprof.errors import BudgetExceeded
+from otel_agentprof.errors import BudgetExceeded
 from otel_agentprof.instrumentation import body, current
 
 if TYPE_CHECKING:
@@ -310,9 +311,7 @@ class _Entered(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the 
         return enter() if opened is None else _send(self._self_engine, opened, enter, (), {})
 
     async def __aenter__(self) -> Any:
-        return await _send_async(
-            self._self_engine, self._self_begin, _Unsent(self.__wrapped__.__aenter__())
-        )
+        return await _send_async(self._self_engine, self._self_begin, _Unsent(self.__wrapped__.__aenter__()))
 
     async def __aexit__(self, *error: object) -> Any:
         return await self.__wrapped__.__aexit__(*error)
