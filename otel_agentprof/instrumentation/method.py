@@ -11,7 +11,6 @@ import wrapt
 from opentelemetry import context as context_api
 
 from otel_agentprof.errors import BudgetExceeded
-from otel_agentprof.errors import BudgetExceeded
 from otel_agentprof.instrumentation import body, current
 
 if TYPE_CHECKING:
