@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from otel_agentprof.optimize.executor import RateLimit as RateLimit
     from otel_agentprof.optimize.executor import Retry as Retry
     from otel_agentprof.optimize.model_selector import ModelSelector as ModelSelector
+    from otel_agentprof.optimize.prompt_cache import PromptCache as PromptCache
     from otel_agentprof.optimize.streaming import StreamingOptimizer as StreamingOptimizer
     from otel_agentprof.optimize.tool_calls import arun_tool_calls as arun_tool_calls
     from otel_agentprof.optimize.tool_calls import run_tool_calls as run_tool_calls
@@ -58,6 +59,7 @@ _HOMES = {
     "ModelSelector": "optimize.model_selector",
     "ParallelExecutor": "optimize.executor",
     "PerformanceProfiler": "profilers",
+    "PromptCache": "optimize.prompt_cache",
     "RateLimit": "optimize.executor",
     "Report": "report.report",
     "Retry": "optimize.executor",
@@ -90,6 +92,7 @@ __all__ = [
     "ModelSelector",
     "ParallelExecutor",
     "PerformanceProfiler",
+    "PromptCache",
     "RateLimit",
     "Report",
     "Retry",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.finding import ModelSwap
     from otel_agentprof.instrumentation.libraries import Library
+    from otel_agentprof.model.caching import AnswerCache
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.optimize.budgets import Budget
@@ -114,6 +115,7 @@ def instrument(
     exclude: Iterable[str] = (),
     capture_content: bool | None = None,
     budget: Budget | None = None,
+    cache: AnswerCache | None = None,
     on_report: Callable[[Report], object] | None = None,
 ) -> Instrumentation:
     """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
@@ -135,6 +137,7 @@ def instrument(
         budget: What calls of models may take together. A call that goes beyond it raises BudgetExceeded
             before it is sent. It is looked at in calls of clients; what frameworks and other tracers do
             themselves is charged when their span ends.
+        cache: A :class:`PromptCache` in front of every client: equal requests make one call.
         on_report: Called with the Report of each finished trace, on a thread of ours.
 
     Returns:
@@ -164,8 +167,9 @@ def instrument(
             captures_content=settings.capture_content,
             mirrors_cost=settings.cost_mirrors,
             budget=spending,
+            cache=cache,
         )
-        tracing.use(provider, capture_content=settings.capture_content)
+        tracing.use(provider, capture_content=settings.capture_content, cache=cache)
         own_spans.use(provider, capture_content=settings.capture_content)
         fingerprints.configure(settings)
         pricing.configure(settings.prices)

@@ -120,6 +120,14 @@ SELECTOR_MODEL: Final = "agentprof.model_selector.model"  # the model that was c
 SELECTOR_REASON: Final = "agentprof.model_selector.reason"
 SELECTOR_REJECTED: Final = "agentprof.model_selector.rejected"  # "model: why not", one text each
 SELECTOR_COST: Final = "agentprof.model_selector.estimated_usd"  # of one call
+CACHE_HIT: Final = "agentprof.cache.hit"  # absent: no cache was asked
+CACHE_SAVED_USD: Final = "agentprof.cache.saved_usd"  # what the answer would have cost again
+CACHE_SAVED_NS: Final = (
+    "agentprof.cache.saved_ns"  # what the first call took longer than the look into the cache
+)
+CACHE_SAVED_INPUT_TOKENS: Final = "agentprof.cache.saved_input_tokens"  # on no bill, so not gen_ai.usage.*
+CACHE_SAVED_OUTPUT_TOKENS: Final = "agentprof.cache.saved_output_tokens"
+CACHE_RESPONSE_ID: Final = "agentprof.cache.response_id"  # of the answer that was kept
 METADATA_PREFIX: Final = "agentprof.metadata."  # what PerformanceProfiler.timer was told
 
 COST_TOTAL: Final = "agentprof.cost.total"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -11,14 +12,15 @@ import pytest
 
 EXAMPLES: Final = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 _LLM_CALLS: Final = {
-    "research_agent": 3,
     "anthropic_tool_loop": 2,
-    "manual_spans": 0,
     "existing_pipeline": 3,
-    "parallel_tools": 6,
-    "streaming": 4,
     "live_budget": 9,
+    "manual_spans": 0,
     "model_selection": 6,
+    "parallel_tools": 6,
+    "prompt_cache": 10,
+    "research_agent": 3,
+    "streaming": 4,
 }
 
 
@@ -71,3 +73,15 @@ def test_the_drop_in_example_shows_the_analysis_span() -> None:
 
     assert done.stdout.count("chat gpt-4o-mini") == 4  # three calls, and the finding about them
     assert done.stdout.splitlines()[-1].startswith("agentprof.analysis")
+
+
+def test_the_example_of_the_cache_saves_what_its_report_promised() -> None:
+    example = next(path for path in EXAMPLES if path.stem == "prompt_cache")
+
+    before, requests, tools, after, hits = _run(str(example)).stdout.splitlines()
+
+    assert requests.startswith("- chat gpt-4o-mini was called 5 times with only 2 different requests:")
+    assert tools.startswith("- look_up was called 5 times with only 2 different sets of arguments:")
+    promised = Decimal(requests.rpartition("$")[2].removesuffix(" to save"))
+    assert Decimal(after.rpartition("$")[2]) == Decimal(before.rpartition("$")[2]) - promised > 0
+    assert hits == "- 6 of 10 calls answered by the cache"

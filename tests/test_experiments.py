@@ -43,6 +43,7 @@ class Kit:
 
     client: Any
     seconds: Mapping[str, float]
+    tools: dict[str, Any] = field(default_factory=dict)
 
     async def ask(self, prompt: str, *, model: str = "gpt-4o", history: list[Any] | None = None) -> Any:
         """Return the model's message."""
@@ -50,24 +51,26 @@ class Kit:
         response = await self.client.chat.completions.create(model=model, messages=messages)
         return response.choices[0].message
 
-    async def use(self, name: str, call_id: str | None = None, page: object = None) -> str:
+    async def use(self, name: str, call_id: str | None = None, page: object = None) -> Any:
         """Run a tool."""
         return await self.tool(name)(call_id, page)
 
-    def tool(self, name: str) -> Callable[..., Awaitable[str]]:
-        """Return a tool."""
+    def tool(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Return a tool; it keeps its results where a cache is in front of the clients."""
 
-        @ap.tool(name, call_id_from="call_id")
         async def run(call_id: str | None, page: object = None) -> str:
             await asyncio.sleep(self.seconds.get(str(page), self.seconds[name]))
             return f"found {page}"
 
-        return run
+        if name not in self.tools:
+            self.tools[name] = ap.tool(name, call_id_from="call_id", cache=True)(run)
+        found: Callable[..., Awaitable[Any]] = self.tools[name]
+        return found
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A finding, the agent that has it and the agent that follows it."""
+    """A finding, the agent that has it and the agent that follows it: another one, or one with a cache."""
 
     rule: str
     before: Agent
@@ -75,6 +78,7 @@ class Experiment:
     settings: dict[str, Any] = field(default_factory=dict)
     manners: Mapping[str, Said] = field(default_factory=lambda: _MANNERS)
     seconds: tuple[Mapping[str, float], Mapping[str, float]] = (_SECONDS, _SECONDS)
+    cache: bool = False
 
 
 async def _one_by_one(kit: Kit) -> None:
@@ -209,6 +213,8 @@ EXPERIMENTS = {
     "fewer rounds": Experiment("too_many_iterations", _rounds(5), _rounds(3), {"max_iterations": 3}),
     "equal requests once": Experiment("repeated_call", _asking(3), _asking(1)),
     "equal tool calls once": Experiment("repeated_call", _looking_up(3), _looking_up(1)),
+    "a cache for equal requests": Experiment("repeated_call", _asking(3), _asking(3), cache=True),
+    "a cache for equal tool calls": Experiment("repeated_call", _looking_up(3), _looking_up(3), cache=True),
     "more places": Experiment("unused_concurrency", _at_most(2), _at_most(4)),
     "a window, not batches": Experiment("unused_concurrency", _in_batches, _in_a_window),
     "a window by execute_with_batching": Experiment("unused_concurrency", _in_batches, _in_our_window),
@@ -232,7 +238,8 @@ def test_what_a_finding_promises_comes_true(
 
     for _ in range(_TRIES):
         before = _report(experiment, experiment.before, experiment.seconds[0])
-        after = _report(experiment, experiment.after, experiment.seconds[1])
+        cache = ap.PromptCache() if experiment.cache else None
+        after = _report(experiment, experiment.after, experiment.seconds[1], cache)
         found = next(one for one in before.findings if one.rule == experiment.rule)  # the first: the largest
         assert before.cost_usd is not None
         assert after.cost_usd == before.cost_usd - (found.saving_usd or Decimal(0))
@@ -246,7 +253,25 @@ def test_what_a_finding_promises_comes_true(
     pytest.fail(f"before, predicted and measured, in ms: {tried}")
 
 
-def _report(experiment: Experiment, agent: Agent, seconds: Mapping[str, float]) -> ap.Report:
+def test_hits_are_calls_that_cost_nothing_and_leave_nothing_to_say() -> None:
+    assert pricing.wait()
+    experiment, cache = EXPERIMENTS["a cache for equal requests"], ap.PromptCache()
+
+    without = _report(experiment, experiment.before, _SECONDS).to_dict()
+    with_hits = _report(experiment, experiment.after, _SECONDS, cache).to_dict()
+
+    assert cache.hits == 2
+    assert with_hits["by_role"]["llm"]["count"] == without["by_role"]["llm"]["count"] == 3
+    assert with_hits["tokens"]["input"] == without["tokens"]["input"] / 3
+    assert with_hits["cost"]["unpriced_models"] == []
+    assert with_hits["data_quality"] == without["data_quality"]
+    assert [found["rule"] for found in without["findings"]].count("repeated_call") == 1
+    assert [found["rule"] for found in with_hits["findings"]].count("repeated_call") == 0
+
+
+def _report(
+    experiment: Experiment, agent: Agent, seconds: Mapping[str, float], cache: ap.PromptCache | None = None
+) -> ap.Report:
     """Run an agent and return its report."""
     pipeline = owning(**experiment.settings)
 
@@ -257,7 +282,7 @@ def _report(experiment: Experiment, agent: Agent, seconds: Mapping[str, float]) 
             async with ap.agent("researcher"):
                 await agent(kit)
 
-    with serve(experiment.manners) as url, ap.instrument(tracer_provider=pipeline.provider):
+    with serve(experiment.manners) as url, ap.instrument(tracer_provider=pipeline.provider, cache=cache):
         asyncio.run(run(url))
         pipeline.flush()
     (report,) = pipeline.reports

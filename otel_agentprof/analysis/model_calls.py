@@ -53,6 +53,8 @@ def model_calls(trace: Trace) -> Mapping[str, tuple[ModelCall, ...]]:
         if operation.role != "llm":
             continue
         for index in operation.indices:
+            if dialects.is_cache_hit(spans[index]):  # says nothing of the model
+                continue
             if ledger.counted[index] and index not in trace.tree.open_spans:
                 seconds = dialects.first_token_s_of(spans[index])
                 first_ns = None if seconds is None else round(seconds * _NS_PER_S)

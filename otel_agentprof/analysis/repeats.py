@@ -60,6 +60,8 @@ def repetitions(trace: Trace) -> tuple[Repetition, ...]:
         fingerprint = asked.get(index)
         if fingerprint is None or tree.spans[index].status == "ERROR":
             continue
+        if dialects.is_cache_hit(tree.spans[index]):  # nothing of it is left to save
+            continue
         role = ledger.roles[index]
         name = dialects.operation_of(tree.spans[index], role)
         group = groups.setdefault((role, name, ledger.models[index] or "", fingerprint), [])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
+    from otel_agentprof.instrumentation.caching import Hit, Inquiry
     from otel_agentprof.instrumentation.metrics import CallMetrics
     from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
@@ -33,6 +34,8 @@ class Call:
         context: The caller's context with this call's span in it; current only while the request is sent.
         opening: Attributes that the span started with.
         facts: Attributes gathered on the way; written in one go before the span ends.
+        hit: What a cache saved, where the answer came from one.
+        inquiry: The question to a cache before the request is sent; None where there is none.
         is_over: Whether the span has ended (or never records).
         is_reading: Whether an item of a stream is being waited for.
         pace: How fast the user's reader takes a stream, where it says so.
@@ -47,7 +50,9 @@ class Call:
         "facts",
         "fingerprint",
         "first_chunk_s",
+        "hit",
         "idle_s",
+        "inquiry",
         "is_over",
         "is_reading",
         "opening",
@@ -85,6 +90,8 @@ class Call:
         self.usage: TokenUsage | None = None
         self.captures_content = False
         self.first_chunk_s: float | None = None
+        self.hit: Hit | None = None
+        self.inquiry: Inquiry | None = None
         self.idle_s = 0.0
         self.is_over = False
         self.is_reading = False
@@ -172,6 +179,8 @@ class Call:
         """Write everything that is known and end the span, whatever goes wrong in the writing."""
         try:
             self._gather(is_complete=is_complete, mirrors_cost=mirrors_cost)
+            if self.hit is not None:
+                self.hit.write(self.facts, is_mirrored=mirrors_cost)
         finally:
             self.span.set_attributes(self.facts)
             self.span.end()
@@ -206,7 +215,9 @@ class Call:
             facts[semconv.OUTPUT_MESSAGES] = content.dump(reply.output.messages())
 
     def measure(self, measures: CallMetrics) -> None:
-        """Record the call in the histograms."""
+        """Record the call in the histograms; not one that a cache answered, for the provider had no part."""
+        if self.hit is not None:
+            return
         duration_s = perf_counter() - self.started
         measures.record({**self.opening, **self.facts}, duration_s, self.usage, self.context)
 

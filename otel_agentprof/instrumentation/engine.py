@@ -25,14 +25,15 @@ from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
 from otel_agentprof.errors import BudgetExceeded
-from otel_agentprof.instrumentation import body, foreign, metrics, planning, stream
+from otel_agentprof.instrumentation import body, caching, foreign, metrics, planning, stream
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
 from otel_agentprof.instrumentation.witness import WITNESS_KEY
+from otel_agentprof.model.caching import CONTEXT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
     from otel_agentprof.model.budget import SpendingLimit
+    from otel_agentprof.model.caching import AnswerCache
 
 _LOGGER = logging.getLogger(__name__)
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
@@ -74,6 +76,7 @@ class Engine:
         captures_content: bool = False,
         mirrors_cost: bool = True,
         budget: SpendingLimit | None = None,
+        cache: AnswerCache | None = None,
     ) -> None:
         self.failures: dict[str, int] = {}
         self._tracer: Tracer = tracer_provider.get_tracer(semconv.SCOPE, version)
@@ -83,6 +86,7 @@ class Engine:
         self._captures_content = captures_content
         self._mirrors_cost = mirrors_cost
         self._budget = budget
+        self._cache = cache
         self._metrics: tuple[MeterProvider, metrics.CallMetrics] | None = None
         self._peers = PeerBook()
         self._streams: weakref.WeakSet[Call] = weakref.WeakSet()
@@ -174,6 +178,9 @@ class Engine:
         call = Call(provider, spec, peer, span, _inside(outer, span, provider, spec), facts)
         call.claim = claim
         self._take_request(call, arguments)
+        cache = outer[CONTEXT_KEY] if CONTEXT_KEY in outer else self._cache
+        if cache is not None:
+            self.guard("cache", caching.ask, cache, call, client, arguments)
         return call
 
     def _take_request(self, call: Call, arguments: Mapping[str, Any]) -> None:
@@ -330,6 +337,8 @@ class Engine:
             facts = call.facts
             usd = facts[semconv.COST_TOTAL] if semconv.COST_TOTAL in facts else None
             outcome = "failed" if semconv.ERROR_TYPE in facts else "answered"
+            if call.hit is not None:
+                outcome = "cached"
             self.guard("budget", self._budget.settle, call.claim, call.usage, usd, outcome)
 
     def abandon_streams(self) -> None:
@@ -345,10 +354,18 @@ class Engine:
         if _INNER_KEY in context:
             trace.get_current_span(context).set_attribute(semconv.RETRY_COUNT, count)
 
-    def guard(self, place: str, work: Callable[..., object], *args: Any) -> None:
-        """Do some work of ours; what goes wrong in it stays here."""
+    def guard(self, place: str, work: Callable[..., Any], *args: Any) -> Any:
+        """Do some work of ours and return what it gives; what goes wrong in it stays here: None."""
         try:
-            work(*args)
+            return work(*args)
+        except Exception:
+            self.failed(place)
+            return None
+
+    async def guard_async(self, place: str, work: Callable[..., Awaitable[object]], *args: Any) -> None:
+        """Do as :meth:`guard`, for work that is awaited."""
+        try:
+            await work(*args)
         except Exception:
             self.failed(place)
 

@@ -26,6 +26,8 @@ _COST_PARTS: Final = (  # as Cost orders them
     semconv.COST_OUTPUT,
     semconv.COST_REASONING,
 )
+USAGE_ATTRIBUTES: Final = (semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS, *_USAGE_PARTS)
+COST_ATTRIBUTES: Final = (semconv.COST_TOTAL, *_COST_PARTS, semconv.COST_PRICE_TABLE)
 
 
 def sound(usage: TokenUsage) -> TokenUsage:

@@ -11,7 +11,7 @@ import wrapt
 from opentelemetry import context as context_api
 
 from otel_agentprof.errors import BudgetExceeded
-from otel_agentprof.instrumentation import body, current
+from otel_agentprof.instrumentation import body, caching, current
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -140,6 +140,9 @@ def _sync(slot: Slot, provider: ProviderSpec, spec: CallSpec) -> Callable[..., A
 def _send(
     engine: Engine, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
+    if (inquiry := call.inquiry) is not None:
+        call.inquiry = None
+        return caching.send(engine, inquiry, partial(_send, engine, call, wrapped, args, kwargs))
     token = context_api.attach(call.context)
     try:
         result = wrapped(*args, **kwargs)
@@ -215,6 +218,10 @@ async def _send_async(engine: Engine, begin: Callable[[], Call | None], unsent: 
     request, unsent.request = unsent.request, None
     if call is None:
         return await request
+    if (inquiry := call.inquiry) is not None:
+        call.inquiry = None
+        again = partial(_send_async, engine, lambda: call, _Unsent(request))
+        return await caching.send_async(engine, inquiry, again)
     token = context_api.attach(call.context)
     try:
         result = await request

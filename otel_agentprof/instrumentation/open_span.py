@@ -18,7 +18,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, libraries, tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from opentelemetry.trace import Span, Tracer
 
@@ -159,12 +159,27 @@ class OpenSpan:
             self.set_attribute(semconv.TOOL_CALL_ID, str(call_id))
 
     @staticmethod
-    def guarded(work: Callable[..., object], *args: object) -> None:
-        """Do some work on the span; what goes wrong in it is logged once and otherwise forgotten."""
+    def guarded(work: Callable[..., Any], *args: object) -> Any:
+        """Do some work of ours and return what it gives; what goes wrong is logged once, and gives None."""
         try:
-            work(*args)
+            return work(*args)
         except Exception as failure:  # noqa: BLE001 - the user's work must run, traced or not
             _tell("write or end a span", failure)
+            return None
+
+    @staticmethod
+    async def guarded_async(work: Callable[..., Awaitable[Any]], *args: object) -> Any:
+        """Do as :meth:`guarded`, for work that is awaited."""
+        try:
+            return await work(*args)
+        except Exception as failure:  # noqa: BLE001 - likewise
+            _tell("use a cache", failure)
+            return None
+
+
+def is_suppressed() -> bool:
+    """Return whether no span shall be made here and now."""
+    return bool(context_api.get_current().get(_SUPPRESSED))
 
 
 def _describe(span: Span, error: BaseException) -> None:

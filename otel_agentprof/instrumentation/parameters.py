@@ -55,6 +55,11 @@ class Parameters:
         self, tool: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> fingerprints.Job | None:
         """Start on the fingerprint of a call; positions, names and defaults make no difference."""
+        owner, given = self.given(args, kwargs)
+        return fingerprints.of_tool(tool, owner, given)
+
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        """Return whose method is called, None for a function, and the arguments by name."""
         owner = self.owner
         given = {**self.defaults, **dict(zip(self.names, args, strict=False)), **kwargs}
         if len(args) > len(self.names):
@@ -63,7 +68,7 @@ class Parameters:
             owner = given.pop(self.names[0])
         if self.without is not None:
             given.pop(self.without, None)
-        return fingerprints.of_tool(tool, owner, given)
+        return owner, given
 
 
 def _name(parameter: inspect.Parameter) -> str:

@@ -54,6 +54,7 @@ class Peer(NamedTuple):
     Attributes:
         provider: ``gen_ai.provider.name``.
         address: Host name, None where the client names none.
+        url: The base URL as a text.
         attributes: What every span to this peer has.
         read_more: Add to a Reply what this peer tells in a way of its own; also called with each chunk.
         stranger: Who it is taken for when it is asked for a model that the client's vendor does not have;
@@ -63,6 +64,7 @@ class Peer(NamedTuple):
     provider: str
     address: str | None
     attributes: dict[str, Any]
+    url: str = ""
     read_more: Callable[[Reply, Any], None] | None = None
     stranger: Peer | None = None
 
@@ -100,12 +102,14 @@ def _find(provider: ProviderSpec, client: Any, url: Any, told: str | None) -> Pe
     known = found[0] if found else seller(address)
     server = {semconv.SERVER_ADDRESS: address, semconv.SERVER_PORT: port} if address else {}
     name = known or provider.provider
-    peer = Peer(name, address, {semconv.PROVIDER_NAME: name, **server} if name else server)
+    peer = Peer(name, address, {semconv.PROVIDER_NAME: name, **server} if name else server, str(url))
     if provider.own_models is None:
         return peer
     if known is None and address:
         other = f"{provider.name}_compatible"
-        peer = peer._replace(stranger=Peer(other, address, {semconv.PROVIDER_NAME: other, **server}))
+        peer = peer._replace(
+            stranger=peer._replace(provider=other, attributes={semconv.PROVIDER_NAME: other, **server})
+        )
     return peer._replace(read_more=compatible.READ_MORE.get(name))
 
 

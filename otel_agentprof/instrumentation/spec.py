@@ -9,11 +9,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
 
     Arguments = Mapping[str, Any]
+
+    class Replay(Protocol):
+        """How a client's streams are made of items that came before.
+
+        Attributes:
+            has_final_event: Whether a whole stream ends with an event that says so; else with a reason.
+        """
+
+        has_final_event: bool
+
+        def __call__(self, client: Any, items: tuple[Any, ...], is_async: bool) -> Any:  # noqa: FBT001 - one way to call it
+            """Return a stream of the client's own type."""
+            ...
 
 
 class Reply:
@@ -207,6 +221,8 @@ class ProviderSpec:
         error_facts: More that an exception tells, such as how often the request was sent.
         not_in_fingerprint: Arguments that do not change the answer; all others, unknown ones too, do.
         cache_marks: Keys inside a prompt that steer caching and do not change the answer either.
+        replay: Makes streams of items that a cache has kept; None where its streams cannot be cached.
+        stateful: Arguments that name something at the server that may have changed: no cache for these.
         native_tracer: Attribute of a client that is not None while the client makes spans itself.
         native_scope: Instrumentation scope of those spans.
         native_switch: Environment variable, and the value that switches them off for later clients.
@@ -228,6 +244,8 @@ class ProviderSpec:
     error_facts: Callable[[BaseException], Mapping[str, Any]] | None = None
     not_in_fingerprint: frozenset[str] = frozenset()
     cache_marks: frozenset[str] = frozenset()
+    replay: Replay | None = None
+    stateful: frozenset[str] = frozenset()
     native_tracer: str | None = None
     native_scope: str | None = None
     native_switch: tuple[str, str] | None = None

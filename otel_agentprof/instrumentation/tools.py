@@ -14,7 +14,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import kinds, tracing
+from otel_agentprof.instrumentation import cached_tools, kinds, tracing
 from otel_agentprof.instrumentation.open_span import OpenSpan
 from otel_agentprof.instrumentation.parameters import Parameters
 from otel_agentprof.instrumentation.wrapping import wrap
@@ -23,6 +23,8 @@ from otel_agentprof.model import hand_over
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
+
+    from otel_agentprof.model.caching import AnswerCache
 
     CallId = str | Callable[..., str | None] | None
 
@@ -57,6 +59,7 @@ def tool(
     call_id: CallId = None,
     call_id_from: str | None = None,
     attributes: Mapping[str, Any] | None = None,
+    cache: AnswerCache | bool | None = None,
 ) -> Mark: ...
 def tool(
     name: _F | str | None = None,
@@ -64,6 +67,7 @@ def tool(
     call_id: CallId = None,
     call_id_from: str | None = None,
     attributes: Mapping[str, Any] | None = None,
+    cache: AnswerCache | bool | None = None,
 ) -> _F | Mark:
     """Mark a tool: a decorator or a context manager, as :func:`agent` is.
 
@@ -75,11 +79,17 @@ def tool(
         call_id: Id of the tool call, or a function that takes the tool's arguments and returns it.
         call_id_from: Name of the tool's parameter that holds the id; only for decorators.
         attributes: More attributes for each span.
+        cache: A :class:`PromptCache` that keeps results: a call with equal arguments, the id apart, gets a
+            copy without running. True: the cache of ``instrument(cache=...)`` or of the ``with`` block
+            around the call, if there is one. Only for decorators.
 
     Raises:
-        TypeError: When decorating a function that has no parameter ``call_id_from``.
+        TypeError: When decorating a function that has no parameter ``call_id_from``, or a generator whose
+            results shall be kept.
     """
-    return _mark(kinds.TOOL, name, call_id=call_id, call_id_from=call_id_from, attributes=attributes)
+    return _mark(
+        kinds.TOOL, name, call_id=call_id, call_id_from=call_id_from, attributes=attributes, cache=cache
+    )
 
 
 @overload
@@ -99,7 +109,7 @@ def step(name: _F | str | None = None, *, attributes: Mapping[str, Any] | None =
 class Mark:
     """What ``agent``, ``tool`` and ``step`` return: decorate with it, or enter it; as often as you like."""
 
-    __slots__ = ("_attributes", "_call_id", "_call_id_from", "_kind", "_name", "_open")
+    __slots__ = ("_attributes", "_cache", "_call_id", "_call_id_from", "_kind", "_name", "_open")
 
     def __init__(
         self,
@@ -109,12 +119,14 @@ class Mark:
         call_id: CallId = None,
         call_id_from: str | None = None,
         attributes: Mapping[str, Any] | None = None,
+        cache: AnswerCache | bool | None = None,
     ) -> None:
         self._kind = kind
         self._name = name
         self._call_id = call_id
         self._call_id_from = call_id_from
         self._attributes = attributes
+        self._cache = cache
         self._open: list[OpenSpan] = []
 
     def __call__(self, func: _F) -> _F:
@@ -133,6 +145,8 @@ class Mark:
         parameters = Parameters.of(func, without=wanted) if self._kind is kinds.TOOL else None
         work = _MarkedFunction(self, func, name, call_id, parameters)
         work.call_id_from = wanted
+        if parameters is not None and self._cache is not None and self._cache is not False:
+            func = cached_tools.cached(func, name, parameters, self._cache)  # type: ignore[assignment]  # of its kind
         marked = wrap(func, work)
         if parameters is not None:
             setattr(marked, hand_over.MARKED_TOOL, work)

@@ -12,8 +12,11 @@ from otel_agentprof.config import Config
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer, TracerProvider
 
+    from otel_agentprof.model.caching import AnswerCache
+
 _chosen: TracerProvider | None = None
 _captures_content: bool | None = None
+_cache: AnswerCache | None = None
 _cached: tuple[TracerProvider, Tracer] | None = None
 
 
@@ -34,15 +37,22 @@ def tracer_of(provider: TracerProvider) -> Tracer:
     return provider.get_tracer(semconv.SCOPE, __version__)
 
 
-def use(tracer_provider: TracerProvider | None, *, capture_content: bool | None = None) -> None:
+def use(
+    tracer_provider: TracerProvider | None,
+    *,
+    capture_content: bool | None = None,
+    cache: AnswerCache | None = None,
+) -> None:
     """Take spans from this provider from now on; None follows the global one, also one that is set later.
 
     Args:
         tracer_provider: Where the tracer comes from.
         capture_content: Whether arguments and results of tools go on spans; None as the environment says.
+        cache: What is in front of every client, for tools that want it too.
     """
-    global _chosen, _captures_content  # noqa: PLW0603 - one choice per process
+    global _chosen, _captures_content, _cache  # noqa: PLW0603 - one choice per process
     _chosen = tracer_provider
+    _cache = cache
     _captures_content = capture_content
 
 
@@ -51,6 +61,11 @@ def reset() -> None:
     global _cached  # noqa: PLW0603 - one tracer per process
     use(None)
     _cached = None
+
+
+def cache() -> AnswerCache | None:
+    """Return the cache in front of every client, if there is one."""
+    return _cache
 
 
 def captures_content() -> bool:

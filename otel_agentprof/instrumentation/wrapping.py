@@ -36,8 +36,7 @@ class Work(Protocol):
 
 def wrap(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
     """Return a function of the same kind as ``func`` that does the work around each run."""
-    # An object counts as what its __call__ is.
-    body = func if inspect.isroutine(func) or isinstance(func, functools.partial) else type(func).__call__
+    body = body_of(func)
     if inspect.isasyncgenfunction(body):
         call: Callable[..., Any] = _async_generator(func, work)
     elif inspect.iscoroutinefunction(body):
@@ -47,6 +46,11 @@ def wrap(func: Callable[..., Any], work: Work) -> Callable[..., Any]:
     else:
         call = _function(func, work)
     return functools.update_wrapper(call, func)
+
+
+def body_of(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a call runs, whose kind counts: of an object its ``__call__``."""
+    return func if inspect.isroutine(func) or isinstance(func, functools.partial) else type(func).__call__
 
 
 def _function(func: Callable[..., Any], work: Work) -> Callable[..., Any]:

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
 
-# How a call ended; "elsewhere": its tokens are counted where somebody else shows it.
-Outcome = Literal["answered", "failed", "elsewhere"]
+# How a call ended; "elsewhere": its tokens are counted where somebody else shows it; "cached":
+# nobody was asked.
+Outcome = Literal["answered", "failed", "elsewhere", "cached"]
 
 
 class Planned(NamedTuple):

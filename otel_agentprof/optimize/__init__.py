@@ -1,1 +1,1 @@
-"""What findings ask for, as things to switch on: each works by itself and makes ordinary spans."""
+"""What a finding tells you to switch on: a cache, parallel work, streaming, a choice of model, budgets."""

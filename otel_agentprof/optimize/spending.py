@@ -160,7 +160,7 @@ class Spending:
         self._claimed.pop(claim.span_id, None)
         call_count = 1 if claim.role == "llm" else 0
         money = 0 if usd is None else int(usd * PER_USD + 0.5)
-        if outcome == "elsewhere":
+        if outcome in ("elsewhere", "cached"):
             figures: Figures = _NOTHING
         elif usage is not None:
             if outcome == "answered" and call_count:

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
+from otel_agentprof.model import dialects
 from otel_agentprof.report.counting_quality import about, counting_quality, spans_text
 from otel_agentprof.report.report import DataQuality
 from otel_agentprof.report.two_traces import quality_of_run
@@ -116,13 +117,17 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             "incomplete_streams",
             "streamed an answer that was not read to the end; its tokens may be too few.",
         )
-    # A call that failed was not billed, so there is nothing to miss.
+    # A call that failed, or that a cache answered, was not billed, so there is nothing to miss.
     missing = [
         index
         for index, (role, counted, usage) in enumerate(
             zip(ledger.roles, ledger.counted, ledger.usage, strict=True)
         )
-        if role == "llm" and counted and usage is None and tree.spans[index].status != "ERROR"
+        if role == "llm"
+        and counted
+        and usage is None
+        and tree.spans[index].status != "ERROR"
+        and not dialects.is_cache_hit(tree.spans[index])
     ]
     if missing:
         yield about(

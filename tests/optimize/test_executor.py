@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording import is_traced
 
@@ -233,6 +233,7 @@ async def test_a_function_in_a_thread_is_left_to_itself_when_its_caller_is_cance
     assert started == [0]
 
 
+@settings(deadline=None)
 @given(length=st.integers(0, 12), limit=st.integers(1, 5), is_async=st.booleans())
 def test_no_more_run_at_a_time_than_allowed(length: int, limit: int, is_async: bool) -> None:  # noqa: FBT001 - given
     lock, running, most = threading.Lock(), 0, 0

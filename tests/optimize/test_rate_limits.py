@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording import attributes_of
 
@@ -18,7 +18,7 @@ from otel_agentprof.optimize.rate_limits import Limiter, estimated_tokens, used_
 if TYPE_CHECKING:
     from recording import Recorder
 
-LATER = ap.RateLimit(requests=2, per_s=0.05)
+LATER = ap.RateLimit(requests=2, per_s=0.5)
 
 
 class Clock:
@@ -29,6 +29,7 @@ class Clock:
         return self.now
 
 
+@settings(deadline=None)
 @given(
     calls=st.lists(st.tuples(st.floats(0, 30), st.integers(0, 120)), max_size=40),
     requests=st.none() | st.integers(1, 5),
@@ -125,10 +126,10 @@ async def test_calls_are_let_through_in_line(recorder: Recorder) -> None:
     async def note(number: int) -> None:
         order.append(number)
 
-    await ap.ParallelExecutor(rate_limits=LATER).execute_parallel([(note, {"number": n}) for n in range(6)])
+    await ap.ParallelExecutor(rate_limits=LATER).execute_parallel([(note, {"number": n}) for n in range(4)])
 
-    assert order == list(range(6))
-    assert recorder.names == ["agentprof.rate_limit.wait"] * 4
+    assert order == list(range(4))
+    assert recorder.names == ["agentprof.rate_limit.wait"] * 2
 
 
 async def test_whoever_is_cancelled_while_he_waits_leaves_the_line_to_the_next_one() -> None:

@@ -191,4 +191,5 @@ async def test_a_stall_of_a_real_server_is_told_with_what_has_come(
         await close(client)
 
     assert caught.value.partial == "half"
-    assert attributes_of(only(spans))["agentprof.stream.chunks"] == 1
+    facts = attributes_of(only(spans))
+    assert (facts["agentprof.stream.chunks"], facts["agentprof.stream.stalled"]) == (1, True)

@@ -242,7 +242,9 @@ async def test_a_stalled_sync_stream_is_left_to_its_thread_which_closes_it() -> 
     model = SyncModel({"content": "half"}, gate)
 
     with pytest.raises(StreamStalledError):
-        await ap.StreamingOptimizer(stall_timeout_s=0.02).stream_llm_response(model, MESSAGES)
+        await ap.StreamingOptimizer(stall_timeout_s=0.02, first_timeout_s=1_000).stream_llm_response(
+            model, MESSAGES
+        )
     assert not model.closed.is_set()
     gate.set()
 

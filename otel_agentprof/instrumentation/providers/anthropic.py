@@ -80,6 +80,8 @@ SPEC = ProviderSpec(
     error_code="type",
     not_in_fingerprint=_NOT_IN_FINGERPRINT,
     cache_marks=frozenset({"cache_control"}),
+    replay=stainless.Replay("anthropic", has_final_event=True),
+    stateful=frozenset({"container"}),
     native_tracer="_tracer",
     native_scope="com.anthropic.sdk.python",
     native_switch=("ANTHROPIC_OPEN_TELEMETRY", "false"),

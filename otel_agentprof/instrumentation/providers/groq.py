@@ -69,4 +69,5 @@ SPEC = ProviderSpec(
     ),
     transport="groq._base_client",
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
+    replay=stainless.Replay("groq", has_final_event=False),
 )

@@ -105,4 +105,6 @@ SPEC = ProviderSpec(
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
     service_tier=semconv.OPENAI_RESPONSE_SERVICE_TIER,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
+    replay=stainless.Replay("openai", has_final_event=False),
+    stateful=frozenset({"background", "conversation"}),
 )

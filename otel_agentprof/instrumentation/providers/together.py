@@ -89,4 +89,5 @@ SPEC = ProviderSpec(
     ),
     transport="together._base_client",
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
+    replay=stainless.Replay("together", has_final_event=False),
 )

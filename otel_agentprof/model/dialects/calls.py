@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof import semconv
 from otel_agentprof.model.dialects.reading import read
 from otel_agentprof.model.dialects.table import AGGREGATED_INPUT, AGGREGATED_OUTPUT, FIRST_CHUNK_EVENTS, KEYS
 from otel_agentprof.model.dialects.values import (
@@ -134,3 +135,8 @@ def _moments(text: str) -> list[int]:
         return [round(datetime.fromisoformat(plain(text)).timestamp() * _NS_PER_S)]
     except (ValueError, OverflowError, OSError):
         return []
+
+
+def is_cache_hit(span: Span) -> bool:
+    """Return whether a cache answered a call: nothing was asked, nothing was billed."""
+    return span.attributes.get(semconv.CACHE_HIT) is True

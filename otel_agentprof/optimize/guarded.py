@@ -1,0 +1,93 @@
+"""The one place where a back end's failures stay: the call goes through, and the log says it once."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from otel_agentprof.optimize.entry import CorruptEntryError
+from otel_agentprof.optimize.envelope import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from otel_agentprof.optimize.backend import Backend
+    from otel_agentprof.optimize.entry import Held
+
+    _Verb = Literal["get", "set", "delete"]
+
+_LOGGER = logging.getLogger(__name__)
+_PREFIX: Final = "agentprof:"  # a server may keep other things too
+_REST_S: Final = 5.0  # after a failure nobody is asked for so long: a dead server must not slow every call
+
+
+class Guarded:
+    """A back end that never raises: what it cannot read is not there, what it cannot write is not kept.
+
+    Attributes:
+        failures: How often it failed.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        ttl_s: float | None,
+        clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
+    ) -> None:
+        self.failures = 0
+        self._backend = backend
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._time_of_day = time_of_day
+        self._rests_until: dict[_Verb, float] = {}  # a full disk can still be read
+
+    def get(self, key: str) -> bytes | None:
+        """Return an entry; None where there is none that holds, or none to be had."""
+        data = self._do("get", self._backend.get, _PREFIX + key)
+        if isinstance(data, str):  # a Redis client with decode_responses
+            data = data.encode("utf-8", "surrogateescape")
+        if not isinstance(data, bytes | bytearray | memoryview):
+            return None
+        try:
+            entry = unseal(bytes(data), now=self._time_of_day())
+        except CorruptEntryError:
+            entry = None
+        if entry is None:
+            self.delete(key)
+        return entry
+
+    def set(self, key: str, entry: bytes | Held) -> None:
+        """Keep an entry, if that can be done; what has no form as bytes stays in no other place."""
+        if isinstance(entry, bytes):
+            sealed = seal(entry, now=self._time_of_day(), ttl_s=self._ttl_s)
+            seconds = () if self._ttl_s is None else (math.ceil(self._ttl_s),)
+            self._do("set", self._backend.set, _PREFIX + key, sealed, *seconds)
+
+    def delete(self, key: str) -> None:
+        """Forget an entry, if that can be done."""
+        self._do("delete", self._backend.delete, _PREFIX + key)
+
+    def _do(self, verb: _Verb, work: Callable[..., Any], *args: Any) -> Any:
+        rests_until = self._rests_until.get(verb)
+        if rests_until is not None and self._clock() < rests_until:
+            return None
+        try:
+            return work(*args)
+        except Exception as failure:  # noqa: BLE001 - a file, a server, code of the user's: they fail as they like
+            self._failed(verb, failure)
+            return None
+
+    def _failed(self, verb: _Verb, failure: Exception) -> None:
+        self._rests_until[verb] = self._clock() + _REST_S
+        self.failures += 1
+        if self.failures == 1:
+            _LOGGER.warning(
+                "the cache's back end failed in %s: %s: %s; calls go through, later failures are not told",
+                verb,
+                type(failure).__name__,
+                failure,
+            )
