@@ -32,6 +32,9 @@ class Budget:
     at most what one call takes beyond its estimate, and N calls at once by at most N times that;
     ``llm_calls`` is exact in any case.
 
+    A call that failed or was cancelled counts as a call without tokens; one whose answer names no tokens is
+    charged by its estimate. With a limit in dollars the first call waits for the price table, about 0.2 s.
+
     Attributes:
         usd: US dollars, by the price table or as the provider bills. Calls of models without a known price
             are not in it, and a warning says so once per model.
