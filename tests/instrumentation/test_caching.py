@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -484,7 +483,7 @@ async def test_a_stream_that_nobody_reads_is_not_waited_for_long(spans: Spans, s
         with PromptCache(wait_s=0.05).enabled():
             left = await asyncio.create_task(asked(client, CHAT, stream=True))
             read = await asyncio.create_task(_read(client))
-        async with aclosing(left):
+        async with left:
             pass
 
     assert read
