@@ -35,11 +35,15 @@ _SAVED: Final = {
     # Two spans with the id of one response would be taken for two views of one call.
     semconv.RESPONSE_ID: semconv.CACHE_RESPONSE_ID,
 }
-_BILLED: Final = (
+_NOT_OF_A_HIT: Final = (
     *figures.USAGE_ATTRIBUTES,
     *figures.COST_ATTRIBUTES,
     semconv.RESPONSE_ID,
-    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,  # says nothing of the model
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,  # these times were of another call
+    semconv.SERVER_QUEUE_TIME,
+    semconv.SERVER_LOAD_TIME,
+    semconv.SERVER_PROMPT_TIME,
+    semconv.SERVER_COMPLETION_TIME,
 )
 
 
@@ -225,7 +229,7 @@ class Hit:
         for attribute, saved in _SAVED.items():
             if attribute in facts:
                 facts[saved] = facts[attribute]
-        for attribute in _BILLED:
+        for attribute in _NOT_OF_A_HIT:
             facts.pop(attribute, None)
         facts[semconv.CACHE_HIT] = True
         if self._was_ns is not None:

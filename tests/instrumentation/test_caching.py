@@ -503,6 +503,18 @@ def test_other_clients_of_the_same_make_have_their_streams_again_too(
     assert len(server.requests) == 2
 
 
+def test_times_at_the_server_are_of_the_call_that_was_made(
+    cache: PromptCache, server: Loopback, spans: Spans
+) -> None:
+    server.script = [Answer("groq_chat.json")]
+
+    with groq.Groq(api_key="none", base_url=f"{server.url}/v1") as client:
+        for _ in range(2):
+            asked(client, CHAT)
+
+    assert [("agentprof.server.prompt_time" in facts) for facts in facts_of(spans)] == [True, False]
+
+
 def test_answers_of_any_client_come_from_memory_but_not_its_streams(
     cache: PromptCache, server: Loopback
 ) -> None:
