@@ -35,11 +35,15 @@ _SAVED: Final = {
     # Two spans with the id of one response would be taken for two views of one call.
     semconv.RESPONSE_ID: semconv.CACHE_RESPONSE_ID,
 }
-_BILLED: Final = (
+_NOT_OF_A_HIT: Final = (
     *figures.USAGE_ATTRIBUTES,
     *figures.COST_ATTRIBUTES,
     semconv.RESPONSE_ID,
-    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,  # says nothing of the model
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,  # these times were of another call
+    semconv.SERVER_QUEUE_TIME,
+    semconv.SERVER_LOAD_TIME,
+    semconv.SERVER_PROMPT_TIME,
+    semconv.SERVER_COMPLETION_TIME,
 )
 
 
@@ -95,6 +99,7 @@ class Inquiry:
     __slots__ = (
         "_client",
         "_is_unseen",
+        "_sent_ns",
         "_started_ns",
         "_was_ns",
         "call",
@@ -112,20 +117,24 @@ class Inquiry:
         self.needs_usage = False
         self._client = client
         self._is_unseen = call.is_over  # not sampled: nobody reads its answer
-        self._started_ns = perf_counter_ns()
+        self._started_ns = self._sent_ns = perf_counter_ns()
         self._was_ns: int | None = None
 
     def find(self) -> None:
-        """Look for the answer."""
-        self._take(self.lookup.find(), is_async=False)
+        """Look for the answer; where there is none, the request begins now."""
+        if (answer := self.lookup.find()) is not None:
+            self._take(answer, is_async=False)
+        self.call.facts[semconv.CACHE_HIT] = False
+        self._sent_ns = perf_counter_ns()
 
     async def afind(self) -> None:
         """Look for the answer, and let the event loop work meanwhile."""
-        self._take(await self.lookup.afind(), is_async=True)
+        if (answer := await self.lookup.afind()) is not None:
+            self._take(answer, is_async=True)
+        self.call.facts[semconv.CACHE_HIT] = False
+        self._sent_ns = perf_counter_ns()
 
-    def _take(self, answer: Answer | None, *, is_async: bool) -> None:
-        if answer is None:
-            return
+    def _take(self, answer: Answer, *, is_async: bool) -> None:
         found, self._was_ns = answer
         replay = self.call.provider.replay
         if self.streams and replay is not None:
@@ -137,14 +146,9 @@ class Inquiry:
         self.call.hit = Hit(self._started_ns, self._was_ns)
         return engine.settle(self.call, self.found)
 
-    def start(self) -> None:
-        """Note that the request is sent."""
-        self.call.facts[semconv.CACHE_HIT] = False
-        self._started_ns = perf_counter_ns()
-
     def took_ns(self) -> int:
         """Return how long the request has taken by now."""
-        return perf_counter_ns() - self._started_ns
+        return perf_counter_ns() - self._sent_ns
 
     def may_keep(self, result: Any) -> bool:
         """Return whether a result is an answer: neither raw nor an error that came as data."""
@@ -159,12 +163,12 @@ class Inquiry:
     def keep(self, result: Any) -> None:
         """Keep a whole answer."""
         if self.may_keep(result):
-            self.lookup.keep(result, perf_counter_ns() - self._started_ns)
+            self.lookup.keep(result, perf_counter_ns() - self._sent_ns)
 
     async def akeep(self, result: Any) -> None:
         """Keep a whole answer, and let the event loop work meanwhile."""
         if self.may_keep(result):
-            await self.lookup.akeep(result, self.took_ns())
+            await self.lookup.akeep(result, perf_counter_ns() - self._sent_ns)
 
 
 def send(engine: Engine, inquiry: Inquiry, request: Callable[[], Any]) -> Any:
@@ -176,7 +180,6 @@ def send(engine: Engine, inquiry: Inquiry, request: Callable[[], Any]) -> Any:
         raise
     if inquiry.found is not None:
         return inquiry.deliver(engine)
-    inquiry.start()
     try:
         result = request()
     except BaseException:
@@ -198,7 +201,6 @@ async def send_async(engine: Engine, inquiry: Inquiry, request: Callable[[], Awa
         raise
     if inquiry.found is not None:
         return inquiry.deliver(engine)
-    inquiry.start()
     try:
         result = await request()
         if inquiry.streams:
@@ -225,7 +227,7 @@ class Hit:
         for attribute, saved in _SAVED.items():
             if attribute in facts:
                 facts[saved] = facts[attribute]
-        for attribute in _BILLED:
+        for attribute in _NOT_OF_A_HIT:
             facts.pop(attribute, None)
         facts[semconv.CACHE_HIT] = True
         if self._was_ns is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import anthropic
@@ -484,7 +483,7 @@ async def test_a_stream_that_nobody_reads_is_not_waited_for_long(spans: Spans, s
         with PromptCache(wait_s=0.05).enabled():
             left = await asyncio.create_task(asked(client, CHAT, stream=True))
             read = await asyncio.create_task(_read(client))
-        async with aclosing(left):
+        async with left:
             pass
 
     assert read
@@ -502,6 +501,18 @@ def test_other_clients_of_the_same_make_have_their_streams_again_too(
     assert wholes[0] == wholes[1]
     assert streams[0] == streams[1] == streams[2]
     assert len(server.requests) == 2
+
+
+def test_times_at_the_server_are_of_the_call_that_was_made(
+    cache: PromptCache, server: Loopback, spans: Spans
+) -> None:
+    server.script = [Answer("groq_chat.json")]
+
+    with groq.Groq(api_key="none", base_url=f"{server.url}/v1") as client:
+        for _ in range(2):
+            asked(client, CHAT)
+
+    assert [("agentprof.server.prompt_time" in facts) for facts in facts_of(spans)] == [True, False]
 
 
 def test_answers_of_any_client_come_from_memory_but_not_its_streams(
