@@ -33,7 +33,8 @@ class Budget:
     ``llm_calls`` is exact in any case.
 
     A call that failed or was cancelled counts as a call without tokens; one whose answer names no tokens is
-    charged by its estimate. With a limit in dollars the first call waits for the price table, about 0.2 s.
+    charged by its estimate. An answer from a cache takes nothing; where nothing is left no cache is
+    asked. With a limit in dollars the first call waits for the price table, about 0.2 s.
 
     Attributes:
         usd: US dollars, by the price table or as the provider bills. Calls of models without a known price

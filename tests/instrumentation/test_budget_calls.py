@@ -382,6 +382,28 @@ def test_what_others_show_is_charged_once(server: Loopback, ask: Callable[..., A
     assert caught.value.spent == 1_000 + TOKENS + 500
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answer_from_a_cache_takes_nothing(
+    server: Loopback, ask: Callable[..., Any], caplog: pytest.LogCaptureFixture, *, streams: bool
+) -> None:
+    def read(**more: Any) -> None:
+        answer = (
+            ask(stream=streams, stream_options={"include_usage": True}, **more) if streams else ask(**more)
+        )
+        list(answer)
+
+    with budgeted(llm_calls=2, usd=1), ap.PromptCache().enabled(), ap.agent("planner"):
+        for _ in range(5):
+            read()
+        read(seed=1)
+        with pytest.raises(ap.BudgetExceeded) as caught:
+            read()  # a budget that is used up is asked before the cache
+
+    assert len(server.requests) == 2
+    assert (caught.value.spent, caught.value.reserved) == (2, 0)
+    assert caplog.records == []
+
+
 def test_nothing_is_held_after_uninstrument(server: Loopback, ask: Callable[..., Any]) -> None:
     with budgeted(llm_calls=0), pytest.raises(ap.BudgetExceeded):
         ask()
