@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.costs import charges, priced
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
+
+_STATUS: Final = attrgetter("status")
 
 
 class Stretch(NamedTuple):
@@ -93,6 +96,14 @@ class Trace:
     def hoisted(self) -> AbstractSet[int]:
         """Spans that outlive their parent and are waited for further up."""
         return self.view.hoisted
+
+    @cached_property
+    def failed(self) -> AbstractSet[int]:
+        """Spans that say that they failed."""
+        statuses = list(map(_STATUS, self.tree.spans))
+        if "ERROR" not in statuses:  # as nearly always
+            return frozenset()
+        return frozenset([index for index, status in enumerate(statuses) if status == "ERROR"])
 
     @cached_property
     def cost_usd(self) -> Decimal | None:
@@ -167,7 +178,7 @@ class Trace:
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""
         spans = self.tree.spans
-        return tuple(spans[index].span_id for index in indices)
+        return tuple([spans[index].span_id for index in indices])
 
 
 def measure(tree: SpanTree, price: Price) -> Trace:

@@ -122,7 +122,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
         for index, (role, counted, usage) in enumerate(
             zip(ledger.roles, ledger.counted, ledger.usage, strict=True)
         )
-        if role == "llm" and counted and usage is None and tree.spans[index].status != "ERROR"
+        if role == "llm" and counted and usage is None and index not in trace.failed
     ]
     if missing:
         yield about(

@@ -61,7 +61,7 @@ def _gaps(trace: Trace, least_ns: float) -> list[_Gap]:
         for index, role in enumerate(roles)
         if critical[index] and role in _OWN and children[index] and _is_own(trace, index)
     }
-    if sum(critical[index] for index in owners) < least_ns:
+    if sum(map(critical.__getitem__, owners)) < least_ns:
         return []
     return [
         _Gap(end_ns - start_ns, place, owner)
@@ -95,13 +95,13 @@ def _child_of(trace: Trace, owner: int, index: int) -> int:
 
 def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
     """Return the gaps between a call that failed and the next try, and that try."""
-    spans, roles = trace.tree.spans, trace.ledger.roles
+    spans, roles, failed = trace.tree.spans, trace.ledger.roles, trace.failed
     found: dict[_Gap, int] = {}
-    if all(span.status != "ERROR" for span in spans):
+    if not failed:
         return found
     for gap in gaps:
         before, after = _around(trace, gap)
-        if before < 0 or after < 0 or spans[before].status != "ERROR" or roles[before] != roles[after]:
+        if after < 0 or before not in failed or roles[before] != roles[after]:
             continue
         first, second = (dialects.operation_of(spans[index], roles[before]) for index in (before, after))
         if first == second:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from json import encoder
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -120,6 +120,7 @@ class Request(NamedTuple):
 
 
 _UNKNOWN: Final = Request()
+_request: Final = partial(tuple.__new__, Request)  # what Request() comes down to, without a Python frame
 
 
 def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> Request:
@@ -137,9 +138,9 @@ def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> R
     if fingerprint is None and _TELLING.isdisjoint(attributes):
         return _UNKNOWN
     if role == "tool":
-        return Request(fingerprint or _tool_fingerprint(span))
+        return _request((fingerprint or _tool_fingerprint(span), ()))
     if role not in semconv.LEAF_ROLES:
-        return Request(fingerprint)
+        return _request((fingerprint, ()))
     written = attributes.get(semconv.PROMPT_CHAIN)
     chain = _chain(_prompt(span)) if fingerprint is None or written is None else ()
     if fingerprint is None and chain:
@@ -150,7 +151,7 @@ def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> R
             fingerprint = f"{chain[-1][0]} {role} {settings} {model}"
     if written is not None:
         chain = written_chain_of(span) if reads_written_chain else ()
-    return Request(fingerprint, chain)
+    return _request((fingerprint, chain))
 
 
 def written_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
