@@ -70,12 +70,12 @@ def _reuses(trace: Trace, calls: Sequence[int], life_ns: int) -> tuple[Reuse, ..
         # A prefix can be read once the call that wrote it has ended, not by calls beside it.
         while running and running[0][0] <= starts[index]:
             end, done, chain = heappop(running)
-            for identity, _ in chain:
-                sent.setdefault(identity, done)
-                if may_expire:
-                    if starts[done] - used.get(identity, end) > life_ns:
-                        sent[identity] = done
-                    used[identity] = end
+            # Of a prompt that grows all but the last parts are known: to look is less work than to write.
+            sent.update(dict.fromkeys([identity for identity, _ in chain if identity not in sent], done))
+            for identity, _ in chain if may_expire else ():
+                if starts[done] - used.get(identity, end) > life_ns:
+                    sent[identity] = done
+                used[identity] = end
         chain = trace.chain_of(index)
         if not chain or chain[-1][1] <= 0:
             continue

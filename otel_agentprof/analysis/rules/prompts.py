@@ -109,20 +109,13 @@ def _bills_writes(trace: Trace, index: int) -> bool:
 
 def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage:
     """Return a usage with other input; its parts never exceed it."""
+    _, output, _, _, reasoning, write_1h, audio, audio_output, audio_read = usage
     read = min(read, tokens)
     write = min(write, tokens - read)
+    if write_1h or audio or audio_read:  # seldom
+        write_1h, audio, audio_read = min(write_1h, write), min(audio, tokens), min(audio_read, read)
     # In the order of its fields: _replace goes through names, for three times as long.
-    return TokenUsage(
-        tokens,
-        usage.output,
-        read,
-        write,
-        usage.reasoning,
-        min(usage.cache_write_1h, write),
-        min(usage.audio_input, tokens),
-        usage.audio_output,
-        min(usage.audio_cache_read, read),
-    )
+    return TokenUsage(tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read)
 
 
 def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:
