@@ -254,7 +254,6 @@ def take_recording(directory: str) -> str | None:
     return os.environ.pop(_RECORDING, None)
 
 
-@functools.lru_cache(maxsize=1)  # every report asks, and variables hardly ever change
 class _Seen:
     """The environment when it was last looked through, and what was found there."""
 
@@ -281,6 +280,7 @@ def _our_variables() -> tuple[tuple[str, str], ...]:
     return found
 
 
+@functools.lru_cache(maxsize=1)  # every report asks, and variables hardly ever change
 def _from_variables(ours: tuple[tuple[str, str], ...]) -> Config:
     known = {f.metadata["variable"]: f for f in fields(Config)}
     values: dict[str, Any] = {}

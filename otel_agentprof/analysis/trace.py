@@ -23,7 +23,7 @@ from otel_agentprof.analysis.transport import as_their_calls, given_to_calls, tr
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
-from otel_agentprof.model.dialects import written_chain_of
+from otel_agentprof.model.dialects import Chain, written_chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -148,12 +148,12 @@ class Trace:
         """What is equal for calls that ask for the same, by index, where it is known."""
         return {index: one.fingerprint for index, one in self.requests.items() if one.fingerprint}
 
-    def chain_of(self, index: int) -> tuple[tuple[str, int], ...]:
+    def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
         request = self.requests.get(index)
         if request is None or self.ledger.roles[index] not in semconv.LEAF_ROLES:
-            return ()
-        return request.chain or written_chain_of(self.tree.spans[index])
+            return Chain()
+        return request.chain if request.chain.parts else written_chain_of(self.tree.spans[index])
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:

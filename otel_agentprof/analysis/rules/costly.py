@@ -98,7 +98,7 @@ def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
             derivation="no saving computed: "
             + (
                 "no long beginning of these prompts was sent before and billed in full"
-                if any(map(trace.chain_of, calls))
+                if any(trace.chain_of(index).parts for index in calls)
                 else "what the prompts have in common, and can do without, is not recorded"
             ),
         )
