@@ -45,7 +45,8 @@ def merged(found: Sequence[Finding]) -> list[Finding]:
     span_ids = {place: one.span_ids for place, one in enumerate(found)}  # of those that are kept
     also: dict[int, str] = {}  # what has given way to each
     general = [place for place, one in enumerate(found) if one.rule in TELLING]
-    for place in sorted(general, key=lambda place: -len(TELLING[found[place].rule])):  # the most general first
+    general.sort(key=lambda place: -len(TELLING[found[place].rule]))  # the most general gives way first
+    for place in general:
         telling = _told_by(found[place], found, span_ids)
         if telling is not None:
             gone = span_ids.pop(place)

@@ -109,7 +109,7 @@ class Chain(NamedTuple):
     """The first parts of a prompt, shortest first, in the order in which providers cache.
 
     That is tools, instructions, messages. The model is not among them. Of a long prompt the middle may be
-    missing. Two columns and no pairs: chains are many and long, and most of them are looked into, not through.
+    missing. Two columns and no pairs: chains are many and long, and most are looked into, not through.
 
     Attributes:
         parts: Of each part what is equal for prompts that are equal up to its end.

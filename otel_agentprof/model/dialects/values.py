@@ -24,7 +24,7 @@ _ODD_NUMBER: Final = re.compile(r"(?<![\w'\"])\d[\d.]*[A-DF-Za-df-z_]")
 def first_text(attributes: Mapping[str, Any], keys: Iterable[str]) -> str | None:
     """Return the first text that is there and not empty, without the quotes of JSON."""
     for key in keys:
-        value = attributes[key] if key in attributes else None  # get() is a call, most keys are not there
+        value = attributes.get(key)
         if isinstance(value, str) and value:
             if value[0] != '"':  # as nearly always
                 return value
