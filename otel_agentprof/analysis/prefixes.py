@@ -10,8 +10,9 @@ Sizes are known in characters, so tokens are an estimate: the share of the chara
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,9 @@ class Reuse(NamedTuple):
     source: int
     tokens: int
     source_tokens: int
+
+
+_reuse: Final = partial(tuple.__new__, Reuse)  # what Reuse() comes down to, without a Python frame
 
 
 def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
@@ -86,7 +90,7 @@ def _reuses(trace: Trace, calls: Sequence[int], life_ns: int) -> tuple[Reuse, ..
             if part in sent and starts[index] - used.get(part, starts[index]) <= life_ns:
                 source, size = sent[part], lengths[place]
                 tokens = _tokens(usages[index], size, sizes[index])
-                found.append(Reuse(index, source, tokens, _tokens(usages[source], size, sizes[source])))
+                found.append(_reuse((index, source, tokens, _tokens(usages[source], size, sizes[source]))))
                 break
     return tuple(found) if len(beginnings) < len(sizes) else ()  # no two prompts begin alike
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from otel_agentprof.model import Span
 
 _TRACES, _SIZE = 20, 50
-_PATH_GATE = {"ours": 27, "ours_with_lanes": 33, "openinference": 27}  # measured: 25.5, 31.9, 25.7
-_REPORT_GATE = {"ours": 99, "ours_with_lanes": 106, "openinference": 131}  # measured: 96.6, 103.4, 128.2
+_PATH_GATE = {"ours": 25, "ours_with_lanes": 31, "openinference": 25}  # measured: 23.5, 29.9, 23.7
+_REPORT_GATE = {"ours": 93, "ours_with_lanes": 100, "openinference": 126}  # measured: 90.1, 96.9, 122.4
 _KINDS: dict[str, dict[str, Any]] = {
     "ours": {"dialect": "ours"},
     "ours_with_lanes": {"dialect": "ours", "has_lanes": True},

@@ -47,7 +47,7 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
             value=float(operation.cost_usd),
             threshold=config.costly_operation_usd,
             suggestion=f"{spent}Use a cheaper model where it is good enough, or shorten or cache the prompt.",
-            span_ids=trace.ids(index for index in operation.indices if trace.costs[index]),
+            span_ids=trace.ids([index for index in operation.indices if trace.costs[index]]),
         )
         yield Draft(finding, partial(_swap_saving, trace, operation.indices))
 

@@ -37,7 +37,7 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
         if saving is not None and saving <= 0:
             continue  # this provider gives no discount, or asks more for the writes than it gives
         tokens = sum(missed.values())
-        again = sum(one.tokens for one in used)
+        again = sum([one.tokens for one in used])
         yield Finding(
             rule="prompt_cache_miss",
             title=f"About {tokens:,} prompt tokens of {model} were sent before and billed in full",

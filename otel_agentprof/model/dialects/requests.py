@@ -121,6 +121,7 @@ class Chain(NamedTuple):
 
 
 _NO_CHAIN: Final = Chain()
+_made_chain: Final = partial(tuple.__new__, Chain)  # what Chain() comes down to, without a Python frame
 
 
 class Request(NamedTuple):
@@ -188,7 +189,7 @@ def written_chain_of(span: Span) -> Chain:
     else:
         return _NO_CHAIN
     is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
-    return Chain(parts, counts) if is_sound else _NO_CHAIN
+    return _made_chain((parts, counts)) if is_sound else _NO_CHAIN
 
 
 def _tool_fingerprint(span: Span) -> str | None:
