@@ -176,13 +176,7 @@ class Config:
     @classmethod
     def from_env(cls, **overrides: Any) -> Config:
         """Return the settings of this process; keyword arguments win, None among them means "not given"."""
-        found = _from_variables(
-            tuple(
-                (name, os.environ[name])
-                for name in os.environ
-                if name.startswith(_PREFIX) or name == _CONTENT_VARIABLE
-            )
-        )
+        found = _from_variables(_our_variables())
         given = {name: value for name, value in overrides.items() if value is not None}
         return replace(found, **given) if given else found
 
@@ -322,6 +316,32 @@ def take_recording(directory: str) -> str | None:
         else:
             del os.environ["PYTHONPATH"]
     return os.environ.pop(_RECORDING, None)
+
+
+class _Seen:
+    """The environment when it was last looked through, and what was found there."""
+
+    last: tuple[dict[Any, Any], tuple[tuple[str, str], ...]] | None = None
+
+
+def _our_variables() -> tuple[tuple[str, str], ...]:
+    """Return the variables that set something here; they are looked for only after a change.
+
+    ``os.environ`` decodes each name that it is asked for, which takes as long as a small trace. What it
+    decodes is a plain dict: to compare that one with a copy takes a hundredth of it.
+    """
+    encoded = getattr(os.environ, "_data", None)
+    seen = _Seen.last
+    if seen is not None and encoded == seen[0]:
+        return seen[1]
+    copied = dict(encoded) if isinstance(encoded, dict) else None  # before the look: a change then is seen
+    found = tuple(
+        (name, os.environ[name])
+        for name in os.environ
+        if name.startswith(_PREFIX) or name == _CONTENT_VARIABLE
+    )
+    _Seen.last = None if copied is None else (copied, found)
+    return found
 
 
 @functools.lru_cache(maxsize=1)  # every report asks, and variables hardly ever change

@@ -146,11 +146,10 @@ def _adds_nothing(trace: Trace, agent: int, before: int, after: int) -> bool | N
     """
     if not _is_as_long(trace, before, after) or not _is_answer(trace, agent, before, after):
         return None
-    first, second = map(trace.chain_of, (before, after))
+    first, second = trace.chain_of(before).parts, trace.chain_of(after).parts
     if not first or not second:
         return False
-    held = [identity for identity, _ in second[-2:]]
-    return True if first[-1][0] in held else None
+    return True if first[-1] in second[-2:] else None
 
 
 def _is_as_long(trace: Trace, before: int, after: int) -> bool:

@@ -59,7 +59,7 @@ def _below(tree: SpanTree, view: Windows, top: int) -> list[int]:
     """Return the top and everything below it, each span after the one that it was started in."""
     order = tree.top_down if view.creators == tree.parents else parents_first(view.creators)
     off = view.background
-    return [top, *(span for span in order if span != top and span not in off)]
+    return [top, *[span for span in order if span != top and span not in off]]
 
 
 def _sorted(
@@ -96,11 +96,10 @@ def _levels(
 ) -> dict[int, int | None]:
     """Return for each instant the depth of the topmost one around it; None at the start of a longer span."""
     levels: dict[int, int | None] = {}
-    for span in spans:
-        if starts[span] >= ends[span]:
-            parent = parents[span]
-            if parent in levels:
-                levels[span] = levels[parent]
-            else:
-                levels[span] = depths[span] if span != spans[0] and starts[parent] < starts[span] else None
+    for span in [span for span in spans if starts[span] >= ends[span]]:
+        parent = parents[span]
+        if parent in levels:
+            levels[span] = levels[parent]
+        else:
+            levels[span] = depths[span] if span != spans[0] and starts[parent] < starts[span] else None
     return levels

@@ -60,7 +60,7 @@ class Failure:
 def failures(trace: Trace) -> tuple[Failure, ...]:
     """Return the failed calls, each failure once, by start."""
     spans, counted = trace.tree.spans, trace.ledger.counted
-    failed = [index for index, span in enumerate(spans) if span.status == "ERROR" and counted[index]]
+    failed = [index for index in sorted(trace.failed) if counted[index]]
     failed = [index for index in failed if trace.ledger.roles[index] != "other" or is_transport(trace, index)]
     if not failed:
         return ()

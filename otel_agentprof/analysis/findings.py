@@ -11,6 +11,7 @@ from otel_agentprof.analysis.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from decimal import Decimal
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
@@ -18,33 +19,33 @@ if TYPE_CHECKING:
 
 def findings(trace: Trace, config: Config) -> tuple[Finding, ...]:
     """Return everything that the rules find: by impact, then by saving, then by value."""
-    found = _finished([finding for rule in RULES for finding in rule(trace, config)])
-    return tuple(sorted((_weighed(trace, one, config) for one in found), key=_rank))
+    found: list[Finding | Draft] = []
+    for rule in RULES:
+        found += rule(trace, config)
+    return tuple(sorted(_finished(trace, found, config), key=_rank))
 
 
-def _finished(found: Sequence[Finding | Draft]) -> Iterator[Finding]:
-    """Yield each cause once, with its saving."""
-    drafts = {one.finding: one for one in found if isinstance(one, Draft)}
+def _finished(trace: Trace, found: Sequence[Finding | Draft], config: Config) -> Iterator[Finding]:
+    """Yield each cause once, with its saving and its impact."""
+    drafts = {id(one.finding): one for one in found if isinstance(one, Draft)}
     for told in merged([one.finding if isinstance(one, Draft) else one for one in found]):
-        if drafts and told in drafts:
-            saving_usd, derivation = drafts[told].saving()
-            yield replace(told, saving_usd=saving_usd, derivation=derivation)
+        draft = drafts.get(id(told))  # it tells nobody else's cause, so it is still the same object
+        if draft is None:
+            impact = _impact(trace, told.saving_ns, told.saving_usd, config)
+            yield told if impact == told.impact else replace(told, impact=impact)
         else:
-            yield told
+            saving_usd, derivation = draft.saving()
+            impact = _impact(trace, told.saving_ns, saving_usd, config)
+            yield replace(told, saving_usd=saving_usd, derivation=derivation, impact=impact)
 
 
-def _weighed(trace: Trace, finding: Finding, config: Config) -> Finding:
-    impact = _impact(trace, finding, config)
-    return finding if impact == finding.impact else replace(finding, impact=impact)
-
-
-def _impact(trace: Trace, finding: Finding, config: Config) -> Impact:
+def _impact(trace: Trace, saving_ns: int | None, saving_usd: Decimal | None, config: Config) -> Impact:
     """Return how much a finding matters: the larger of its shares of the run's time and of its money."""
     share = 0.0
-    if finding.saving_ns and trace.tree.duration_ns:
-        share = finding.saving_ns / trace.tree.duration_ns
-    if finding.saving_usd and trace.cost_usd:
-        share = max(share, float(finding.saving_usd / trace.cost_usd))
+    if saving_ns and trace.tree.duration_ns:
+        share = saving_ns / trace.tree.duration_ns
+    if saving_usd and trace.cost_usd:
+        share = max(share, float(saving_usd / trace.cost_usd))
     if share >= config.high_impact_ratio:
         return "high"
     return "medium" if share >= config.medium_impact_ratio else "low"

@@ -42,31 +42,31 @@ _MOST: Final = 0.5
 
 def merged(found: Sequence[Finding]) -> list[Finding]:
     """Return findings without those whose cause another one tells; the order stays."""
-    kept = dict(enumerate(found))
-    for place in sorted(kept, key=lambda place: _generality(found[place].rule)):
-        general = found[place]
-        telling_place = _told_by(general, kept)
-        if telling_place is None:
-            continue
-        gone, telling = kept.pop(place), kept[telling_place]
-        told = gone.suggestion.removeprefix(general.suggestion)  # what has given way to this one before
-        kept[telling_place] = replace(
-            telling,
-            suggestion=f"{telling.suggestion} Also: {general.title}.{told}",
-            span_ids=tuple(dict.fromkeys((*telling.span_ids, *gone.span_ids))),
-        )
-    return list(kept.values())
+    span_ids = {place: one.span_ids for place, one in enumerate(found)}  # of those that are kept
+    also: dict[int, str] = {}  # what has given way to each
+    general = [place for place, one in enumerate(found) if one.rule in TELLING]
+    general.sort(key=lambda place: -len(TELLING[found[place].rule]))  # the most general gives way first
+    for place in general:
+        telling = _told_by(found[place], found, span_ids)
+        if telling is not None:
+            gone = span_ids.pop(place)
+            span_ids[telling] = tuple(dict.fromkeys((*span_ids[telling], *gone)))
+            told = f" Also: {found[place].title}.{also.get(place, '')}"
+            also[telling] = also.get(telling, "") + told
+    return [
+        replace(found[place], suggestion=found[place].suggestion + also[place], span_ids=ids)
+        if place in also
+        else found[place]
+        for place, ids in span_ids.items()
+    ]
 
 
-def _generality(rule: str) -> int:
-    """Return how many rules are more telling, so that the most general give way first."""
-    return -len(TELLING.get(rule, ()))
-
-
-def _told_by(general: Finding, kept: Mapping[int, Finding]) -> int | None:
+def _told_by(
+    general: Finding, found: Sequence[Finding], span_ids: Mapping[int, tuple[str, ...]]
+) -> int | None:
     spans = set(general.span_ids[:1] if general.rule in _ABOUT_THE_FIRST else general.span_ids)
-    for rule in TELLING.get(general.rule, ()):
-        for place, other in kept.items():
-            if other.rule == rule and len(spans.intersection(other.span_ids)) > len(spans) * _MOST:
+    for rule in TELLING[general.rule]:
+        for place, ids in span_ids.items():
+            if found[place].rule == rule and len(spans.intersection(ids)) > len(spans) * _MOST:
                 return place
     return None

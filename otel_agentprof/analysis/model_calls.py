@@ -6,6 +6,7 @@ chat   |........-----------|     . to the first token     - writing so many toke
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.model import dialects
@@ -45,6 +46,9 @@ class ModelCall(NamedTuple):
         return self.usage.output
 
 
+_call: Final = partial(tuple.__new__, ModelCall)  # what ModelCall() comes down to, without a Python frame
+
+
 def model_calls(trace: Trace) -> Mapping[str, tuple[ModelCall, ...]]:
     """Return the calls of each model, of each operation where no model is named."""
     found: defaultdict[str, list[ModelCall]] = defaultdict(list)
@@ -60,5 +64,5 @@ def model_calls(trace: Trace) -> Mapping[str, tuple[ModelCall, ...]]:
                 first_ns = None if seconds is None else round(seconds * _NS_PER_S)
                 usage = ledger.usage[index] or TokenUsage()
                 name = ledger.models[index] or operation.name
-                found[name].append(ModelCall(index, total[index], first_ns, usage))
+                found[name].append(_call((index, total[index], first_ns, usage)))
     return {model: tuple(calls) for model, calls in found.items()}

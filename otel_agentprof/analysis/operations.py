@@ -43,14 +43,16 @@ def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -
             name = dialects.operation_of(span, role) if role == "tool" else span.name
             groups[name, role].append(index)
     return tuple(
-        Operation(
-            name=name,
-            role=role,
-            indices=tuple(indices),
-            usage=total_usage(map(ledger.usage.__getitem__, indices)),
-            cost_usd=total_usd(map(paid.__getitem__, indices)),
-        )
-        for (name, role), indices in groups.items()
+        [
+            Operation(
+                name,
+                role,
+                tuple(indices),
+                total_usage(map(ledger.usage.__getitem__, indices)),
+                total_usd(map(paid.__getitem__, indices)),
+            )
+            for (name, role), indices in groups.items()
+        ]
     )
 
 

@@ -10,8 +10,9 @@ Sizes are known in characters, so tokens are an estimate: the share of the chara
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
 
     _Pool = tuple[str, str | None]
-    _Chain = tuple[tuple[str, int], ...]
 
 
 class Reuse(NamedTuple):
@@ -37,6 +37,9 @@ class Reuse(NamedTuple):
     source: int
     tokens: int
     source_tokens: int
+
+
+_reuse: Final = partial(tuple.__new__, Reuse)  # what Reuse() comes down to, without a Python frame
 
 
 def reuses(trace: Trace, life_s: float) -> Mapping[_Pool, tuple[Reuse, ...]]:
@@ -65,28 +68,29 @@ def _reuses(trace: Trace, calls: Sequence[int], life_ns: int) -> tuple[Reuse, ..
     found: list[Reuse] = []
     beginnings: set[str] = set()
     sizes: dict[int, int] = {}
-    running: list[tuple[int, int, _Chain]] = []  # chains are many and long: each is read and dropped in turn
+    running: list[tuple[int, int, Sequence[str]]] = []  # each chain is read and dropped in turn
     for index in sorted(calls, key=starts.__getitem__):
         # A prefix can be read once the call that wrote it has ended, not by calls beside it.
         while running and running[0][0] <= starts[index]:
-            end, done, chain = heappop(running)
-            for identity, _ in chain:
-                sent.setdefault(identity, done)
-                if may_expire:
-                    if starts[done] - used.get(identity, end) > life_ns:
-                        sent[identity] = done
-                    used[identity] = end
-        chain = trace.chain_of(index)
-        if not chain or chain[-1][1] <= 0:
+            end, done, parts = heappop(running)
+            # Of a prompt that grows all but the last parts are known: to look is less work than to write.
+            sent.update(dict.fromkeys([part for part in parts if part not in sent], done))
+            for part in parts if may_expire else ():
+                if starts[done] - used.get(part, end) > life_ns:
+                    sent[part] = done
+                used[part] = end
+        parts, lengths = trace.chain_of(index)
+        if not parts or lengths[-1] <= 0:
             continue
-        beginnings.add(chain[0][0])
-        sizes[index] = chain[-1][1]
-        heappush(running, (ends[index], index, chain))
-        for identity, size in reversed(chain):
-            if identity in sent and starts[index] - used.get(identity, starts[index]) <= life_ns:
-                source = sent[identity]
+        beginnings.add(parts[0])
+        sizes[index] = lengths[-1]
+        heappush(running, (ends[index], index, parts))
+        for place in range(len(parts) - 1, -1, -1):
+            part = parts[place]
+            if part in sent and starts[index] - used.get(part, starts[index]) <= life_ns:
+                source, size = sent[part], lengths[place]
                 tokens = _tokens(usages[index], size, sizes[index])
-                found.append(Reuse(index, source, tokens, _tokens(usages[source], size, sizes[source])))
+                found.append(_reuse((index, source, tokens, _tokens(usages[source], size, sizes[source]))))
                 break
     return tuple(found) if len(beginnings) < len(sizes) else ()  # no two prompts begin alike
 

@@ -111,8 +111,9 @@ def makespan_ns(model: Forward, change: Change) -> int:
             continue
         span = ~event
         end = values[span] + tails[span]
-        if end > values[parents[span]]:  # noqa: PLR1730 - max() is a call, and this is done for each span
-            values[parents[span]] = end
+        parent = parents[span]
+        if end > values[parent]:  # noqa: PLR1730 - max() is a call, and this is done for each span
+            values[parent] = end
         if span in lane_writes:
             for slot in lane_writes[span]:
                 values[slot] = max(values[slot], end)

@@ -44,7 +44,7 @@ def if_faster(
         kept_gaps: Spans that are started as late as before, although it is in the own time of one of these.
     """
     critical = trace.times.critical
-    if not any(critical[index] for index in factors):
+    if not any(map(critical.__getitem__, factors)):
         return 0  # the path stays as it is
     return _saved(trace, Change(factors=factors, kept_gaps=kept_gaps))
 
@@ -75,7 +75,7 @@ def if_not_tried(trace: Trace, attempts: Iterable[int], retries: Iterable[int]) 
     waits = dict.fromkeys(retries, 0.0)
     critical, parents = trace.times.critical, trace.tree.parents
     waiting = {parents[retry] for retry in waits}
-    if not any(critical[index] for index in factors) and not any(
+    if not any(map(critical.__getitem__, factors)) and not any(
         index < 0 or critical[index] for index in waiting
     ):
         return 0
@@ -91,7 +91,7 @@ def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int
         at_a_time: How many of them may run at a time, over all groups; None for any number.
     """
     critical = trace.times.critical
-    if not any(critical[index] for group in groups for index in with_descendants(trace, group)):
+    if not any(any(map(critical.__getitem__, with_descendants(trace, group))) for group in groups):
         return 0
     follows = _follows(trace.forward, groups)
     if at_a_time is None:
@@ -102,7 +102,7 @@ def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int
 
 def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
     """Return what some calls and everything inside them cost; None where no price is known."""
-    return total_usd(trace.costs[index] for index in with_descendants(trace, indices))
+    return total_usd(map(trace.costs.__getitem__, with_descendants(trace, indices)))
 
 
 def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = None) -> Decimal | None:
@@ -116,12 +116,14 @@ def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = No
 def with_descendants(trace: Trace, indices: Iterable[int]) -> set[int]:
     """Return some spans and all spans below them."""
     children = trace.tree.children
-    todo, found = list(indices), set[int]()
+    found = set(indices)
+    todo = [children[index] for index in found if children[index]]
     while todo:
-        index = todo.pop()
-        if index not in found:
-            found.add(index)
-            todo += children[index]
+        for index in todo.pop():
+            if index not in found:
+                found.add(index)
+                if below := children[index]:
+                    todo.append(below)
     return found
 
 

@@ -118,22 +118,30 @@ def _longest_around(model: Forward, rests: _Rests) -> list[int]:
     around = [_NEVER] * len(model.starts)
     waiting = _Waiting(model.slot_count)
     starts, ends, top = model.starts, model.ends, model.top
+    parents, reads, lane_writes, second_reads = (
+        model.parents,
+        model.reads,
+        model.lane_writes,
+        model.second_reads,
+    )
+    of_starts, _, of_reads, of_second_reads, of_own, of_writes = rests
     for event in model.events:
         if event < 0:
             span = ~event
-            waiting.rest(span, rests.of_own[span])
+            waiting.rest(span, of_own[span])
             if span != top:
-                first, *others = rests.of_writes[span]
-                waiting.reach(model.parents[span], ends[span], first)
-                for slot, rest in zip(model.lane_writes.get(span, ()), others, strict=True):
-                    waiting.reach(slot, ends[span], rest)
+                writes = of_writes[span]
+                waiting.reach(parents[span], ends[span], writes[0])
+                if span in lane_writes:
+                    for slot, rest in zip(lane_writes[span], writes[1:], strict=True):
+                        waiting.reach(slot, ends[span], rest)
             continue
-        if event in model.second_reads:
-            waiting.rest(model.second_reads[event][0], rests.of_second_reads[event])
+        if event in second_reads:
+            waiting.rest(second_reads[event][0], of_second_reads[event])
         if event != top:
-            waiting.rest(model.reads[event], rests.of_reads[event])
+            waiting.rest(reads[event], of_reads[event])
             around[event] = waiting.longest()
-        waiting.reach(event, starts[event], rests.of_starts[event])
+        waiting.reach(event, starts[event], of_starts[event])
     return around
 
 
@@ -150,7 +158,10 @@ class _Waiting:
     def reach(self, slot: int, time: int, rest: int) -> None:
         """Let a slot have got to a time, with a rest of the way from there."""
         self._reached[slot] = time
-        self.rest(slot, rest)
+        total = _NEVER if rest == _NEVER else time + rest
+        if total != self._totals[slot]:  # as in rest(): a call less for each start and end
+            self._totals[slot] = total
+            heappush(self._heap, (-total, slot))
 
     def rest(self, slot: int, rest: int) -> None:
         """Let the rest of the way from a slot be another one: a reader of it has gone by."""

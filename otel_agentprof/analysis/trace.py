@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.costs import charges, priced
@@ -22,7 +23,7 @@ from otel_agentprof.analysis.transport import as_their_calls, given_to_calls, tr
 from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
-from otel_agentprof.model.dialects import written_chain_of
+from otel_agentprof.model.dialects import Chain, written_chain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
+
+_STATUS: Final = attrgetter("status")
 
 
 class Stretch(NamedTuple):
@@ -95,6 +98,14 @@ class Trace:
         return self.view.hoisted
 
     @cached_property
+    def failed(self) -> AbstractSet[int]:
+        """Spans that say that they failed."""
+        statuses = list(map(_STATUS, self.tree.spans))
+        if "ERROR" not in statuses:  # as nearly always
+            return frozenset()
+        return frozenset([index for index, status in enumerate(statuses) if status == "ERROR"])
+
+    @cached_property
     def cost_usd(self) -> Decimal | None:
         """What all calls cost whose price is known; None where none is."""
         return total_usd(self.costs)
@@ -137,12 +148,12 @@ class Trace:
         """What is equal for calls that ask for the same, by index, where it is known."""
         return {index: one.fingerprint for index, one in self.requests.items() if one.fingerprint}
 
-    def chain_of(self, index: int) -> tuple[tuple[str, int], ...]:
+    def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
         request = self.requests.get(index)
         if request is None or self.ledger.roles[index] not in semconv.LEAF_ROLES:
-            return ()
-        return request.chain or written_chain_of(self.tree.spans[index])
+            return Chain()
+        return request.chain if request.chain.parts else written_chain_of(self.tree.spans[index])
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:
@@ -167,7 +178,7 @@ class Trace:
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""
         spans = self.tree.spans
-        return tuple(spans[index].span_id for index in indices)
+        return tuple([spans[index].span_id for index in indices])
 
 
 def measure(tree: SpanTree, price: Price) -> Trace:

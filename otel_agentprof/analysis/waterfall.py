@@ -70,10 +70,11 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
         stretches[stretch[0]].append(stretch[1:])
     on_path = {owner: tuple(pairs) for owner, pairs in stretches.items()}
     marks = _marks(trace)
-    operations = {
-        index: found.name for found in trace.operations for index in found.indices if ledger.counted[index]
-    }
-    models = _models(ledger)
+    operations: list[str | None] = [None] * len(spans)
+    for found in trace.operations:
+        for index in found.indices:
+            if ledger.counted[index]:
+                operations[index] = found.name
     columns = zip(
         map(_SPAN_ID, spans),
         map(_NAME, spans),
@@ -85,8 +86,8 @@ def waterfall(trace: Trace) -> tuple[Row, ...]:
         map(ledger.usage.__getitem__, order),
         map(trace.costs.__getitem__, order),
         map(marks.get, order, repeat(())),
-        map(operations.get, order),
-        map(models.get, order),
+        map(operations.__getitem__, order),
+        map(_models(ledger).__getitem__, order),
         strict=False,  # what is repeated has no end
     )
     # tuple.__new__ is what Row() comes down to, without a Python frame per row.
@@ -109,14 +110,12 @@ def _depth_first(tree: SpanTree) -> tuple[list[int], list[int]]:
     return order, depths
 
 
-def _models(ledger: Ledger) -> dict[int, str | None]:
+def _models(ledger: Ledger) -> list[str | None]:
     """Return the model behind each span that one did the work of; agents name models too and call none."""
-    rows = zip(ledger.models, ledger.roles, ledger.usage, strict=True)
-    return {
-        index: model
-        for index, (model, role, usage) in enumerate(rows)
-        if model is not None and (role in semconv.LEAF_ROLES or usage is not None)
-    }
+    return [
+        model if role in semconv.LEAF_ROLES or usage is not None else None
+        for model, role, usage in zip(ledger.models, ledger.roles, ledger.usage, strict=True)
+    ]
 
 
 def _tops(tree: SpanTree) -> list[int]:
@@ -129,7 +128,7 @@ def _marks(trace: Trace) -> dict[int, tuple[Mark, ...]]:
     """Return the marks of the spans that have any."""
     tree = trace.tree
     claims: tuple[tuple[Mark, Iterable[int]], ...] = (
-        ("error", [index for index, span in enumerate(tree.spans) if span.status == "ERROR"]),
+        ("error", trace.failed),
         ("open", tree.open_spans),
         ("background", trace.background),
         ("hoisted", trace.hoisted),

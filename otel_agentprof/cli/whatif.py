@@ -75,7 +75,7 @@ class WhatIfVerb:
         from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
         from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
         from otel_agentprof.report import changes_text  # noqa: PLC0415 - likewise
-        from otel_agentprof.report.changes import outcomes  # noqa: PLC0415 - likewise
+        from otel_agentprof.report.changes import outcomes, with_full_names  # noqa: PLC0415 - likewise
 
         scales = [_scale(asked) for asked in args.scale]
         models = [_models(asked) for asked in args.model]
@@ -89,6 +89,7 @@ class WhatIfVerb:
         if len(groups) != 1:
             raise AgentProfError(f"choose one trace with --trace ID: {traces.ids(list(groups))}")
         trace = measure(SpanTree.from_spans(*groups.values()), pricing.price)
+        scales = [with_full_names(trace, scale) for scale in scales]
         try:
             found = outcomes(trace, [*scales, *_structural(trace, args, models)])
         except ValueError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
+    from otel_agentprof.analysis.statistics import Statistics
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.tree import SpanTree
 
@@ -49,6 +50,7 @@ def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> 
     usage_by_model, cost_by_model, unpriced = _by_model(trace, models)
     cost_usd = total_usd(trace.costs)
     root = tree.root_span
+    known: dict[tuple[int, ...], Statistics] = {}
     return Report(
         trace_id=tree.trace_id,
         root_span_id=root.span_id if root else None,
@@ -57,9 +59,9 @@ def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> 
         duration_ns=tree.duration_ns,
         span_count=len(tree),
         critical_path=_steps(trace),
-        by_role=by_role(ledger, trace.times),
-        by_name=statistics_by([span.name for span in tree.spans], ledger, trace.times),
-        by_model=statistics_by(models, ledger, trace.times),
+        by_role=by_role(ledger, trace.times, known),
+        by_name=statistics_by([span.name for span in tree.spans], ledger, trace.times, known),
+        by_model=statistics_by(models, ledger, trace.times, known),
         usage=usage,
         usage_by_model=usage_by_model,
         by_operation=_by_operation(trace),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import pricing
 from otel_agentprof.analysis.forward import forward
@@ -14,6 +14,7 @@ from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.selection import Selection
 from otel_agentprof.analysis.sequential import sequential_groups
 from otel_agentprof.analysis.whatif import what_if
+from otel_agentprof.model.counting.calls import family
 from otel_agentprof.report import text
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.analysis.whatif import WhatIf
+
+_NOT_HERE: Final = "nothing in this trace goes by that name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,14 @@ def outcomes(trace: Trace, planned: Sequence[Planned]) -> tuple[Outcome, ...]:
         ValueError: A change makes no sense, see ``what_if``.
     """
     model = forward(trace.tree)
-    return tuple(
-        Outcome(
-            change.label,
-            what_if(trace.tree, model=model, **change.arguments),
-            _cost(
-                trace, Selection(trace.tree, model).below(change.arguments.get("remove", ())), change.models
-            ),
-            change.note,
-        )
-        for change in (*planned, _together(planned))
-    )
+    found = []
+    for change in (*planned, _together(planned)):
+        time = what_if(trace.tree, model=model, **change.arguments)
+        removed = Selection(trace.tree, model).below(change.arguments.get("remove", ()))
+        is_scaled = any(isinstance(value, Mapping) for value in change.arguments.values())
+        note = _NOT_HERE if is_scaled and not time.curve and not change.note else change.note
+        found.append(Outcome(change.label, time, _cost(trace, removed, change.models), note))
+    return tuple(found)
 
 
 def cost_now(trace: Trace) -> Decimal | None:
@@ -99,6 +99,15 @@ def without_repeats(trace: Trace) -> Planned:
     return Planned("make each call once", {"remove": repeats}, note=note)
 
 
+def with_full_names(trace: Trace, planned: Planned) -> Planned:
+    """Return the same change with its models as the trace calls them: people leave their versions out."""
+    if "by_model" not in planned.arguments:
+        return planned
+    scaled = planned.arguments["by_model"].items()
+    full = {model: factor for name, factor in scaled for model in _called(trace, name)}
+    return replace(planned, arguments={**planned.arguments, "by_model": full})
+
+
 def replaced_model(
     trace: Trace, before: str, after: str, speeds: Mapping[str, float] | None = None
 ) -> Planned:
@@ -113,18 +122,27 @@ def replaced_model(
     here = tokens_per_second([trace])
     known = {**(speeds or {}), **here}
     label = f"model {before} -> {after}"
-    if before not in here or after not in known:
-        return Planned(
-            label, models={before: after}, note="estimate: price only, its speed is not known here"
-        )
-    old, new = here[before], known[after]
+    asked = _called(trace, before)
+    if not asked:
+        return Planned(label, note=_NOT_HERE)
+    models = dict.fromkeys(asked, after)
+    factors = {model: here[model] / known[after] for model in asked if model in here and after in known}
+    if not factors:
+        return Planned(label, models=models, note="estimate: price only, its speed is not known here")
+    old, new = here[next(iter(factors))], known[after]
     where = "this trace" if after in here else "the trace given"
     return Planned(
         label,
-        {"by_model": {before: old / new}},
-        {before: after},
+        {"by_model": factors},
+        models,
         f"estimate: {new:.0f} instead of {old:.0f} output tokens/s, as in {where}, same tokens",
     )
+
+
+def _called(trace: Trace, model: str) -> tuple[str, ...]:
+    """Return the models of a trace that a name means: that very one, else those it is short for."""
+    models = dict.fromkeys(filter(None, trace.ledger.models))
+    return (model,) if model in models else tuple([one for one in models if family(one) == family(model)])
 
 
 def tokens_per_second(traces: Iterable[Trace]) -> dict[str, float]:

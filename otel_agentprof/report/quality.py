@@ -126,7 +126,7 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
         if role == "llm"
         and counted
         and usage is None
-        and tree.spans[index].status != "ERROR"
+        and index not in trace.failed
         and not dialects.is_cache_hit(tree.spans[index])
     ]
     if missing:

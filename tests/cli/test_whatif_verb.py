@@ -90,6 +90,32 @@ def test_a_model_of_unknown_speed_and_price_changes_neither(
     assert (data["changes"][0]["saved_ns"], data["changes"][0]["cost_usd"]) == (0, None)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--model", "o3=gpt-4o-mini"), ("--scale", "model:o3=0.5"), ("--scale", "tool:fetch=0")]
+)
+def test_a_name_that_nothing_goes_by_is_told(
+    source: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    (change,) = _data(source, capsys, *arguments)["changes"]
+
+    assert (change["saved_ns"], change["saved_usd"]) == (0, 0)
+    assert change["note"] == "nothing in this trace goes by that name"
+
+
+def test_a_model_may_be_named_without_its_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dated = tmp_path / "dated.jsonl"
+    trace = _TRACE.replace("model=gpt-4o ", "model=gpt-4o-2024-08-06 ")
+    dated.write_text("".join(render(draw_spans(trace, unit=_UNIT))))
+
+    scaled, replaced = _data(
+        str(dated), capsys, "--scale", "model:gpt-4o=0", "--model", "gpt-4o=gpt-4o-mini"
+    )["changes"]
+
+    assert scaled["saved_ns"] == 9 * _UNIT
+    assert replaced["saved_ns"] == 4 * _UNIT
+    assert replaced["saved_usd"] == pytest.approx((1000 * (2.5 - 0.15) + 100 * (10 - 0.6)) / 1e6)
+
+
 def test_the_speed_of_a_model_may_come_from_another_trace(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_agentprof import semconv
-from otel_agentprof.model.dialects import request_of, written_chain_of
+from otel_agentprof.model.dialects import Chain, request_of, written_chain_of
 from otel_agentprof.model.span import Span
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def fingerprint_of(call: Span, role: Role) -> str | None:
 
 
 def prompt_chain_of(call: Span) -> tuple[tuple[str, int], ...]:
-    return request_of(call, "llm").chain
+    return tuple(zip(*request_of(call, "llm").chain, strict=True))
 
 
 def flat(start: str, *messages: dict[str, str]) -> dict[str, str]:
@@ -251,8 +251,8 @@ def test_our_own_chain_can_be_left_on_its_span() -> None:
 
     left = request_of(told, "llm", reads_written_chain=False)
 
-    assert (left.fingerprint, left.chain) == ("f", ())
-    assert written_chain_of(told) == request_of(told, "llm").chain == (("a", 10),)
+    assert (left.fingerprint, left.chain) == ("f", Chain())
+    assert written_chain_of(told) == request_of(told, "llm").chain == Chain(["a"], [10])
 
 
 @pytest.mark.parametrize("write", [lambda parts: " ".join(map(str, parts)), list, tuple])

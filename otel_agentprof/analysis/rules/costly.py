@@ -50,7 +50,7 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
             value=float(operation.cost_usd),
             threshold=config.costly_operation_usd,
             suggestion=f"{spent}Use a cheaper model where it is good enough, or shorten or cache the prompt.",
-            span_ids=trace.ids(index for index in operation.indices if trace.costs[index]),
+            span_ids=trace.ids([index for index in operation.indices if trace.costs[index]]),
         )
         yield Draft(finding, partial(_swap_saving, trace, operation.indices))
 
@@ -101,7 +101,7 @@ def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
             derivation="no saving computed: "
             + (
                 "no long beginning of these prompts was sent before and billed in full"
-                if any(map(trace.chain_of, calls))
+                if any(trace.chain_of(index).parts for index in calls)
                 else "what the prompts have in common, and can do without, is not recorded"
             ),
         )

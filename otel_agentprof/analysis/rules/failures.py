@@ -162,7 +162,7 @@ def _shorter_limit(trace: Trace, name: str, group: Sequence[Failure]) -> str:
         for operation in trace.operations
         if (operation.name, operation.role) == (name, role)
         for index in operation.indices
-        if trace.tree.spans[index].status != "ERROR"
+        if index not in trace.failed
     ]
     slowest = f" (the slowest good call took {wording.duration(max(good))})" if good else ""
     return (
@@ -176,7 +176,12 @@ def _hidden_retries(trace: Trace) -> Iterator[Finding]:
     shown = {trace.tree.parents[failure.index] for failure in trace.failures}
     hidden: defaultdict[str, list[int]] = defaultdict(list)
     for index, role in enumerate(trace.ledger.roles):
-        if role in semconv.LEAF_ROLES and index not in shown and _retry_count(trace, index):
+        if (
+            role in semconv.LEAF_ROLES
+            and semconv.RETRY_COUNT in trace.tree.spans[index].attributes
+            and index not in shown
+            and _retry_count(trace, index)
+        ):
             hidden[dialects.operation_of(trace.tree.spans[index], role)].append(index)
     for name, indices in hidden.items():
         retries = sum(_retry_count(trace, index) for index in indices)

@@ -83,7 +83,7 @@ def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
 def _after_round(trace: Trace, agent: int, number: int) -> list[int]:
     """Return what an agent did from the start of the round after a number of rounds."""
     starts, calls = trace.tree.starts, trace.iterations[agent]
-    since, before = starts[calls[number]], calls[:number]
+    since, before = starts[calls[number]], {*calls[:number]}
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -30,6 +31,11 @@ class _Gap(NamedTuple):
     owner: int
 
 
+_gap: Final = partial(tuple.__new__, _Gap)  # what _Gap() comes down to, without a Python frame
+_LENGTH: Final = itemgetter(0)
+_OWNER: Final = itemgetter(2)
+
+
 def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the agents and steps that were waited for while no call inside them was running.
 
@@ -44,11 +50,11 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     for name, found in ranked[:FEW_RERUNS]:
         retried = _retried(trace, found) if _total_ns(found) >= least_ns else {}
         gaps = [gap for gap in found if gap not in retried] if retried else found
-        gaps.sort(key=itemgetter(0), reverse=True)
+        gaps.sort(key=_LENGTH, reverse=True)
         if _total_ns(gaps) < least_ns:
             continue
         kept = frozenset(retried.values())
-        saving_ns = if_faster(trace, {gap.owner: 0.0 for gap in gaps}, kept_gaps=kept)
+        saving_ns = if_faster(trace, dict.fromkeys(map(_OWNER, gaps), 0.0), kept_gaps=kept)
         if is_worthwhile(trace, saving_ns, config):
             yield _finding(trace, name, gaps, least_ns, saving_ns)
 
@@ -61,10 +67,10 @@ def _gaps(trace: Trace, least_ns: float) -> list[_Gap]:
         for index, role in enumerate(roles)
         if critical[index] and role in _OWN and children[index] and _is_own(trace, index)
     }
-    if sum(critical[index] for index in owners) < least_ns:
+    if sum(map(critical.__getitem__, owners)) < least_ns:
         return []
     return [
-        _Gap(end_ns - start_ns, place, owner)
+        _gap((end_ns - start_ns, place, owner))
         for place, (owner, start_ns, end_ns) in enumerate(trace.path)
         if owner in owners
     ]
@@ -95,13 +101,13 @@ def _child_of(trace: Trace, owner: int, index: int) -> int:
 
 def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
     """Return the gaps between a call that failed and the next try, and that try."""
-    spans, roles = trace.tree.spans, trace.ledger.roles
+    spans, roles, failed = trace.tree.spans, trace.ledger.roles, trace.failed
     found: dict[_Gap, int] = {}
-    if all(span.status != "ERROR" for span in spans):
+    if not failed:
         return found
     for gap in gaps:
         before, after = _around(trace, gap)
-        if before < 0 or after < 0 or spans[before].status != "ERROR" or roles[before] != roles[after]:
+        if after < 0 or before not in failed or roles[before] != roles[after]:
             continue
         first, second = (dialects.operation_of(spans[index], roles[before]) for index in (before, after))
         if first == second:
@@ -110,7 +116,7 @@ def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
 
 
 def _total_ns(gaps: Iterable[_Gap]) -> int:
-    return sum(map(itemgetter(0), gaps))
+    return sum(map(_LENGTH, gaps))
 
 
 def _finding(trace: Trace, name: str, gaps: Sequence[_Gap], least_ns: float, saving_ns: int) -> Finding:
@@ -128,7 +134,7 @@ def _finding(trace: Trace, name: str, gaps: Sequence[_Gap], least_ns: float, sav
             f"Where: {where}{more}. Your own code runs there, or something that nobody traces: profile it, "
             "or put a span around it, to see which."
         ),
-        span_ids=trace.ids(dict.fromkeys(gap.owner for gap in gaps)),
+        span_ids=trace.ids(dict.fromkeys(map(_OWNER, gaps))),
         saving_ns=saving_ns,
         derivation="at most: this run again with no such time at all",
     )

@@ -75,7 +75,7 @@ def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
         timed: list[tuple[ModelCall, float, int]] = []
         others: list[tuple[ModelCall, float, int]] = []
         for call in calls:
-            written = call.output
+            written = call.usage.output
             if written >= (_LEAST_UNTIMED_OUTPUT if call.first_ns is None else _LEAST_OUTPUT):
                 alike = others if call.first_ns is None else timed
                 alike.append((call, call.writing_ns / written, written))

@@ -37,7 +37,7 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
         if saving is not None and saving <= 0:
             continue  # this provider gives no discount, or asks more for the writes than it gives
         tokens = sum(missed.values())
-        again = sum(one.tokens for one in used)
+        again = sum([one.tokens for one in used])
         yield Finding(
             rule="prompt_cache_miss",
             title=f"About {tokens:,} prompt tokens of {model} were sent before and billed in full",
@@ -109,20 +109,13 @@ def _bills_writes(trace: Trace, index: int) -> bool:
 
 def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage:
     """Return a usage with other input; its parts never exceed it."""
+    _, output, _, _, reasoning, write_1h, audio, audio_output, audio_read = usage
     read = min(read, tokens)
     write = min(write, tokens - read)
+    if write_1h or audio or audio_read:  # seldom
+        write_1h, audio, audio_read = min(write_1h, write), min(audio, tokens), min(audio_read, read)
     # In the order of its fields: _replace goes through names, for three times as long.
-    return TokenUsage(
-        tokens,
-        usage.output,
-        read,
-        write,
-        usage.reasoning,
-        min(usage.cache_write_1h, write),
-        min(usage.audio_input, tokens),
-        usage.audio_output,
-        min(usage.audio_cache_read, read),
-    )
+    return TokenUsage(tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read)
 
 
 def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:

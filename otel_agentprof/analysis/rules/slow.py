@@ -79,7 +79,7 @@ def _slow(trace: Trace, role: Role, limit_ms: float) -> list[tuple[Operation, fl
     found: list[tuple[Operation, float, int]] = []
     for operation in trace.operations:
         if operation.role == role:
-            total_ns = sum(trace.times.total[index] for index in operation.indices)
+            total_ns = sum(map(trace.times.total.__getitem__, operation.indices))
             avg_ns = total_ns / len(operation.indices)
             if avg_ns > limit_ms * wording.NS_PER_MS:
                 found.append((operation, avg_ns, total_ns))

@@ -58,7 +58,7 @@ def count(tree: SpanTree) -> Ledger:
     return Ledger(
         roles=tuple(draft.roles),
         counted=tuple(draft.counted),
-        usage=tuple(usage if has else None for usage, has in zip(draft.usage, draft.weights, strict=True)),
+        usage=tuple([usage if has else None for usage, has in zip(draft.usage, draft.weights, strict=True)]),
         models=tuple(draft.models),
         providers=tuple(draft.providers),
         costs_reported=tuple(draft.costs),

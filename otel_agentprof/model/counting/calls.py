@@ -229,7 +229,7 @@ def leave_out_inner_tools(draft: Draft, above: AbstractSet[int]) -> None:
     for index in tree.top_down:
         outer = around[tree.parents[index]]
         if roles[index] == "tool":
-            if _is_part_of(tree, index, outer) and _is_same_tool_call(tree, outer, index):
+            if outer >= 0 and _is_part_of(tree, index, outer) and _is_same_tool_call(tree, outer, index):
                 draft.counted[index] = False
             around[index] = index
         elif roles[index] in _TRANSPARENT:

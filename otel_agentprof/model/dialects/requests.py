@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import accumulate
 from json import encoder
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,6 +24,8 @@ from otel_agentprof.model.dialects.table import KEYS
 from otel_agentprof.model.dialects.values import first_text, parsed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otel_agentprof.model.span import Span
     from otel_agentprof.semconv import Role
 
@@ -102,6 +105,25 @@ _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
 
 
+class Chain(NamedTuple):
+    """The first parts of a prompt, shortest first, in the order in which providers cache.
+
+    That is tools, instructions, messages. The model is not among them. Of a long prompt the middle may be
+    missing. Two columns and no pairs: chains are many and long, and most are looked into, not through.
+
+    Attributes:
+        parts: Of each part what is equal for prompts that are equal up to its end.
+        sizes: How many characters that are, from the start.
+    """
+
+    parts: Sequence[str] = ()
+    sizes: Sequence[int] = ()
+
+
+_NO_CHAIN: Final = Chain()
+_made_chain: Final = partial(tuple.__new__, Chain)  # what Chain() comes down to, without a Python frame
+
+
 class Request(NamedTuple):
     """What a call asks for.
 
@@ -109,17 +131,15 @@ class Request(NamedTuple):
         fingerprint: Equal for calls that ask for the same: our own keyed hash, else a value made from
             captured content: the tool and its arguments, or the model, its settings and the messages. The two
             kinds never equal each other. None where nothing is known of it.
-        chain: The first parts of its prompt, shortest first, as (what is equal for equal ones, characters
-            from the start); nothing where the prompt is not known. Parts are in the order in which providers
-            cache: tools, instructions, messages. The model is not among them. Of a long prompt the middle may
-            be missing.
+        chain: The first parts of its prompt; nothing where the prompt is not known.
     """
 
     fingerprint: str | None = None
-    chain: tuple[tuple[str, int], ...] = ()
+    chain: Chain = _NO_CHAIN
 
 
 _UNKNOWN: Final = Request()
+_request: Final = partial(tuple.__new__, Request)  # what Request() comes down to, without a Python frame
 
 
 def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> Request:
@@ -137,23 +157,23 @@ def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> R
     if fingerprint is None and _TELLING.isdisjoint(attributes):
         return _UNKNOWN
     if role == "tool":
-        return Request(fingerprint or _tool_fingerprint(span))
+        return _request((fingerprint or _tool_fingerprint(span), _NO_CHAIN))
     if role not in semconv.LEAF_ROLES:
-        return Request(fingerprint)
+        return _request((fingerprint, _NO_CHAIN))
     written = attributes.get(semconv.PROMPT_CHAIN)
-    chain = _chain(_prompt(span)) if fingerprint is None or written is None else ()
-    if fingerprint is None and chain:
+    chain = _chain(_prompt(span)) if fingerprint is None or written is None else _NO_CHAIN
+    if fingerprint is None and chain.parts:
         settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
         if settings is not None:
             model = first_text(attributes, KEYS["model"]) or ""
             # The last part of the chain tells the whole prompt.
-            fingerprint = f"{chain[-1][0]} {role} {settings} {model}"
+            fingerprint = f"{chain.parts[-1]} {role} {settings} {model}"
     if written is not None:
-        chain = written_chain_of(span) if reads_written_chain else ()
-    return Request(fingerprint, chain)
+        chain = written_chain_of(span) if reads_written_chain else _NO_CHAIN
+    return _request((fingerprint, chain))
 
 
-def written_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
+def written_chain_of(span: Span) -> Chain:
     """Return the chain that our own span tells, in words in a text or in lists; nothing for other spans."""
     chain, sizes = map(span.attributes.get, (semconv.PROMPT_CHAIN, semconv.PROMPT_SIZES))
     if isinstance(chain, str) and isinstance(sizes, str):
@@ -161,15 +181,15 @@ def written_chain_of(span: Span) -> tuple[tuple[str, int], ...]:
         try:
             counts: Any = list(map(int, sizes.split()))
         except ValueError:
-            return ()
+            return _NO_CHAIN
     elif isinstance(chain, list | tuple) and isinstance(sizes, list | tuple):
         parts, counts = chain, sizes
         if set(map(type, parts)) != {str} or set(map(type, counts)) != {int}:
-            return ()
+            return _NO_CHAIN
     else:
-        return ()
+        return _NO_CHAIN
     is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
-    return tuple(zip(parts, counts, strict=True)) if is_sound else ()
+    return _made_chain((parts, counts)) if is_sound else _NO_CHAIN
 
 
 def _tool_fingerprint(span: Span) -> str | None:
@@ -180,15 +200,15 @@ def _tool_fingerprint(span: Span) -> str | None:
     return f"content:{hash((arguments, tool_of(span)[0]))}"
 
 
-def _chain(parts: list[str]) -> tuple[tuple[str, int], ...]:
-    chain: list[tuple[str, int]] = []
-    size = 0
-    prefix = 0
+def _chain(parts: list[str]) -> Chain:
+    prefixes, prefix = [], 0
     for part in parts:
         prefix = hash((prefix, part))
-        size += len(part)
-        chain.append((f"content:{prefix}", size))
-    return tuple(chain if len(chain) <= _FIRST + _LAST else chain[:_FIRST] + chain[-_LAST:])
+        prefixes.append(f"content:{prefix}")
+    sizes = list(accumulate(map(len, parts)))
+    if len(parts) > _FIRST + _LAST:
+        return Chain(prefixes[:_FIRST] + prefixes[-_LAST:], sizes[:_FIRST] + sizes[-_LAST:])
+    return Chain(prefixes, sizes)
 
 
 def _arguments(attributes: Mapping[str, Any]) -> str | None:

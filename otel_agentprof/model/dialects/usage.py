@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.model.dialects.table import DETAILS
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.dialects.dialect import Field
     from otel_agentprof.model.dialects.table import Plan
 
+_tokens: Final = partial(tuple.__new__, TokenUsage)  # what TokenUsage() comes down to, without a Python frame
 # A detail stands below the side that it is a part of; both together are its name here.
 _SIDES: Final = {
     "prompt_tokens_details": "input",
@@ -168,7 +170,7 @@ def _usage(taken: int, made: int, parts: list[int], *, is_exclusive: bool) -> To
     cached = inside[0] + inside[1]
     if cached and _is_without_cached(taken, made, cached, total, by_default=is_exclusive):
         taken += cached
-    return TokenUsage(taken, made, *inside)
+    return _tokens((taken, made, *inside))
 
 
 def _is_without_cached(taken: int, made: int, cached: int, total: int, *, by_default: bool) -> bool:
