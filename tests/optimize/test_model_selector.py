@@ -272,6 +272,20 @@ def test_the_decision_stands_on_the_span(selector: ap.ModelSelector) -> None:
     }
 
 
+def test_what_is_not_known_does_not_stand_on_the_span() -> None:
+    pipeline = drop_in()
+    unpriced = ap.ModelSelector({"simple": "a", "medium": "b", "complex": "c"}, observed=ObservedModels())
+
+    with pipeline.tracer.start_as_current_span("choose"):
+        unpriced.select_model("simple")
+
+    assert set(pipeline.exported["choose"].attributes or {}) == {
+        "agentprof.model_selector.model",
+        "agentprof.model_selector.complexity",
+        "agentprof.model_selector.reason",
+    }
+
+
 def test_it_learns_from_spans_whoever_makes_them(
     selector: ap.ModelSelector, observed: ObservedModels
 ) -> None:

@@ -98,6 +98,16 @@ def test_what_was_spent_in_a_trace_is_forgotten_with_its_root() -> None:
     spending.admit(call(root))
 
 
+def test_a_trace_that_goes_on_here_began_with_its_first_request() -> None:
+    held = Ledgers("trace", 0.0)
+    held.start_root(1, 5.0)
+    held.start_root(1, 9.0)  # another request of the same remote parent
+
+    (ledger,) = held.of(1, (), 20.0)
+
+    assert ledger.began == 5.0
+
+
 def test_traces_that_never_end_take_no_more_room_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "_MOST_LEDGERS", 2)
     monkeypatch.setattr(ledgers, "_MOST_OPEN_SPANS", 2)
