@@ -136,6 +136,8 @@ def _methods(count: int) -> str:
 
 def _native(spec: ProviderSpec) -> Iterator[str]:
     if spec.native_switch is None:
+        if spec.native_scope is not None:
+            yield "can trace itself: where the program asks it to, two spans show a call, counted once"
         return
     variable, off = spec.native_switch
     if (chosen := config.value_of(variable)) is None:

@@ -10,7 +10,7 @@ import wrapt
 
 from otel_agentprof import config, pricing
 from otel_agentprof.cli import examination, library_check, main
-from otel_agentprof.instrumentation import versions
+from otel_agentprof.instrumentation import libraries, versions
 from otel_agentprof.instrumentation.providers.openai import SPEC as OPENAI
 from otel_agentprof.instrumentation.registry import Target
 
@@ -129,6 +129,15 @@ def test_a_client_that_traces_itself_because_the_user_asked_is_told(
     notes = " | ".join(_notes_of("anthropic", _facts(capsys)))
 
     assert "traces itself, as ANTHROPIC_OPEN_TELEMETRY=true asks" in notes
+
+
+def test_a_client_whose_own_spans_have_no_switch_is_told() -> None:
+    spec = libraries.known()["mistral"].load()
+
+    (note,) = list(library_check.notes_of(spec, [Target("mistral", "m:C.f", "patched")]))[1:]
+
+    assert note.startswith("can trace itself")
+    assert "counted once" in note
 
 
 def test_what_is_missing_too_old_or_doubled_is_told(
