@@ -1,7 +1,9 @@
 """How fast whole reports are, and how much memory they take: agents with real attributes, and odd shapes.
 
-The aims are those of a quiet machine; what is asserted is half of them, since other work slows this one down.
-CPU time, the best of some rounds; the figures themselves are in the table that pytest-benchmark prints.
+The aims are 50,000 spans a second for whole reports, 150,000 without findings, and 3 seconds for everything
+about 100,000 spans in one trace. How near a machine comes is in the table that pytest-benchmark prints. What is
+asserted holds on a slow or busy one too: how many naive walks of the same spans (``plain_path``) the work takes,
+in CPU time, measured in turns. How many calls a span takes: ``test_report_calls.py``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from agent_traces import agent_trace
+from plain_path import plain_path
 from speed_table import least_seconds, rows
 from trace_shapes import SHAPES
 
@@ -25,7 +28,7 @@ from otel_agentprof.model.counting import count
 from otel_agentprof.report.build import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -67,45 +70,61 @@ def _reports(spans: list[Span]) -> None:
         analyze(tree)
 
 
-def _spans_per_s(benchmark: BenchmarkFixture, work: partial[None], spans: int) -> float:
-    taken: list[float] = []
+def _naive_walks(
+    benchmark: BenchmarkFixture, work: Callable[[], object], traces: Sequence[list[Span]]
+) -> float:
+    """Return how many naive walks some work takes; spans per second are written into the table."""
+    rounds: list[list[float]] = []
+
+    def walks() -> None:
+        for spans in traces:
+            plain_path(spans)
 
     def timed() -> None:
-        taken.extend(least_seconds(work, rounds=1))
+        rounds.append(least_seconds(work, walks, rounds=1))
 
-    benchmark.pedantic(timed, rounds=2)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
-    benchmark.extra_info["spans_per_s"] = round(spans / min(taken))
-    return spans / min(taken)
+    benchmark.pedantic(timed, rounds=1 if len(traces) == 1 else 2)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
+    taken, walked = (min(column) for column in zip(*rounds, strict=True))
+    benchmark.extra_info["spans_per_s"] = round(sum(map(len, traces)) / taken)
+    return taken / walked
 
 
-@pytest.mark.slow
-def test_trees_counting_and_paths_of_10k_traces_take_150k_spans_a_second(
-    benchmark: BenchmarkFixture, many: list[Span]
-) -> None:
-    assert _spans_per_s(benchmark, partial(_paths, many), len(many)) >= 150_000 / 2
+def _traces(spans: list[Span]) -> list[list[Span]]:
+    return [spans[at : at + _SIZE] for at in range(0, len(spans), _SIZE)]
 
 
 @pytest.mark.slow
-def test_whole_reports_of_10k_traces_take_50k_spans_a_second(
+def test_trees_counting_and_paths_of_10k_traces_take_no_longer_than_three_naive_walks(
     benchmark: BenchmarkFixture, many: list[Span]
 ) -> None:
-    assert _spans_per_s(benchmark, partial(_reports, many), len(many)) >= 50_000 / 2
+    assert _naive_walks(benchmark, partial(_paths, many), _traces(many)) < 3  # measured: 1.4, with lanes 2.0
 
 
-def test_the_barriers_of_a_small_trace_and_a_rerun_take_3_us_a_span() -> None:
-    trees = [SpanTree.from_spans(agent_trace(number, _SIZE)) for number in range(500)]
+@pytest.mark.slow
+def test_whole_reports_of_10k_traces_take_no_longer_than_thirteen_naive_walks(
+    benchmark: BenchmarkFixture, many: list[Span]
+) -> None:
+    assert _naive_walks(benchmark, partial(_reports, many), _traces(many)) < 13  # measured: 9 to 10
+
+
+def test_the_barriers_of_small_traces_and_a_rerun_take_no_longer_than_a_naive_walk(
+    benchmark: BenchmarkFixture,
+) -> None:
+    traces = [agent_trace(number, _SIZE) for number in range(500)]
+    trees = [SpanTree.from_spans(spans) for spans in traces]
 
     def run_again() -> None:
         for tree in trees:
             rerun(forward(tree), Change(factors={3: 0.5}))
 
-    (seconds,) = least_seconds(run_again)
-    assert seconds / (500 * _SIZE) < 3e-6 * 2
+    assert _naive_walks(benchmark, run_again, traces) < 1  # measured: 0.5
 
 
 @pytest.mark.parametrize("lanes", [0, 1, 3])
 @pytest.mark.parametrize("shape", [*SHAPES, "agent"])
-def test_everything_of_100k_spans_in_one_trace_takes_3_seconds(shape: str, lanes: int) -> None:
+def test_everything_of_100k_spans_in_one_trace_takes_no_longer_than_ten_naive_walks(
+    benchmark: BenchmarkFixture, shape: str, lanes: int
+) -> None:
     spans = agent_trace(1, _LARGE) if shape == "agent" else SHAPES[shape](_LARGE)
     if lanes:
         spans = [replace(span, lane=str(number % lanes)) for number, span in enumerate(spans)]
@@ -118,8 +137,7 @@ def test_everything_of_100k_spans_in_one_trace_takes_3_seconds(shape: str, lanes
         slack(tree, model=model)
         drag(tree, model=model)
 
-    (seconds,) = least_seconds(everything, rounds=1)
-    assert seconds < 3 * 2
+    assert _naive_walks(benchmark, everything, [spans]) < 10  # measured: 2 to 6
 
 
 @pytest.mark.parametrize("kind", _KINDS)
