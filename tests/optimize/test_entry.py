@@ -76,7 +76,7 @@ def test_plain_values_come_back_equal(value: Any) -> None:
         anthropic.NOT_GIVEN,
         threading.Thread,
     ],
-    ids=str,
+    ids=["tuple", "int key", "set", "object", "surrogate", "subclass", "class", "sentinel", "thread"],
 )
 def test_what_would_come_back_as_something_else_has_no_form_as_bytes(value: Any) -> None:
     assert piece_of(value) is None
