@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
-from otel_agentprof import __version__, config, pipeline, pricing
+from otel_agentprof import __version__, environment, pipeline, pricing
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.instrumentation import fingerprints, libraries, tracing
@@ -153,7 +153,7 @@ def instrument(
                 _LOGGER.warning("the budget is not held: instrument() was called before, without it")
             return _Process.active
         chosen = chosen_libraries(include, exclude)
-        if config.is_sdk_disabled():
+        if environment.is_sdk_disabled():
             if budget is not None:
                 _LOGGER.warning("the budget is not held: OTEL_SDK_DISABLED is true")
             return Instrumentation(None, None)
@@ -234,7 +234,7 @@ def end_profile() -> None:
 def attach_processor() -> None:
     """Attach our processor to the global provider: the ``opentelemetry_post_instrument`` entry point."""
     provider = trace.get_tracer_provider()
-    if hasattr(provider, "add_span_processor") and not config.is_sdk_disabled():
+    if hasattr(provider, "add_span_processor") and not environment.is_sdk_disabled():
         with _lock:
             pipeline.attached(provider, Config.from_env())
 
@@ -284,7 +284,7 @@ def chosen_libraries(include: Iterable[str] | None = None, exclude: Iterable[str
         raise AgentProfError(
             f"unknown library {', '.join(map(repr, unknown))}; known are {', '.join(sorted(known))}"
         )
-    disabled = config.disabled_instrumentations()
+    disabled = environment.disabled_instrumentations()
     if "*" in disabled:
         return ()
     return [

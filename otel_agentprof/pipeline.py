@@ -18,7 +18,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.instrumentation.metrics import current_provider, is_configured
 from otel_agentprof.processor import AgentProfSpanProcessor, BoundedSpanExporter
 
@@ -83,7 +83,7 @@ def exporting() -> SpanProcessor | None:
 
 def measure() -> None:
     """Set a meter provider up where the ``OTEL_*`` variables ask for one and the program has none."""
-    if not config.wants_metrics() or is_configured(current_provider()):
+    if not environment.wants_metrics() or is_configured(current_provider()):
         return
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - not needed without metrics
     from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415 - likewise
@@ -118,10 +118,9 @@ def _end_metrics(provider: Any, exporters: Iterable[Any]) -> None:
 
 def _exporters(signal: str) -> Iterator[Any]:
     """Yield the exporters that the variables name for ``TRACES`` or ``METRICS``; one may not be to be had."""
-    for name in config.exporters(signal):
-        entry = (
-            "otlp_proto_http" if name == "otlp" and config.otlp_protocol(signal).startswith("http") else name
-        )
+    for name in environment.exporters(signal):
+        is_http = name == "otlp" and environment.otlp_protocol(signal).startswith("http")
+        entry = "otlp_proto_http" if is_http else name
         found = list(metadata.entry_points(group=f"opentelemetry_{signal.lower()}_exporter", name=entry))
         if not found:
             _LOGGER.warning(

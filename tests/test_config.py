@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from otel_agentprof import Config, config
+from otel_agentprof import Config, config, environment
 
 
 @pytest.fixture(autouse=True)
@@ -124,14 +124,14 @@ def test_exporters_are_what_the_variables_ask_for(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert config.exporters("TRACES") == wanted
+    assert environment.exporters("TRACES") == wanted
 
 
 def test_the_protocol_of_the_signal_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert config.otlp_protocol("TRACES") == "grpc"
+    assert environment.otlp_protocol("TRACES") == "grpc"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf")
-    assert config.otlp_protocol("TRACES") == "http/protobuf"
+    assert environment.otlp_protocol("TRACES") == "http/protobuf"
 
 
 def test_headers_are_a_secret_even_under_a_misspelt_name(monkeypatch: pytest.MonkeyPatch) -> None:

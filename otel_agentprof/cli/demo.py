@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.cli import demo_export, output
 from otel_agentprof.cli.output import say
 from otel_agentprof.errors import AgentProfError
@@ -54,7 +54,7 @@ class Demo:
         """Run the agent and write the report."""
         if importlib.util.find_spec("openai") is None:
             raise AgentProfError('the demo needs the openai client: pip install "otel-agentprof[demo]"')
-        if config.is_sdk_disabled():
+        if environment.is_sdk_disabled():
             raise AgentProfError(
                 "OTEL_SDK_DISABLED is true, so nothing can be recorded; unset it for the demo"
             )
@@ -78,7 +78,7 @@ def _run() -> tuple[Report, Sequence[ReadableSpan]]:
     from otel_agentprof.processor import AgentProfSpanProcessor  # noqa: PLC0415 - likewise
 
     # A provider of its own: the demo goes nowhere else, whatever exporter the environment asks for.
-    named = {"service.name": config.value_of("OTEL_SERVICE_NAME") or _SERVICE}
+    named = {"service.name": environment.value_of("OTEL_SERVICE_NAME") or _SERVICE}
     provider = TracerProvider(sampling.ALWAYS_ON, resource=Resource.create(named), shutdown_on_exit=False)
     kept = InMemorySpanExporter()
     provider.add_span_processor(AgentProfSpanProcessor(export.SimpleSpanProcessor(kept)))

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.cli import demo_wire, local_http
 
 if TYPE_CHECKING:
@@ -132,14 +132,14 @@ def in_place_of_missing_keys() -> Iterator[None]:
     with serve() as url:
         variables = {"NO_PROXY": "127.0.0.1"}
         for vendor, address in (("OPENAI", f"{url}/v1"), ("ANTHROPIC", url)):
-            if config.value_of(f"{vendor}_API_KEY") is None:
+            if environment.value_of(f"{vendor}_API_KEY") is None:
                 variables |= {f"{vendor}_API_KEY": "offline", f"{vendor}_BASE_URL": address}
-        taken = [name for name, value in variables.items() if config.set_if_unset(name, value)]
+        taken = [name for name, value in variables.items() if environment.set_if_unset(name, value)]
         try:
             yield
         finally:
             for name in taken:
-                config.unset(name)
+                environment.unset(name)
 
 
 def _calls(request: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from otel_agentprof import __version__, config, pricing
+from otel_agentprof import __version__, config, environment, pricing
 from otel_agentprof.cli import library_check
 from otel_agentprof.errors import UnknownPriceError
 
@@ -58,14 +58,14 @@ def facts() -> dict[str, Any]:
 
 
 def _destination() -> Iterator[str]:
-    if config.is_sdk_disabled():
+    if environment.is_sdk_disabled():
         yield "nowhere: OTEL_SDK_DISABLED is true"
         return
-    names = config.exporters("TRACES")
+    names = environment.exporters("TRACES")
     for name in names:
         entry = (
             "otlp_proto_http"
-            if name == "otlp" and config.otlp_protocol("TRACES").startswith("http")
+            if name == "otlp" and environment.otlp_protocol("TRACES").startswith("http")
             else name
         )
         known = list(metadata.entry_points(group="opentelemetry_traces_exporter", name=entry))
@@ -79,12 +79,12 @@ def _destination() -> Iterator[str]:
 def _endpoint(name: str) -> str:
     if not name.startswith("otlp"):
         return ""
-    endpoint = config.value_of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or config.value_of(
+    endpoint = environment.value_of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environment.value_of(
         "OTEL_EXPORTER_OTLP_ENDPOINT"
     )
-    is_http = config.otlp_protocol("TRACES").startswith("http")
+    is_http = environment.otlp_protocol("TRACES").startswith("http")
     default = f"http://localhost:{4318 if is_http else 4317}"
-    return f" to {_without_password(endpoint or default)} ({config.otlp_protocol('TRACES')})"
+    return f" to {_without_password(endpoint or default)} ({environment.otlp_protocol('TRACES')})"
 
 
 def _without_password(value: str) -> str:
@@ -95,7 +95,7 @@ def _without_password(value: str) -> str:
 
 
 def _prices() -> Iterator[str]:
-    own = config.value_of("OTEL_AGENTPROF_PRICES")
+    own = environment.value_of("OTEL_AGENTPROF_PRICES")
     try:
         pricing.configure(own or None, is_strict=True)
     except UnknownPriceError as error:

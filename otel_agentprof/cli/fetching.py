@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from otel_agentprof import config
+from otel_agentprof import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ class _Bar:
         from rich.console import Console  # noqa: PLC0415 - slow import, only where there is something to show
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415 - likewise
 
-        is_coloured = config.is_color_wanted(is_terminal=True)
+        is_coloured = environment.is_color_wanted(is_terminal=True)
         console = Console(file=sys.stderr, no_color=not is_coloured, highlight=False)
         columns = (TextColumn("agentprof: fetching traces"), BarColumn(), MofNCompleteColumn())
         self._progress = Progress(*columns, console=console, transient=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_agentprof import __version__, api, config
+from otel_agentprof import __version__, api, environment
 from otel_agentprof.instrumentation import libraries, versions
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.framework import FrameworkSpec
@@ -67,7 +67,7 @@ def _loaded(library: Library) -> Spec | str:
 
 def _targets(specs: dict[str, Spec]) -> tuple[tuple[Target, ...], dict[str, str]]:
     """Return what became of every method, and of the modules that could not be imported, why not."""
-    if config.is_sdk_disabled():
+    if environment.is_sdk_disabled():
         return (), {}
     reasons: dict[str, str] = {}
     chosen = [library for library in api.chosen_libraries() if library.name in specs]
@@ -140,7 +140,7 @@ def _native(spec: ProviderSpec) -> Iterator[str]:
             yield "can trace itself: where the program asks it to, two spans show a call, counted once"
         return
     variable, off = spec.native_switch
-    if (chosen := config.value_of(variable)) is None:
+    if (chosen := environment.value_of(variable)) is None:
         yield f"can trace itself: switched off by {variable}={off} while we are on"
     elif chosen != off:
         yield f"traces itself, as {variable}={chosen} asks: its own spans are used"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.report import text
 from otel_agentprof.report.formats import FORMATS
@@ -86,7 +86,7 @@ def output_for(args: argparse.Namespace, *, stream: TextIO | None = None, path: 
         stream=stream,
         path=Path(path) if path else None,
         width=getattr(args, "width", None) or _width(stream, is_terminal=is_terminal),
-        color=path is None and config.is_color_wanted(is_terminal=is_terminal),
+        color=path is None and environment.is_color_wanted(is_terminal=is_terminal),
         is_ascii=getattr(args, "ascii", False) or (path is None and not _draws(stream)),
     )
 
@@ -130,7 +130,7 @@ def _write_file(path: Path, text: str) -> None:
 
 
 def _width(stream: TextIO, *, is_terminal: bool) -> int:
-    if (asked := config.columns()) is not None:
+    if (asked := environment.columns()) is not None:
         return asked
     try:
         return (os.get_terminal_size(stream.fileno()).columns if is_terminal else 0) or DEFAULT_WIDTH

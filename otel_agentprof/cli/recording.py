@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_agentprof import __version__, api, config, pipeline, pricing
+from otel_agentprof import __version__, api, environment, pipeline, pricing
 from otel_agentprof.cli.recorder import Recorder
 from otel_agentprof.cli.stand_in import StandIn
 from otel_agentprof.config import Config
@@ -31,7 +31,7 @@ def begin(path: str) -> None:
     """Record every span of this process from now on, calls of LLM clients included, to a file."""
     recorder = Recorder(path, limit=Config.from_env().max_spans_per_trace)
     atexit.register(recorder.close)  # the first to be registered is the last to be called
-    if config.is_sdk_disabled():
+    if environment.is_sdk_disabled():
         return
     _watch_new_providers(recorder)
     provider: Any = trace.get_tracer_provider()

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.cli import interpreter, output
 from otel_agentprof.cli.output import say
 from otel_agentprof.errors import AgentProfError
@@ -65,8 +65,8 @@ class Run:
             output.check_writable(path)
         with tempfile.TemporaryDirectory(prefix="agentprof-", ignore_cleanup_errors=True) as directory:
             recording = str(Path(directory) / "spans.jsonl")
-            environment = config.recording_environment(str(_LAUNCH), recording)
-            code = interpreter.run(["-m", *program] if args.is_module else program, environment)
+            variables = environment.recording_environment(str(_LAUNCH), recording)
+            code = interpreter.run(["-m", *program] if args.is_module else program, variables)
             from otel_agentprof.cli import recorded  # noqa: PLC0415 - the program starts without waiting for it
 
             found = recorded.load(recording, name=f"run {_title(program[0], is_module=args.is_module)}")
@@ -93,7 +93,7 @@ def _finish(found: Recorded | None, args: argparse.Namespace, code: int) -> int:
 def _write(report: Report, args: argparse.Namespace, code: int, *, is_empty: bool) -> None:
     place = output.output_for(args, stream=sys.stderr, path=args.report)
     if is_empty and place.path is None and place.format == "text":
-        if config.is_sdk_disabled():
+        if environment.is_sdk_disabled():
             say("nothing to report: OTEL_SDK_DISABLED is true")
         elif not 0 < code < interpreter.BY_SIGNAL:  # a program that failed has said why
             say("nothing to report: it called no OpenAI or Anthropic client and made no span")

@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
 from otel_agentprof.errors import BudgetExceeded
-from otel_agentprof.instrumentation import body, caching, foreign, metrics, planning, stream
+from otel_agentprof.instrumentation import body, caching, foreign, metrics, nesting, planning, stream
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
@@ -35,8 +34,9 @@ from otel_agentprof.model.caching import CONTEXT_KEY
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, Tracer, TracerProvider
+    from opentelemetry.trace import Tracer, TracerProvider
 
     from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
@@ -44,20 +44,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.caching import AnswerCache
 
 _LOGGER = logging.getLogger(__name__)
-_SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
-_INNER_KEY: Final = "otel_agentprof.call"  # a client that is called by a client is the same call
-_WITHIN_KEY: Final = "otel_agentprof.within"  # likewise for a tool: its methods call each other
-_OPENLLMETRY_KEY: Final = "suppress_language_model_instrumentation"
-_SILENCERS: Final = (
-    _INNER_KEY,
-    _OPENLLMETRY_KEY,
-    "suppress_instrumentation",
-    context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001 - has no public name
-    "opentelemetry.genai.client.inference.context",  # an instrumentation on OTel's util-genai is at work
-    "opentelemetry.genai.client.embedding.context",
-)
 _REMOTE: Final = frozenset({"llm", "embedding", "retrieval"})
-_OF_TOOLS: Final = frozenset({"tool", "retrieval"})
 
 
 class Engine:
@@ -98,7 +85,7 @@ class Engine:
 
     def is_at_work(self) -> bool:
         """Return whether a client is being called already: what it calls itself is the same call."""
-        return _INNER_KEY in context_api.get_current()
+        return nesting.INNER_KEY in context_api.get_current()
 
     def wants(self, spec: CallSpec, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Return whether a call through one method is one of ours; where no more is known, it is."""
@@ -129,7 +116,7 @@ class Engine:
             if WITNESS_KEY in outer and spec.role in semconv.LEAF_ROLES:
                 witness: Any = outer[WITNESS_KEY]
                 witness.calls += 1
-            if _is_silenced(outer, provider, spec):
+            if nesting.is_silenced(outer, provider, spec):
                 return None
             if args:
                 kwargs = {**dict(zip(spec.positional, args, strict=False)), **kwargs}
@@ -175,7 +162,7 @@ class Engine:
         kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
         claim = self._claim(spec, peer, model, arguments, outer) if self._budget is not None else None
         span = self._tracer.start_span(name, outer, kind, facts)
-        call = Call(provider, spec, peer, span, _inside(outer, span, provider, spec), facts)
+        call = Call(provider, spec, peer, span, nesting.inside(outer, span, provider, spec), facts)
         call.claim = claim
         self._take_request(call, arguments)
         cache = outer[CONTEXT_KEY] if CONTEXT_KEY in outer else self._cache
@@ -198,7 +185,7 @@ class Engine:
         if self._budget is None or spec.role not in semconv.LEAF_ROLES:
             return None
         try:
-            around = outer[_SPAN_KEY] if _SPAN_KEY in outer else None
+            around = outer[nesting.SPAN_KEY] if nesting.SPAN_KEY in outer else None
             return self._budget.admit(planning.planned(spec, peer, model, arguments, around))
         except BudgetExceeded:
             raise
@@ -351,7 +338,7 @@ class Engine:
     def note_retries(self, count: int) -> None:
         """Note that the call whose request is being sent was tried again so often."""
         context = context_api.get_current()
-        if _INNER_KEY in context:
+        if nesting.INNER_KEY in context:
             trace.get_current_span(context).set_attribute(semconv.RETRY_COUNT, count)
 
     def guard(self, place: str, work: Callable[..., Any], *args: Any) -> Any:
@@ -383,23 +370,6 @@ class Engine:
         if self._metrics is None or self._metrics[0] is not provider:
             self._metrics = (provider, metrics.CallMetrics(provider, self._version))
         return self._metrics[1]
-
-
-def _is_silenced(outer: Context, provider: ProviderSpec, spec: CallSpec) -> bool:
-    for key in _SILENCERS:
-        if key in outer and outer[key]:
-            return True
-    return _WITHIN_KEY in outer and outer[_WITHIN_KEY] == provider.name and spec.role in _OF_TOOLS
-
-
-def _inside(outer: Context, span: Span, provider: ProviderSpec, spec: CallSpec) -> Context:
-    """Return the context that a call works in: what it does below is the same call."""
-    inner = {**outer, _SPAN_KEY: span}
-    if spec.role in semconv.LEAF_ROLES or spec.operation == "rerank":  # a search may well ask a model
-        inner[_INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
-    elif spec.role in _OF_TOOLS:
-        inner[_WITHIN_KEY] = provider.name
-    return Context(inner)
 
 
 def _parsed(raw: Any) -> Any:

@@ -10,7 +10,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_agentprof import __version__, config, pricing
+from otel_agentprof import __version__, environment, pricing
 from otel_agentprof.config import Config
 from otel_agentprof.instrumentation import fingerprints, libraries
 from otel_agentprof.instrumentation.engine import Engine
@@ -76,7 +76,7 @@ class AgentProfInstrumentor(_Instrumentor):
         return ()
 
     def _libraries(self) -> tuple[Library, ...]:
-        disabled = config.disabled_instrumentations()
+        disabled = environment.disabled_instrumentations()
         return tuple(
             library
             for library in libraries.known().values()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import wrapt
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.instrumentation import foreign, versions
 from otel_agentprof.instrumentation.framework import FrameworkSpec, LeftAloneError, TracedByOthersError
 from otel_agentprof.instrumentation.method import PatchedMethod, Slot, second_net, wrapper
@@ -102,7 +102,7 @@ class Registry:
                 del self._targets[path]
             for variable in [v for v in self._switched if self._switched[v] in wanted]:
                 del self._switched[variable]
-                config.unset(variable)
+                environment.unset(variable)
 
     def targets(self) -> tuple[Target, ...]:
         """Return what became of every method and hook that we were asked for."""
@@ -217,7 +217,7 @@ class Registry:
         if provider.native_switch is None:
             return
         variable, off = provider.native_switch
-        if config.set_if_unset(variable, off):
+        if environment.set_if_unset(variable, off):
             self._switched[variable] = provider.name
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers import http_errors
 
@@ -73,8 +73,8 @@ class Server:
         self._headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "agentprof"}
         if address.user:
             self._headers["authorization"] = f"Basic {base64.b64encode(address.user.encode()).decode()}"
-        self._headers |= config.read_headers(settings, parts.scheme, parts.hostname or "")
-        certificate = config.read_certificate(settings, parts.scheme, parts.hostname or "")
+        self._headers |= environment.read_headers(settings, parts.scheme, parts.hostname or "")
+        certificate = environment.read_certificate(settings, parts.scheme, parts.hostname or "")
         self._pool = _pool(address.origin, certificate)
 
     def __enter__(self) -> Server:
@@ -176,7 +176,7 @@ class Server:
             return target
         raise UnreadableTraceError(
             f"{self.address.origin} redirects to {there.hostname!r}: is a sign-in in front? "
-            f"Name what it asks for in {config.READ_HEADERS}, or give that address"
+            f"Name what it asks for in {environment.READ_HEADERS}, or give that address"
         )
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Final
 
-from otel_agentprof import config
+from otel_agentprof import environment
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers.inflated import GZIP, Inflated
 from otel_agentprof.readers.losses import Losses, one_line
@@ -50,7 +50,7 @@ def refusal(origin: str, status: int, body: bytes) -> str:
     if status in _REFUSED:
         return (
             f"{origin} {_REFUSED[status]} ({status}){said}; give it what it asks for in "
-            f"{config.READ_HEADERS}, such as authorization=Bearer%20TOKEN"
+            f"{environment.READ_HEADERS}, such as authorization=Bearer%20TOKEN"
         )
     return f"{origin} answered with an error ({status}){said}"
 
@@ -88,7 +88,7 @@ def _tls(text: str) -> str:
         why = re.search(r"certificate verify failed: ([^(\]]+)", text)
         return (
             f"its certificate cannot be verified ({why[1].strip() if why else 'no reason given'}); "
-            f"name the file of its CA in {config.READ_CERTIFICATE}"
+            f"name the file of its CA in {environment.READ_CERTIFICATE}"
         )
     if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
         return "there is no TLS there; is it http, not https?"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from otel_agentprof import config
+from otel_agentprof import environment
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_colour_is_as_the_variables_and_the_place_say(
         else:
             monkeypatch.setenv(name, value)
 
-    assert config.is_color_wanted(is_terminal=is_terminal) is wanted
+    assert environment.is_color_wanted(is_terminal=is_terminal) is wanted
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_columns_is_a_number_or_nothing(
 ) -> None:
     monkeypatch.setenv("COLUMNS", text)
 
-    assert config.columns() == width
+    assert environment.columns() == width
 
 
 @pytest.mark.parametrize("before", [None, "/theirs", os.pathsep.join(["/a", "/b"])])
@@ -59,11 +59,11 @@ def test_what_a_recorded_interpreter_is_told_leaves_no_trace_in_it(
     else:
         monkeypatch.setenv("PYTHONPATH", before)
     original = dict(os.environ)
-    inside = config.recording_environment("/launch", "/spans")
+    inside = environment.recording_environment("/launch", "/spans")
     for name, value in inside.items():
         monkeypatch.setenv(name, value)
 
-    assert config.take_recording("/launch") == "/spans"
+    assert environment.take_recording("/launch") == "/spans"
 
     assert dict(os.environ) == original
-    assert config.take_recording("/launch") is None
+    assert environment.take_recording("/launch") is None

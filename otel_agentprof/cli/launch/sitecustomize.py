@@ -20,9 +20,9 @@ def _record() -> None:
     if not is_known:
         sys.path.append(_HOME)
     try:
-        from otel_agentprof import config  # noqa: PLC0415 - needs the path
+        from otel_agentprof import environment  # noqa: PLC0415 - needs the path
 
-        path = config.take_recording(_DIRECTORY)
+        path = environment.take_recording(_DIRECTORY)
         if path is not None:
             from otel_agentprof.cli import recording  # noqa: PLC0415 - likewise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from otel_agentprof import config
+from otel_agentprof import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,9 @@ def without_content(variable: str, off: str) -> Callable[[Attachment], Callable[
     """
 
     def attach(attachment: Attachment) -> Callable[[], None]:
-        if attachment.captures_content or not config.set_if_unset(variable, off):
+        if attachment.captures_content or not environment.set_if_unset(variable, off):
             return _no_way_back
-        return functools.partial(config.unset, variable)
+        return functools.partial(environment.unset, variable)
 
     return attach
 

@@ -24,7 +24,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import engine, kinds, libraries, tracing
+from otel_agentprof.instrumentation import kinds, libraries, nesting, tracing
 from otel_agentprof.instrumentation.framework import Attachment, FrameworkSpec
 from otel_agentprof.instrumentation.open_span import OpenSpan
 
@@ -47,7 +47,7 @@ _POSITIONS: Final = (
 )
 _SILENCERS: Final = (
     context_api._SUPPRESS_INSTRUMENTATION_KEY,  # noqa: SLF001 - has no public name
-    engine._INNER_KEY,  # noqa: SLF001 - what a client asks the system inside a model call (uname) is no tool
+    nesting.INNER_KEY,  # what a client asks the system inside a model call (uname) is no tool
 )
 _PASSED_ON: Final = frozenset({"anyio", "distro", "otel_agentprof", "wrapt"})  # who starts things for others
 
