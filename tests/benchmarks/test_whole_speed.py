@@ -84,7 +84,8 @@ def _naive_walks(
         rounds.append(least_seconds(work, walks, rounds=1))
 
     benchmark.pedantic(timed, rounds=1 if len(traces) == 1 else 2)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
-    taken, walked = (min(column) for column in zip(*rounds, strict=True))
+    taken: float = min(ours for ours, _ in rounds)
+    walked: float = min(naive for _, naive in rounds)
     benchmark.extra_info["spans_per_s"] = round(sum(map(len, traces)) / taken)
     return taken / walked
 
