@@ -65,7 +65,7 @@ def test_a_search_shows_a_bar_where_somebody_looks(
     assert "2/2" in terminal.getvalue()
 
 
-@pytest.mark.parametrize("source", ["jaeger+{url}/{id}", "file"])
+@pytest.mark.parametrize("source", ["jaeger+{url}/{id}", "tempo+{url}?q=x", "file"])
 def test_one_trace_shows_no_bar(
     server: TraceServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -75,6 +75,7 @@ def test_one_trace_shows_no_bar(
     path = f"{tmp_path}/trace.jsonl"
     with open(path, "w") as file:  # noqa: PTH123 - a path as the command line gets it
         file.write(line(span(1)))
+    server.pages["/api/search"] = Reply({"traces": [{"traceID": TRACE}]})
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
 
