@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import ctrl_c
 import pytest
 from loopback import serve
 from programs import AGENTPROF, CALL, TOOL, agentprof, environment, program
@@ -127,9 +128,8 @@ def test_the_report_comes_also_after_an_exception(tmp_path: Path) -> None:
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
     """A shell's background job ignores ctrl-C, and so would the programs that it starts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    with ctrl_c.heard():
+        yield
 
 
 @pytest.mark.usefixtures("_interruptible")

@@ -9,6 +9,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+import ctrl_c
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -375,7 +376,7 @@ def test_ctrl_c_where_a_sync_caller_waits_beside_a_loop_cancels_the_calls() -> N
         ap.ParallelExecutor().run([(interrupt, {})])
 
     loop = asyncio.new_event_loop()
-    with pytest.raises(KeyboardInterrupt):
+    with ctrl_c.heard(), pytest.raises(KeyboardInterrupt):
         loop.run_until_complete(wait_beside())
     loop.close()
 
