@@ -61,6 +61,20 @@ def test_a_row_knows_its_tokens_its_cost_and_its_part_of_the_path() -> None:
     )
 
 
+def test_tokens_on_a_span_that_shows_a_call_once_more_belong_to_no_operation() -> None:
+    call_id = "gen_ai.tool.call.id=c1 gen_ai.tool.name=search"
+    tree = draw(f"""
+        agent    |---------|   role=agent
+          search   |----|      role=tool {call_id}
+            inner   |--|       role=tool {call_id} in=1000 out=500
+    """)
+
+    _, outer, inner = rows(tree)
+
+    assert (outer.operation, inner.operation) == ("search", None)
+    assert inner.usage == TokenUsage(input=1000, output=500)
+
+
 def test_spans_outside_the_root_come_after_it_even_when_they_began_before() -> None:
     tree = draw("""
         before   |-|                   parent=ff

@@ -39,6 +39,14 @@ def test_a_call_that_starts_later_than_the_others_saves_down_to_their_median() -
     assert "median" in late.derivation
 
 
+def test_what_a_cache_answered_says_nothing_of_a_model() -> None:
+    cached = LATE.replace(f"{TTFT}=1.5", f"{TTFT}=1.5 agentprof.cache.hit=true")
+
+    (late,) = found_by("slow_first_token", draw(cached, unit=SECOND))
+
+    assert late.title.startswith("m starts late in 1 of 3 calls")
+
+
 @pytest.mark.parametrize(
     "config",
     [

@@ -17,6 +17,7 @@ from otel_agentprof.semconv import (
     REQUEST_FINGERPRINT,
     RESPONSE_MODEL,
     ROLE,
+    USAGE_AUDIO_INPUT,
     USAGE_CACHE_READ,
     USAGE_CACHE_WRITE,
     USAGE_INPUT_TOKENS,
@@ -58,6 +59,7 @@ def call(
         USAGE_CACHE_READ: more.get("read", 0),
         USAGE_CACHE_WRITE: more.get("written", 0),
         REQUEST_FINGERPRINT: more.get("asked", str(number)),
+        **more.get("more", {}),
     }
     status = more.get("status", "UNSET")
     start_ns, end_ns = round(start * SECOND), round((start + more.get("seconds", 1)) * SECOND)
@@ -95,6 +97,17 @@ def test_a_prefix_sent_before_and_billed_in_full_would_be_read_from_the_cache() 
     assert found.span_ids == (f"{1:016x}", f"{2:016x}")
     assert "in quick succession" in found.suggestion
     assert found.derivation.startswith("estimate: priced as if")
+
+
+def test_tokens_of_sound_are_no_more_than_what_is_left_of_the_prompt() -> None:
+    tree = run(
+        call(1, 0, SYSTEM | {"s+q": 8_000}, 2_000, more={USAGE_AUDIO_INPUT: 500}),
+        call(2, 2, SYSTEM | {"s+r": 12_000}, 4_000, more={USAGE_AUDIO_INPUT: 900}),
+    )
+
+    (found,) = found_by("prompt_cache_miss", tree)
+
+    assert found.saving_usd == 2000 * _RATE * Decimal("0.9")
 
 
 def test_what_a_provider_asks_for_writing_is_taken_off() -> None:
