@@ -83,7 +83,7 @@ def _naive_walks(
     def timed() -> None:
         rounds.append(least_seconds(work, walks, rounds=1))
 
-    benchmark.pedantic(timed, rounds=1 if len(traces) == 1 else 2)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
+    benchmark.pedantic(timed, rounds=1)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
     taken: float
     walked: float
     taken, walked = (min(column) for column in zip(*rounds, strict=True))
@@ -122,7 +122,7 @@ def test_the_barriers_of_small_traces_and_a_rerun_take_no_longer_than_a_naive_wa
     assert _naive_walks(benchmark, run_again, traces) < 1  # measured: 0.5
 
 
-@pytest.mark.parametrize("lanes", [0, 1, 3])
+@pytest.mark.parametrize("lanes", [0, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 3))])
 @pytest.mark.parametrize("shape", [*SHAPES, "agent"])
 def test_everything_of_100k_spans_in_one_trace_takes_no_longer_than_ten_naive_walks(
     benchmark: BenchmarkFixture, shape: str, lanes: int
