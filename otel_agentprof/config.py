@@ -8,7 +8,6 @@ that nobody knows, are told once by a warning and otherwise left alone.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import logging
 import os
@@ -271,5 +270,7 @@ def _warn_unknown(variable: str, known: Mapping[str, Any]) -> None:
 
 
 def _hint(variable: str, known: Mapping[str, Any]) -> str:
+    import difflib  # noqa: PLC0415 - for misspelt names only
+
     nearest = difflib.get_close_matches(variable, known, n=1)
     return f"; did you mean {nearest[0]}?" if nearest else ""

@@ -36,7 +36,7 @@ class TracedByOthersError(Exception):
     """Another package traces the framework already; ``attach`` raises it with the package's name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FrameworkSpec:
     """One agent framework.
 

@@ -121,7 +121,7 @@ class Content(NamedTuple):
     tools: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CallSpec:
     """One method of a client library.
 
@@ -197,7 +197,7 @@ class CallSpec:
         return self.targets + self.beneath
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ProviderSpec:
     """One library: an LLM client, or a tool such as a vector store.
 

@@ -29,7 +29,7 @@ Outcome = Literal["complete", "partial", "bare"]
 _REMEMBERED = 10_000  # ids of traces handed on: enough to know a late span, small enough to forget about
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LiveTrace:
     """One trace that is still running.
 
@@ -54,7 +54,7 @@ class LiveTrace:
     origin: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Handover:
     """Spans of one trace that leave the buffer together; see :class:`LiveTrace` for the fields."""
 

@@ -61,7 +61,7 @@ def _place_on_path(row: Row, self_ns: int, report: Report) -> Extra:
     return extra
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Subtree:
     """Tokens and money of a row and of everything below it; None: no call with them has been seen."""
 

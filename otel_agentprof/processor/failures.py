@@ -32,7 +32,7 @@ class Failures:
             _LOGGER.warning("%s failed; further failures there are only counted", site, exc_info=error)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Guard:
     failures: Failures
     site: str
