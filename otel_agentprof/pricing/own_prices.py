@@ -11,7 +11,6 @@ like the one it is part of. A name that ends in ``*`` stands for all that begin 
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from dataclasses import dataclass
@@ -93,6 +92,8 @@ def _card(where: str, model: str, entry: object, table: str) -> card.RateCard:
     fields = {str(name): value for name, value in entry.items()}
     for name in fields:
         if name not in _FIELDS:
+            import difflib  # noqa: PLC0415 - for misspelt names only
+
             nearest = difflib.get_close_matches(name, _FIELDS, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(_FIELDS)}"
             raise UnknownPriceError(f"{place}: unknown field {name!r}; {hint}")
