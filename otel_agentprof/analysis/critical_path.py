@@ -68,14 +68,16 @@ def path_owners(tree: SpanTree, view: Windows, model: Forward | None = None) -> 
     Args:
         tree: The spans.
         view: Their windows.
-        model: Their barriers, if they are known already; only a trace with lanes needs them.
+        model: Their barriers, if they are known already: the path can then be read from them. A trace with
+            lanes needs them; any other one is walked where they have ``second_reads``, which the walk knows
+            nothing of.
 
     Returns:
         Indices of spans (-1: the virtual root), and one cut more than segments: segment ``i`` goes from cut
         ``i`` to cut ``i + 1``.
     """
-    if view.lanes is not None:
-        return _owners_by_lane(tree, forward(tree, view) if model is None else model)
+    if view.lanes is not None or (model is not None and not model.second_reads):
+        return _owners_by_barriers(tree, forward(tree, view) if model is None else model)
     heads, following = _sibling_lists(tree, view)
     starts, ends, hoisted = [*view.starts, tree.start_ns], view.ends, view.hoisted
     owners: list[int] = []
@@ -111,8 +113,8 @@ def path_owners(tree: SpanTree, view: Windows, model: Forward | None = None) -> 
     return owners, cuts
 
 
-def _owners_by_lane(tree: SpanTree, model: Forward) -> tuple[list[int], list[int]]:
-    """Return the same for a trace with lanes: what each start and end had waited for, back from the end."""
+def _owners_by_barriers(tree: SpanTree, model: Forward) -> tuple[list[int], list[int]]:
+    """Return the same, read from what each start and end had waited for, back from the end."""
     starts, ends = model.starts, model.ends
     top, size = model.top, len(tree.spans)
     owners: list[int] = []

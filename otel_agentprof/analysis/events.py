@@ -7,36 +7,34 @@ instant beside it, before the end of what is around it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import ge, invert
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.model.tree import parents_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.tree import SpanTree
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """Events in order. Sequences but ``events`` have one entry more than spans: the virtual root's.
 
     Attributes:
         top: Index of the root; the number of spans for a virtual root.
-        events: A start is the index of its span, an end its complement (``~index``); without background.
+        events: A start is the index of its span, an end its complement (``~index``); without background. The
+            first is the start of the top, the last its end.
         starts: Start of each window, as ``ends``.
         parents: Effective parents; of the top itself its own index.
-        depths: How many effective parents are above each span.
     """
 
     top: int
-    events: Sequence[int]
+    events: list[int]
     starts: Sequence[int]
     ends: Sequence[int]
-    parents: Sequence[int]
-    depths: Sequence[int]
+    parents: list[int]
 
 
 def event_order(tree: SpanTree, view: Windows) -> Order:
@@ -48,22 +46,39 @@ def event_order(tree: SpanTree, view: Windows) -> Order:
     parents.append(size)
     parents[top] = top
     spans = _below(tree, view, top)
-    depths = [0] * (size + 1)
-    for span in spans[1:]:
-        depths[span] = depths[parents[span]] + 1
-    events = _sorted(spans, starts, ends, parents, depths)
-    return Order(top, events, starts, ends, parents, depths)
+    if any(map(ge, starts, ends)):
+        return Order(top, _sorted(spans, starts, ends, parents), starts, ends, parents)
+    times = [*starts, *reversed(ends)]
+    # Without instants it is enough that of events of one time ends come first, those of children before those
+    # of their parents.
+    events = sorted([*map(invert, reversed(spans)), *spans], key=times.__getitem__)
+    return Order(top, events, starts, ends, parents)
+
+
+def depths_of(spans: Iterable[int], parents: Sequence[int]) -> list[int]:
+    """Return how many effective parents are above each span.
+
+    Args:
+        spans: The top, then the spans below it, each after its parent.
+        parents: Effective parents, as in :class:`Order`.
+    """
+    depths = [-1] * len(parents)
+    for span in spans:
+        depths[span] = depths[parents[span]] + 1  # the top is its own parent: 0
+    return depths
 
 
 def _below(tree: SpanTree, view: Windows, top: int) -> list[int]:
     """Return the top and everything below it, each span after the one that it was started in."""
     order = tree.top_down if view.creators == tree.parents else parents_first(view.creators)
     off = view.background
+    if order and order[0] == top and not off:
+        return list(order)
     return [top, *[span for span in order if span != top and span not in off]]
 
 
 def _sorted(
-    spans: list[int], starts: Sequence[int], ends: Sequence[int], parents: Sequence[int], depths: list[int]
+    spans: list[int], starts: Sequence[int], ends: Sequence[int], parents: Sequence[int]
 ) -> list[int]:
     """Sort by time; events of one instant by class, those of class 0 by place.
 
@@ -72,6 +87,7 @@ def _sorted(
 
     Every sort is stable and by a key that is at hand, so none of them runs Python code per event.
     """
+    depths = depths_of(spans, parents)
     levels = _levels(spans, starts, ends, parents, depths)
     inner = [span for span, level in levels.items() if level is not None]
     apart = frozenset(inner)

@@ -11,8 +11,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from otel_agentprof.analysis.events import depths_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from otel_agentprof.analysis.forward import Forward
 
@@ -31,20 +33,21 @@ class Exits:
         self._model = model
         self._fronts: dict[int, Front] = {}
         self._siblings: dict[int, int] | None = None
+        self._depths: list[int] = []
 
     def add(self, span: int, end: int) -> int:
         """Note a hoisted span and when the trace ends by it; return the sibling inside which it started."""
         self.were_found = True
         model = self._model
-        _put(self._fronts.setdefault(model.starters[span], []), model.depths[model.parents[span]], end)
         if self._siblings is None:
-            self._siblings = _siblings(model)
+            self._depths = depths_of([event for event in model.events if event >= 0], model.parents)
+            self._siblings = _siblings(model, self._depths)
+        _put(self._fronts.setdefault(model.starters[span], []), self._depths[model.parents[span]], end)
         return self._siblings[span]
 
     def longest(self) -> Iterator[tuple[int, int, int]]:
         """Yield (span, child, time): the trace ends then by what leaves both the span and its child."""
-        model, fronts = self._model, self._fronts
-        depths = model.depths
+        model, fronts, depths = self._model, self._fronts, self._depths
         for event in reversed(model.events):
             if event < 0 or event == model.top:
                 continue
@@ -81,7 +84,7 @@ def _put(front: Front, depth: int, end: int) -> None:
     front[at:until] = [(depth, end)]
 
 
-def _siblings(model: Forward) -> dict[int, int]:
+def _siblings(model: Forward, depths: Sequence[int]) -> dict[int, int]:
     """Return for each hoisted span the child of its parent inside which it started.
 
     Goes through the trace depth first with the way down at hand, so that no chain is climbed twice.
@@ -99,9 +102,9 @@ def _siblings(model: Forward) -> dict[int, int]:
     todo = [model.top]
     while todo:
         span = todo.pop()
-        del way[model.depths[span] :]
+        del way[depths[span] :]
         way.append(span)
         for hoisted in started.get(span, ()):
-            found[hoisted] = way[model.depths[model.parents[hoisted]] + 1]
+            found[hoisted] = way[depths[model.parents[hoisted]] + 1]
         todo += children.get(span, ())
     return found

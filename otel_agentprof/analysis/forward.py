@@ -15,24 +15,24 @@ children), further slots are how far a lane below a span has got. A start reads 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import sub
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.analysis.events import Order, event_order
 from otel_agentprof.analysis.lane_slots import lane_slots
 from otel_agentprof.analysis.windows import windows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from otel_agentprof.analysis.lanes import Lanes
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.tree import SpanTree
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """The barriers of one trace. Indexed like ``tree.spans``, the last entry is the virtual root.
+
+    Background spans have no events, and no time in ``gaps`` and ``tails``.
 
     Attributes:
         top: The root, or the index of the virtual root: the number of spans.
@@ -56,16 +56,15 @@ class Forward:
     starts: Sequence[int]
     ends: Sequence[int]
     parents: Sequence[int]
-    depths: Sequence[int]
     starters: list[int]
     reads: list[int]
     gaps: list[int]
     tails: list[int]
     holders: list[int]
     last_children: list[int]
-    second_reads: dict[int, tuple[int, int]] = field(default_factory=dict)
-    lane_writes: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    slot_count: int = 0
+    second_reads: Mapping[int, tuple[int, int]]
+    lane_writes: Mapping[int, tuple[int, ...]]
+    slot_count: int
 
     @property
     def makespan_ns(self) -> int:
@@ -82,7 +81,7 @@ def forward(tree: SpanTree, view: Windows | None = None) -> Forward:
     """
     view = windows(tree) if view is None else view
     order = event_order(tree, view)
-    return _Barriers(order, _starters(order, view), tree.starts, view.lanes).read()
+    return _Barriers(tree, view, order).read()
 
 
 def _starters(order: Order, view: Windows) -> tuple[list[int], set[int]]:
@@ -109,69 +108,68 @@ def _starters(order: Order, view: Windows) -> tuple[list[int], set[int]]:
 class _Barriers:
     """Goes through the events once and writes down what each of them had to wait for."""
 
-    def __init__(
-        self,
-        order: Order,
-        starters: tuple[list[int], set[int]],
-        recorded_starts: Sequence[int],
-        lanes: Lanes | None,
-    ) -> None:
-        size = len(order.starts)
+    def __init__(self, tree: SpanTree, view: Windows, order: Order) -> None:
         self._order = order
-        self._starters, self._reached_twice = starters
-        self._recorded_starts = (*recorded_starts, order.starts[-1])
-        self._lanes = None if lanes is None else lane_slots(order, (*lanes, None))
+        self._background = view.background
+        self._starters, self._reached_twice = _starters(order, view)
+        self._recorded_starts = tree.starts
+        self._lanes = None if view.lanes is None else lane_slots(order, (*view.lanes, None))
         self._values = list(order.starts)
-        self._writers = [-1] * size
+        self._writers = [-1] * len(order.starts)
         self._second_reads: dict[int, tuple[int, int]] = {}
         self._lane_writes: dict[int, tuple[int, ...]] = {}
 
     def read(self) -> Forward:
-        order, lanes, values, writers = self._order, self._lanes, self._values, self._writers
-        starts, ends, parents, starters = order.starts, order.ends, order.parents, self._starters
-        size, top = len(starts), order.top
-        reads, gaps, tails, holders = [-1] * size, [0] * size, [0] * size, [-1] * size
-        for event in order.events:
+        top, events, starts, ends, parents = self._order
+        lanes, values, writers, starters = self._lanes, self._values, self._writers, self._starters
+        size, reached_twice = len(starts), self._reached_twice
+        groups: Sequence[int] = () if lanes is None else lanes.group_of
+        reads, gaps, holders = list(starters), [0] * size, [-1] * size
+        for event in events[1:-1]:  # what is left out is the top's
             if event >= 0:
-                if event == top:
-                    continue
                 slot = starters[event]
-                if lanes is not None:
-                    slot = lanes.start(event, slot)
-                reads[event], holders[event] = slot, writers[slot]
+                if lanes is not None and (groups[event] >= 0 or slot != parents[event]):
+                    slot = reads[event] = lanes.start(event, slot)
+                holders[event] = writers[slot]
                 gaps[event] = starts[event] - values[slot]
-                if event in self._reached_twice:
+                if event in reached_twice:
                     self._read_second(event)
                 continue
             span = ~event
-            end = ends[span]
-            tails[span] = end - values[span]
-            if span == top:
-                continue
-            slot = parents[span]
+            end, slot = ends[span], parents[span]
             if end > values[slot]:
                 values[slot], writers[slot] = end, span
             else:
                 self._write(slot, span)
-            if lanes is not None and (written := lanes.end(span)):
-                self._write_lanes(span, written)
+            if lanes is not None:
+                lanes.last[slot] = groups[span]
+                if groups[span] >= 0:
+                    self._write_lanes(span, lanes.end(span))
         return Forward(
-            top=order.top,
-            events=order.events,
+            top=top,
+            events=events,
             starts=starts,
             ends=ends,
             parents=parents,
-            depths=order.depths,
             starters=starters,
             reads=reads,
             gaps=gaps,
-            tails=tails,
+            tails=self._tails(),
             holders=holders,
             last_children=writers[:size],
             second_reads=self._second_reads,
             lane_writes=self._lane_writes,
             slot_count=len(values),
         )
+
+    def _tails(self) -> list[int]:
+        top, _, starts, ends, _ = self._order
+        tails = list(map(sub, ends, self._values))  # the slots of spans come first, each as it was at the end
+        for span in self._background:
+            tails[span] = 0
+        if top < len(starts) - 1:
+            tails[-1] = 0  # there is no virtual root
+        return tails
 
     def _read_second(self, span: int) -> None:
         parent, lanes = self._order.parents[span], self._lanes
@@ -198,4 +196,4 @@ class _Barriers:
             self._values[slot], self._writers[slot] = self._order.ends[span], span
 
     def _rank(self, span: int) -> tuple[int, int]:
-        return self._recorded_starts[span], span
+        return self._recorded_starts[span], span  # never the top: that writes to nobody's slot

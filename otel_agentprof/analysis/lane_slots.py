@@ -48,19 +48,21 @@ class LaneSlots:
 
     Attributes:
         count: How many slots there are, those of spans included.
+        group_of: The group of each span, a lane below a span that is in another lane; -1 for none.
+        last: For each span the group of the child that ended last. The caller writes it.
     """
 
     __slots__ = (
-        "_group_of",
         "_groups",
         "_lanes",
-        "_last",
         "_open",
         "_parents",
         "_slots",
         "_started_by",
         "_starts",
         "count",
+        "group_of",
+        "last",
     )
 
     def __init__(
@@ -69,19 +71,20 @@ class LaneSlots:
         self.count = len(parents)
         self._parents = parents
         self._lanes = lanes
-        self._group_of = group_of  # a group is a lane below a span that is in another lane
+        self.group_of = group_of
         self._groups = groups
         self._slots = [_NONE] * (len(groups) + 1)  # the last entry is for spans in no group
         self._starts = [0] * len(groups)  # how many spans of a group have started: the number of its gap
         self._open = [0] * len(groups)
-        self._last = [_NONE] * len(parents)  # the group of the child that ended last
+        self.last = [_NONE] * len(parents)
         self._started_by: list[tuple[tuple[int, int], ...]] = [()] * len(groups)
 
     def start(self, span: int, starter: int) -> int:
-        """Note that a span starts below another one; return the slot that it waits for."""
-        group = self._group_of[span]
-        if group < 0 and starter == self._parents[span]:
-            return starter
+        """Note that a span starts below another one; return the slot that it waits for.
+
+        A span in no group that its own parent started need not be told: it waits for the parent's slot.
+        """
+        group = self.group_of[span]
         slot = self.read_by(span, starter)
         if group >= 0:
             if not self._starts[group]:
@@ -97,11 +100,8 @@ class LaneSlots:
         return starter if slot < 0 else slot
 
     def end(self, span: int) -> tuple[int, ...]:
-        """Note that a span ends; return the slots that are told."""
-        group = self._group_of[span]
-        self._last[self._parents[span]] = group
-        if group < 0:
-            return ()
+        """Note that a span of a group ends; return the slots that are told."""
+        group = self.group_of[span]
         self._open[group] -= 1
         told = [self._slot(group)]
         for origin, gap in self._started_by[group]:
@@ -117,7 +117,7 @@ class LaneSlots:
 
     def _origins(self, parent: int) -> tuple[tuple[int, int], ...]:
         """Return the groups in whose gap a new one begins, each with the number of that gap."""
-        origin = self._last[parent]
+        origin = self.last[parent]
         if origin < 0 or self._open[origin]:
             return ()
         found = ((origin, self._starts[origin]),)

@@ -96,28 +96,28 @@ def makespan_ns(model: Forward, change: Change) -> int:
     follows, reads, parents = change.follows, model.reads, model.parents
     second_reads, lane_writes = model.second_reads, model.lane_writes
     values = [_NEVER] * model.slot_count
-    starts = list(model.starts)
-    values[top] = starts[top]
-    apart = {*follows, *second_reads}
-    for event in model.events[1:]:
+    values[top] = model.starts[top]
+    starts = dict.fromkeys(follows.values(), values[top])  # of those whose start somebody needs to know
+    apart = {*follows, *starts, *second_reads}
+    for event in model.events[1:-1]:
         if event >= 0:
             now = values[reads[event]] + gaps[event]
             if event in apart:
                 if event in follows:
                     now = starts[follows[event]] + gaps[event]
-                elif values[second_reads[event][0]] + second_gaps[event] > now:
+                elif event in second_reads and values[second_reads[event][0]] + second_gaps[event] > now:
                     now = values[second_reads[event][0]] + second_gaps[event]
-            values[event] = starts[event] = now
+                starts[event] = now
+            values[event] = now
             continue
         span = ~event
-        end = values[span] + tails[span]
-        parent = parents[span]
+        end, parent = values[span] + tails[span], parents[span]
         if end > values[parent]:  # noqa: PLR1730 - max() is a call, and this is done for each span
             values[parent] = end
         if span in lane_writes:
             for slot in lane_writes[span]:
                 values[slot] = max(values[slot], end)
-    return end - starts[top]
+    return values[top] + tails[top] - model.starts[top]
 
 
 def _scaled(model: Forward, change: Change) -> tuple[list[int], list[int], dict[int, int]]:

@@ -192,7 +192,7 @@ def measure(tree: SpanTree, price: Price) -> Trace:
     parts = transports(tree, ledger)
     paid, disputes = charges(tree, ledger, price)
     waiting = windows(tree)
-    barriers = None if waiting.lanes is None else forward(tree, waiting)
+    barriers = forward(tree, waiting)
     owners, cuts = path_owners(tree, waiting, barriers)
     # tuple.__new__ is what Stretch() comes down to, without a Python frame per stretch.
     path = tuple(map(tuple.__new__, repeat(Stretch), zip(owners, cuts, cuts[1:], strict=False)))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_spans import likely_spans
 
 from otel_agentprof.analysis import critical_path, drag, forward, slack, what_if, windows
-from otel_agentprof.analysis.critical_path import _owners_by_lane, path_owners
+from otel_agentprof.analysis.critical_path import _owners_by_barriers, path_owners
 from otel_agentprof.analysis.exits import _put
 from otel_agentprof.model import Span, SpanTree
 from otel_agentprof.model.counting import count
@@ -189,7 +189,7 @@ def test_the_barriers_give_the_path_of_the_walk(spans: list[Span]) -> None:
 
     model = forward(tree, view)
     if not model.second_reads:  # there the walk forgets who created a creator
-        assert _owners_by_lane(tree, model) == path_owners(tree, view)
+        assert path_owners(tree, view, model) == _owners_by_barriers(tree, model) == path_owners(tree, view)
 
 
 @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), min_size=1))

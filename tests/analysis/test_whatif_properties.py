@@ -100,7 +100,7 @@ def test_slack_is_exact_to_the_unit(spans: list[Span], data: st.DataObject) -> N
     def delayed(by: int) -> int:
         tails = list(model.tails)
         tails[index] += by
-        return what_if(tree, model=replace(model, tails=tails)).makespan_ns
+        return what_if(tree, model=model._replace(tails=tails)).makespan_ns
 
     assert delayed(slacks[span]) == tree.duration_ns
     assert delayed(slacks[span] + late) == tree.duration_ns + late
