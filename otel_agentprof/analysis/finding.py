@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -41,9 +40,10 @@ class ModelSwap(NamedTuple):
         return self.before_usd - self.after_usd
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What is slow or expensive, how we know, and what to do about it.
+
+    A named tuple, since a finding is made anew each time that something is added to it, in every report.
 
     Attributes:
         rule: Machine name of the rule that found it, such as ``slow_llm``.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis.finding import IMPACTS, Draft, Finding, Impact
@@ -32,11 +31,11 @@ def _finished(trace: Trace, found: Sequence[Finding | Draft], config: Config) ->
         draft = drafts.get(id(told))  # it tells nobody else's cause, so it is still the same object
         if draft is None:
             impact = _impact(trace, told.saving_ns, told.saving_usd, config)
-            yield told if impact == told.impact else replace(told, impact=impact)
+            yield told if impact == told.impact else told._replace(impact=impact)
         else:
             saving_usd, derivation = draft.saving()
             impact = _impact(trace, told.saving_ns, saving_usd, config)
-            yield replace(told, saving_usd=saving_usd, derivation=derivation, impact=impact)
+            yield told._replace(saving_usd=saving_usd, derivation=derivation, impact=impact)
 
 
 def _impact(trace: Trace, saving_ns: int | None, saving_usd: Decimal | None, config: Config) -> Impact:

@@ -38,16 +38,21 @@ def nested_by_lane(tree: SpanTree, lanes: Lanes) -> SpanTree:
 
 
 def _overlap(tree: SpanTree, lanes: Lanes) -> bool:
-    """Return whether any siblings of one lane overlap: seldom, and finding that out is less work."""
-    starts, ends, parents = tree.starts, tree.ends, tree.parents
-    busy_to: dict[tuple[int, str | None], int] = {}
-    for index in _outer_first(tree):
-        key = parents[index], lanes[index]
-        until = busy_to.get(key)
-        if until is None or until <= starts[index]:
-            busy_to[key] = ends[index]
-        elif key[1] is not None:
-            return True
+    """Return whether any siblings of one lane overlap: seldom, and finding that out is less work.
+
+    Two that start at the same instant are taken to overlap, although one of them may have no length.
+    """
+    starts, ends = tree.starts, tree.ends
+    for siblings in tree.children:
+        if len(siblings) < 2:  # noqa: PLR2004 - one span alone has no sibling
+            continue
+        free_at: dict[str | None, int] = {}
+        for index in siblings:
+            lane, start, end = lanes[index], starts[index], ends[index]
+            if lane in free_at and start < free_at[lane]:
+                return True
+            if lane is not None:
+                free_at[lane] = end if end > start else start + 1
     return False
 
 

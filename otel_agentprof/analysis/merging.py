@@ -6,7 +6,6 @@ about most of the same spans; what it measured is added to that one's text.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def merged(found: Sequence[Finding]) -> list[Finding]:
             told = f" Also: {found[place].title}.{also.get(place, '')}"
             also[telling] = also.get(telling, "") + told
     return [
-        replace(found[place], suggestion=found[place].suggestion + also[place], span_ids=ids)
+        found[place]._replace(suggestion=found[place].suggestion + also[place], span_ids=ids)
         if place in also
         else found[place]
         for place, ids in span_ids.items()

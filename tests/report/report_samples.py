@@ -239,7 +239,7 @@ def busy_agent() -> Report:
 def with_linked_findings(made: Report) -> Report:
     """Return a report whose findings name spans of its waterfall as their evidence."""
     ids = tuple(r.span_id for r in made.waterfall[1:4])
-    return replace(made, findings=tuple(replace(found, span_ids=ids) for found in made.findings))
+    return replace(made, findings=tuple(found._replace(span_ids=ids) for found in made.findings))
 
 
 def wide(count: int) -> Report:

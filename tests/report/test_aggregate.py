@@ -161,11 +161,11 @@ def test_findings_that_recur_are_counted_per_run_and_their_savings_summed() -> N
     twice = replace(
         one,
         findings=(
-            replace(first, saving_ns=2_000_000, saving_usd=None),
-            replace(first, saving_ns=3_000_000, saving_usd=Decimal("0.5")),
+            first._replace(saving_ns=2_000_000, saving_usd=None),
+            first._replace(saving_ns=3_000_000, saving_usd=Decimal("0.5")),
         ),
     )
-    other = replace(one, findings=(replace(first, saving_ns=None, impact="high", title="worst"),))
+    other = replace(one, findings=(first._replace(saving_ns=None, impact="high", title="worst"),))
 
     (found,) = aggregate([twice, other, replace(one, findings=())]).findings
 
@@ -176,8 +176,8 @@ def test_findings_that_recur_are_counted_per_run_and_their_savings_summed() -> N
 def test_savings_are_told_in_time_and_money() -> None:
     one = run_reports(1)[0]
     findings = (
-        replace(one.findings[0], saving_ns=2_000_000_000, saving_usd=Decimal("0.25")),
-        replace(one.findings[0], rule="other", saving_ns=None, saving_usd=Decimal(1)),
+        one.findings[0]._replace(saving_ns=2_000_000_000, saving_usd=Decimal("0.25")),
+        one.findings[0]._replace(rule="other", saving_ns=None, saving_usd=Decimal(1)),
     )
     found = aggregate([replace(one, findings=findings)] * 2)
 

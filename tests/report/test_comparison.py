@@ -279,7 +279,7 @@ def test_two_sets_without_a_common_run_are_told_apart() -> None:
 
 def test_findings_come_and_go() -> None:
     (one, *_) = run_reports(1)
-    came = replace(one.findings[0], rule="new_rule", title="came")
+    came = one.findings[0]._replace(rule="new_rule", title="came")
 
     found = compare([one, one], [replace(one, findings=(came,))])
 

@@ -148,7 +148,7 @@ def test_the_same_report_gives_the_same_text() -> None:
 
 
 def test_figures_that_are_no_numbers_are_unknown() -> None:
-    finding = replace(research_agent().findings[0], value=float("nan"), saving_usd=Decimal("nan"))
+    finding = research_agent().findings[0]._replace(value=float("nan"), saving_usd=Decimal("nan"))
 
     written = render(replace(research_agent(), findings=(finding,)), width=80, color=False)
 

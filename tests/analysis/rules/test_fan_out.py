@@ -323,7 +323,7 @@ def test_what_gave_way_to_a_finding_goes_on_with_it_when_that_one_gives_way_too(
     writing = finding("slow_generation", "writes", "Ask for less.", 5, 9)
 
     (straggling,) = merged([unusual, straggler])
-    (told,) = merged([replace(unusual, span_ids=ids(2, 3, 4)), straggler, writing])
+    (told,) = merged([unusual._replace(span_ids=ids(2, 3, 4)), straggler, writing])
     (cached,) = merged([too_many, costly, by_cache])
 
     assert straggling.suggestion == "Hedge. Also: long."
