@@ -69,7 +69,8 @@ class _Rests(NamedTuple):
         of_reads: From the slot that its start reads, by those who read it later.
         of_second_reads: Likewise, for a start that reads a second slot.
         of_own: From its own slot, by those who read it after its end.
-        of_writes: From the slots that its end writes, its parent's first.
+        of_writes: From its parent's slot at its end.
+        of_lane_writes: From the slots of lanes that its end writes besides.
     """
 
     of_starts: list[int]
@@ -77,36 +78,39 @@ class _Rests(NamedTuple):
     of_reads: list[int]
     of_second_reads: dict[int, int]
     of_own: list[int]
-    of_writes: list[tuple[int, ...]]
+    of_writes: list[int]
+    of_lane_writes: dict[int, list[int]]
 
 
 def _rests(model: Forward) -> _Rests:
     size = len(model.starts)
     slots = [_NEVER] * model.slot_count
-    rests = _Rests([0] * size, [0] * size, [_NEVER] * size, {}, [_NEVER] * size, [()] * size)
-    of_starts, of_ends, of_reads, of_second_reads, of_own, of_writes = rests
+    rests = _Rests([0] * size, [0] * size, [_NEVER] * size, {}, [_NEVER] * size, [0] * size, {})
+    of_starts, of_ends, of_reads, of_second_reads, of_own, of_writes, of_lane_writes = rests
     parents, reads, gaps, tails = model.parents, model.reads, model.gaps, model.tails
     lane_writes, second_reads, top = model.lane_writes, model.second_reads, model.top
-    for event in reversed(model.events):
+    slots[top] = tails[top]
+    for event in model.events[-2:0:-1]:  # without the top's
         if event < 0:
             span = ~event
-            if span != top:
-                of_writes[span] = (slots[parents[span]],)
-                if span in lane_writes:
-                    of_writes[span] += tuple([slots[slot] for slot in lane_writes[span]])
-                of_ends[span] = max(of_writes[span])
+            rest = of_writes[span] = slots[parents[span]]
+            if span in lane_writes:
+                told = of_lane_writes[span] = [slots[slot] for slot in lane_writes[span]]
+                rest = max(rest, *told)
+            of_ends[span] = rest
             of_own[span] = slots[span]
-            slots[span] = max(slots[span], of_ends[span] + tails[span])
+            slots[span] = max(slots[span], rest + tails[span])
             continue
         rest = of_starts[event] = slots[event]
         if event in second_reads:
             slot, gap = second_reads[event]
             of_second_reads[event] = slots[slot]
             slots[slot] = max(slots[slot], gap + rest)
-        if event != top:
-            slot = reads[event]
-            of_reads[event] = slots[slot]
-            slots[slot] = max(slots[slot], gaps[event] + rest)
+        slot = reads[event]
+        of_reads[event] = slots[slot]
+        if gaps[event] + rest > slots[slot]:
+            slots[slot] = gaps[event] + rest
+    of_starts[top] = slots[top]
     return rests
 
 
@@ -124,23 +128,21 @@ def _longest_around(model: Forward, rests: _Rests) -> list[int]:
         model.lane_writes,
         model.second_reads,
     )
-    of_starts, _, of_reads, of_second_reads, of_own, of_writes = rests
-    for event in model.events:
+    of_starts, _, of_reads, of_second_reads, of_own, of_writes, of_lane_writes = rests
+    waiting.reach(top, starts[top], of_starts[top])
+    for event in model.events[1:-1]:  # without the top's
         if event < 0:
             span = ~event
             waiting.rest(span, of_own[span])
-            if span != top:
-                writes = of_writes[span]
-                waiting.reach(parents[span], ends[span], writes[0])
-                if span in lane_writes:
-                    for slot, rest in zip(lane_writes[span], writes[1:], strict=True):
-                        waiting.reach(slot, ends[span], rest)
+            waiting.reach(parents[span], ends[span], of_writes[span])
+            if span in lane_writes:
+                for slot, rest in zip(lane_writes[span], of_lane_writes[span], strict=True):
+                    waiting.reach(slot, ends[span], rest)
             continue
         if event in second_reads:
             waiting.rest(second_reads[event][0], of_second_reads[event])
-        if event != top:
-            waiting.rest(reads[event], of_reads[event])
-            around[event] = waiting.longest()
+        waiting.rest(reads[event], of_reads[event])
+        around[event] = waiting.longest()
         waiting.reach(event, starts[event], of_starts[event])
     return around
 
@@ -158,14 +160,14 @@ class _Waiting:
     def reach(self, slot: int, time: int, rest: int) -> None:
         """Let a slot have got to a time, with a rest of the way from there."""
         self._reached[slot] = time
-        total = _NEVER if rest == _NEVER else time + rest
-        if total != self._totals[slot]:  # as in rest(): a call less for each start and end
-            self._totals[slot] = total
-            heappush(self._heap, (-total, slot))
+        self.rest(slot, rest)
 
     def rest(self, slot: int, rest: int) -> None:
         """Let the rest of the way from a slot be another one: a reader of it has gone by."""
-        total = _NEVER if rest == _NEVER else self._reached[slot] + rest
+        if rest == _NEVER:
+            self._totals[slot] = _NEVER
+            return
+        total = self._reached[slot] + rest
         if total != self._totals[slot]:
             self._totals[slot] = total
             heappush(self._heap, (-total, slot))
