@@ -108,8 +108,7 @@ def _rests(model: Forward) -> _Rests:
             slots[slot] = max(slots[slot], gap + rest)
         slot = reads[event]
         of_reads[event] = slots[slot]
-        if gaps[event] + rest > slots[slot]:
-            slots[slot] = gaps[event] + rest
+        slots[slot] = max(slots[slot], gaps[event] + rest)
     of_starts[top] = slots[top]
     return rests
 
