@@ -33,5 +33,11 @@ def dump(value: Any) -> str:
     return _HIDDEN.sub(_escape, json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
 
 
+def compact(value: Any) -> str:
+    """Return plain types as JSON on one line, likewise."""
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _HIDDEN.sub(_escape, written)
+
+
 def _escape(match: re.Match[str]) -> str:
     return json.dumps(match.group())[1:-1]  # such signs occur inside strings only
