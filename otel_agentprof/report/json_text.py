@@ -17,6 +17,9 @@ _HIDDEN: Final = re.compile(
     "\\u2060-\\u206f\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
 )
 
+# Made once: json.dumps would make an encoder for each event of a file.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def render(report: Report, *, width: int, color: bool) -> str:  # noqa: ARG001 - one signature for all formats
     """Return the report as indented JSON; width and colour do not apply."""
@@ -35,8 +38,7 @@ def dump(value: Any) -> str:
 
 def compact(value: Any) -> str:
     """Return plain types as JSON on one line, likewise."""
-    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return _HIDDEN.sub(_escape, written)
+    return _HIDDEN.sub(_escape, _COMPACT.encode(value))
 
 
 def _escape(match: re.Match[str]) -> str:
