@@ -93,7 +93,7 @@ def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int
     critical = trace.times.critical
     if not any(any(map(critical.__getitem__, with_descendants(trace, group))) for group in groups):
         return 0
-    follows = _follows(trace.forward, groups)
+    follows = starting_together(trace.forward, groups)
     if at_a_time is None:
         return _saved(trace, Change(follows=follows))
     capped = _outermost(trace.forward, {index for group in groups for index in group})
@@ -127,7 +127,7 @@ def with_descendants(trace: Trace, indices: Iterable[int]) -> set[int]:
     return found
 
 
-def _follows(model: Forward, groups: Sequence[Sequence[int]]) -> dict[int, int]:
+def starting_together(model: Forward, groups: Sequence[Sequence[int]]) -> dict[int, int]:
     """Return for each span that is to start together with a sibling the one that starts just before it."""
     numbers = {index: number for number, group in enumerate(groups) for index in group}
     first: dict[tuple[int, int], int] = {}

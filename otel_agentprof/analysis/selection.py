@@ -6,6 +6,7 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.analysis.model_names import called
 from otel_agentprof.analysis.transport import as_their_calls, transports
 from otel_agentprof.model import dialects
 from otel_agentprof.model.counting import count
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
 
+NOT_HERE: Final = "nothing in this trace goes by that name"
 _CALLS: Final = frozenset({"llm", "tool", "retrieval", "embedding"})
 
 
@@ -46,11 +48,17 @@ class Selection:
         self._scale(as_their_calls(self._ledger.roles, self._parts) if factors else (), factors)
 
     def scale_models(self, factors: Mapping[str, float]) -> None:
-        """Choose calls by model; agents name models too, but their own time is not the model's."""
+        """Choose calls by model, named as :func:`~otel_agentprof.analysis.model_names.called` takes it.
+
+        Agents name models too, but their own time is not the model's.
+        """
         if factors:
+            _check(factors)
             rows = zip(self._ledger.models, self._ledger.roles, strict=True)
             models = [model if role in _CALLS else None for model, role in rows]
-            self._scale(as_their_calls(models, self._parts), factors)
+            keys = as_their_calls(models, self._parts)
+            for name, factor in factors.items():
+                self._scale(keys, dict.fromkeys(called(models, name), factor))
 
     def scale_tools(self, factors: Mapping[str, float]) -> None:
         """Choose tool calls by the name of the tool."""
@@ -120,9 +128,13 @@ class Selection:
         return {event: position for position, event in enumerate(self._model.events) if event >= 0}
 
     def _scale(self, keys: Iterable[str | None], factors: Mapping[str, float]) -> None:
-        for name, factor in factors.items():
-            if not isfinite(factor) or factor < 0:
-                raise ValueError(f"a factor must be a finite number from 0 on, not {factor!r} for {name!r}")
+        _check(factors)
         for index, key in enumerate(keys):
             if key is not None and key in factors:
                 self.factors[index] = self.factors.get(index, 1.0) * factors[key]
+
+
+def _check(factors: Mapping[str, float]) -> None:
+    for name, factor in factors.items():
+        if not isfinite(factor) or factor < 0:
+            raise ValueError(f"a factor must be a finite number from 0 on, not {factor!r} for {name!r}")

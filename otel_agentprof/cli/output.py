@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from otel_agentprof.report.report import Report
 
 DEFAULT_WIDTH: Final = 100  # where no terminal says otherwise: what still fits an issue or a chat
-_SUFFIXES: Final = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html", ".folded": "folded"}
+_ENDINGS: Final = {
+    ".perfetto.json": "perfetto",
+    ".speedscope.json": "speedscope",
+    ".json": "json",
+    ".md": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".folded": "folded",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ def output_for(args: argparse.Namespace, *, stream: TextIO | None = None, path: 
     """Return where and how to write, from ``--format``, ``--width``, ``--ascii``, the file and the stream."""
     stream = sys.stdout if stream is None else stream
     is_terminal = path is None and stream.isatty()
-    chosen = args.format or (_SUFFIXES.get(Path(path).suffix.lower()) if path else None) or "text"
+    chosen = args.format or _format_of(path or "")
     return Output(
         format=chosen,
         stream=stream,
@@ -89,6 +97,11 @@ def output_for(args: argparse.Namespace, *, stream: TextIO | None = None, path: 
         color=path is None and environment.is_color_wanted(is_terminal=is_terminal),
         is_ascii=getattr(args, "ascii", False) or (path is None and not _draws(stream)),
     )
+
+
+def _format_of(path: str) -> str:
+    """Return the format that the end of a file's name tells."""
+    return next((format_ for ending, format_ in _ENDINGS.items() if path.lower().endswith(ending)), "text")
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, formats: tuple[str, ...]) -> None:

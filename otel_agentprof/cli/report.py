@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from otel_agentprof import pricing
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from otel_agentprof.cli.output import Output
     from otel_agentprof.report.report import Report
 
-_COMING: Final = ("perfetto", "speedscope")
+# Formats that show several traces as such, each by the function render_many of its module.
+_OF_MANY: Final = {
+    "folded": "folded",
+    "json": "json_text",
+    "perfetto": "perfetto",
+    "speedscope": "speedscope",
+}
 
 
 class ReportVerb:
@@ -41,6 +48,10 @@ class ReportVerb:
     shares of the critical path, costs and what recurs; `--trace ID` gives the report
     of one of them. `--format json` is then the list of reports, or one object with
     `--aggregate`; `--format folded` adds the critical paths of all traces up.
+
+    `--format perfetto` is for ui.perfetto.dev: a process per trace, with the critical
+    path, every span, its tokens and its cost. `--format speedscope` is for speedscope.app:
+    profiles of each trace, weighed by the wait, by tokens and by micro-dollars.
     What could not be read is told on stderr and in the report.
     """
 
@@ -54,14 +65,10 @@ class ReportVerb:
         parser.add_argument(
             "--aggregate", action="store_true", help="what all traces have in common, even of one"
         )
-        output.add_arguments(parser, formats=(*FORMATS, *_COMING))
+        output.add_arguments(parser, formats=tuple(FORMATS))
 
     def run(self, args: argparse.Namespace) -> int:
         """Write the report."""
-        if args.format in _COMING:
-            raise AgentProfError(
-                f"--format {args.format} is not available yet; there are {', '.join(FORMATS)}"
-            )
         settings = Config.from_env()
         pricing.configure(settings.prices, is_strict=True)
         place = output.output_for(args, path=args.file)
@@ -80,14 +87,10 @@ class ReportVerb:
 
 
 def _several(reports: Iterator[Report], place: Output, *, is_summary: bool) -> str:
-    if place.format == "folded":
-        from otel_agentprof.report import folded  # noqa: PLC0415 - only where something is written
-
-        return folded.render_many(reports)
-    if place.format == "json" and not is_summary:
-        from otel_agentprof.report import json_text  # noqa: PLC0415 - likewise
-
-        return json_text.render_many(reports)
-    from otel_agentprof.report.gathering import aggregate  # noqa: PLC0415 - likewise
+    if place.format in _OF_MANY and not (place.format == "json" and is_summary):
+        module = import_module(f"otel_agentprof.report.{_OF_MANY[place.format]}")
+        written: str = module.render_many(reports)
+        return written
+    from otel_agentprof.report.gathering import aggregate  # noqa: PLC0415 - only where something is written
 
     return place.rendered_aggregate(aggregate(reports))

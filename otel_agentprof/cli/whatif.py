@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from otel_agentprof import pricing
@@ -72,14 +73,14 @@ class WhatIfVerb:
 
     def run(self, args: argparse.Namespace) -> int:
         """Write the table."""
-        from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
+        from otel_agentprof.analysis.bill import cost_usd  # noqa: PLC0415 - loads the whole analysis
+        from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - likewise
         from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
         from otel_agentprof.report import changes_text  # noqa: PLC0415 - likewise
-        from otel_agentprof.report.changes import outcomes, with_full_names  # noqa: PLC0415 - likewise
+        from otel_agentprof.report.changes import outcomes  # noqa: PLC0415 - likewise
 
-        scales = [_scale(asked) for asked in args.scale]
-        models = [_models(asked) for asked in args.model]
-        if not (scales or models or args.parallel or args.dedupe or args.concurrency is not None):
+        planned = _planned(args)
+        if not planned:
             raise AgentProfError("name a change: --scale, --parallel, --dedupe, --model or --concurrency")
         pricing.configure(Config.from_env().prices, is_strict=True)
         place = output.output_for(args, path=args.file)
@@ -89,12 +90,13 @@ class WhatIfVerb:
         if len(groups) != 1:
             raise AgentProfError(f"choose one trace with --trace ID: {traces.ids(list(groups))}")
         trace = measure(SpanTree.from_spans(*groups.values()), pricing.price)
-        scales = [with_full_names(trace, scale) for scale in scales]
+        if args.speed_from is not None:
+            planned = _timed(planned, args.speed_from)
         try:
-            found = outcomes(trace, [*scales, *_structural(trace, args, models)])
+            found = outcomes(trace, planned)
         except ValueError as error:
             raise AgentProfError(str(error)) from error
-        before = _usd(trace)
+        before = cost_usd(trace)
         if place.format == "json":
             place.write(_as_json(trace, found, before))
         else:
@@ -106,28 +108,33 @@ class WhatIfVerb:
         return 0
 
 
-def _structural(trace: Trace, args: argparse.Namespace, models: list[tuple[str, str]]) -> list[Planned]:
-    from otel_agentprof.report import changes  # noqa: PLC0415 - loads the whole analysis
+def _planned(args: argparse.Namespace) -> list[Planned]:
+    from otel_agentprof.report.changes import Planned  # noqa: PLC0415 - loads the whole analysis
 
-    speeds = _speeds(args.speed_from) if args.speed_from else {}
-    planned = [changes.replaced_model(trace, before, after, speeds) for before, after in models]
+    planned = [*map(_scale, args.scale), *map(_model, args.model)]
     if args.parallel:
-        planned.append(changes.side_by_side(trace))
+        planned.append(Planned("run independent calls together", {"parallel": True}))
     if args.dedupe:
-        planned.append(changes.without_repeats(trace))
+        planned.append(Planned("make each call once", {"dedupe": True}))
     if args.concurrency is not None:
         label = f"at most {text.plural(args.concurrency, 'call')} at a time"
-        planned.append(changes.Planned(label, {"concurrency": args.concurrency}))
+        planned.append(Planned(label, {"concurrency": args.concurrency}))
     return planned
 
 
-def _speeds(source: str) -> dict[str, float]:
-    from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - loads the whole analysis
+def _timed(planned: list[Planned], source: str) -> list[Planned]:
+    """Return the same changes, other models as fast as in the traces of another source."""
+    from otel_agentprof.analysis.other_models import speeds_of  # noqa: PLC0415 - loads the whole analysis
     from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
-    from otel_agentprof.report.changes import tokens_per_second  # noqa: PLC0415 - likewise
 
     groups, _ = traces.grouped(source)
-    return tokens_per_second(measure(SpanTree.from_spans(spans), pricing.price) for spans in groups.values())
+    speeds = speeds_of((SpanTree.from_spans(spans) for spans in groups.values()), pricing.price)
+    return [
+        replace(change, arguments={**change.arguments, "speed_from": speeds})
+        if "replace_models" in change.arguments
+        else change
+        for change in planned
+    ]
 
 
 def _scale(asked: str) -> Planned:
@@ -147,42 +154,42 @@ def _scale(asked: str) -> Planned:
     return Planned(f"{kind} {name} x {number:g}", {_KINDS[kind]: {name: number}})
 
 
-def _models(asked: str) -> tuple[str, str]:
+def _model(asked: str) -> Planned:
+    from otel_agentprof.report.changes import Planned  # noqa: PLC0415 - loads the whole analysis
+
     before, _, after = asked.partition("=")
     if not before or not after:
         raise AgentProfError(f"--model {asked}: expected A=B, the model that was asked and the one to ask")
-    return before, after
-
-
-def _usd(trace: Trace) -> Decimal | None:
-    from otel_agentprof.report.changes import cost_now  # noqa: PLC0415 - loads the whole analysis
-
-    return cost_now(trace)
+    return Planned(f"model {before} -> {after}", {"replace_models": {before: after}})
 
 
 def _as_json(trace: Trace, found: Sequence[Outcome], before: Decimal | None) -> str:
-    *single, together = (_data(outcome, before) for outcome in found)
+    *single, together = map(_data, found)
     data = {
         "schema": "agentprof.whatif/1",
         "trace_id": trace.tree.trace_id,
         "duration_ns": trace.tree.duration_ns,
-        "cost_usd": None if before is None else float(before),
+        "cost_usd": _money(before),
         "changes": single,
         "together": together,
     }
     return json.dumps(data, indent=2) + "\n"
 
 
-def _data(outcome: Outcome, before: Decimal | None) -> dict[str, Any]:
-    cost = outcome.cost_usd
+def _data(outcome: Outcome) -> dict[str, Any]:
+    then = outcome.then
     return {
         "change": outcome.label,
-        "makespan_ns": outcome.time.makespan_ns,
-        "saved_ns": outcome.time.saved_ns,
-        "cost_usd": None if cost is None else float(cost),
-        "saved_usd": None if cost is None or before is None else float(before - cost),
-        "is_estimate": outcome.note.startswith("estimate"),
+        "makespan_ns": then.makespan_ns,
+        "saved_ns": then.saved_ns,
+        "cost_usd": _money(outcome.cost_usd),
+        "saved_usd": _money(then.saved_usd),
+        "is_estimate": then.is_estimate,
         "note": outcome.note,
-        "top_spans": [{"span_id": span_id, "own_ns": ns} for span_id, ns in outcome.time.top_spans],
-        "curve": [{"faster_percent": percent, "makespan_ns": ns} for percent, ns in outcome.time.curve],
+        "top_spans": [{"span_id": span_id, "own_ns": ns} for span_id, ns in then.top_spans],
+        "curve": [{"faster_percent": percent, "makespan_ns": ns} for percent, ns in then.curve],
     }
+
+
+def _money(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)

@@ -28,11 +28,11 @@ def render(
     """Return the outcomes, the last one of all changes together, as lines of at most ``width`` cells."""
     sheet = Sheet.blank(width, color=color, is_ascii=ascii)
     now_ns = trace.tree.duration_ns
-    saved_ns = [outcome.time.saved_ns for outcome in found]
-    saved_usd = [_saved_usd(before_usd, outcome.cost_usd) for outcome in found]
+    saved_ns = [outcome.then.saved_ns for outcome in found]
+    saved_usd = [text.money(outcome.then.saved_usd) for outcome in found]
     columns = (
         Column("change", ("as it is", *(text.clean(outcome.label) for outcome in found))),
-        Column("time", tuple(text.duration(ns) for ns in (now_ns, *(one.time.makespan_ns for one in found)))),
+        Column("time", tuple(text.duration(ns) for ns in (now_ns, *(one.then.makespan_ns for one in found)))),
         Column("saved", ("", *map(text.duration, saved_ns))),
         Column("", ("", *(f"{ns / now_ns:.0%}" if now_ns else "" for ns in saved_ns)), rank=1),
         Column("cost", tuple(text.money(usd) for usd in (before_usd, *(one.cost_usd for one in found)))),
@@ -45,7 +45,7 @@ def render(
     for outcome in notes:
         sheet.add_wrapped(text.clean(f"{outcome.label}: {outcome.note}"), indent="  ", style="dim")
     names = {span.span_id: text.name(span.name) for span in trace.tree.spans}
-    last = found[-1].time
+    last = found[-1].then
     waits = (
         f"{names.get(span_id or '', '(outside all spans)')} {text.duration(ns)}"
         for span_id, ns in last.top_spans
@@ -56,7 +56,3 @@ def render(
         steps = (f"{percent}% faster: {text.duration(ns)}" for percent, ns in last.curve)
         sheet.add_wrapped(f"What is scaled, made faster: {', '.join(steps)}", indent="  ", first=(("", ""),))
     return sheet.text()
-
-
-def _saved_usd(before_usd: Decimal | None, after_usd: Decimal | None) -> str:
-    return "" if before_usd is None or after_usd is None else text.money(before_usd - after_usd)

@@ -13,13 +13,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.report import headline, text
+from otel_agentprof.report.stacks import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from otel_agentprof.report.report import Report
 
-_HALF: Final = 64  # frames kept at either end of a deeper stack
 _NS_PER_US: Final = 1_000
 
 
@@ -42,14 +42,10 @@ def _weights(report: Report) -> dict[str, int]:
     for step in report.critical_path:
         taken[step.span_id] += step.end_ns - step.start_ns
     weights: dict[str, int] = defaultdict(int)
-    frames: list[str] = []
-    for row in report.waterfall:
-        del frames[row.depth :]
-        frames.append(_frame(row.name))
-        if row.span_id in taken:
-            weights[_stack(frames)] += taken.pop(row.span_id)
+    for row, stack in stacks(report.waterfall, lambda row: row.span_id in taken):
+        weights[_joined(stack)] += taken.pop(row.span_id)
     for span_id, spent_ns in taken.items():  # the path outside all spans
-        weights[headline.OUTSIDE if span_id is None else _frame(span_id)] += spent_ns
+        weights[_joined([headline.OUTSIDE if span_id is None else text.name(span_id)])] += spent_ns
     return weights
 
 
@@ -58,12 +54,5 @@ def _lines(weights: Mapping[str, int]) -> str:
     return "".join(f"{stack} {max(round(ns / _NS_PER_US), 1)}\n" for stack, ns in weights.items() if ns > 0)
 
 
-def _stack(frames: list[str]) -> str:
-    if len(frames) <= 2 * _HALF:
-        return ";".join(frames)
-    left_out = f"… {len(frames) - 2 * _HALF:,} frames …"
-    return ";".join((*frames[:_HALF], left_out, *frames[-_HALF:]))
-
-
-def _frame(name: str) -> str:
-    return text.name(name).replace(";", ":")
+def _joined(stack: list[str]) -> str:
+    return ";".join(name.replace(";", ":") for name in stack)

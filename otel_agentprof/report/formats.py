@@ -37,5 +37,7 @@ FORMATS: Final[Mapping[str, Render]] = MappingProxyType(
         "markdown": _lazily("markdown"),
         "html": _lazily("html"),
         "folded": _lazily("folded"),
+        "perfetto": _lazily("perfetto"),
+        "speedscope": _lazily("speedscope"),
     }
 )

@@ -17,6 +17,9 @@ _HIDDEN: Final = re.compile(
     "\\u2060-\\u206f\\ud800-\\udfff\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]"
 )
 
+# Made once: json.dumps would make an encoder for each event of a file.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def render(report: Report, *, width: int, color: bool) -> str:  # noqa: ARG001 - one signature for all formats
     """Return the report as indented JSON; width and colour do not apply."""
@@ -31,6 +34,11 @@ def render_many(reports: Iterable[Report]) -> str:
 def dump(value: Any) -> str:
     """Return plain types as indented JSON in which nothing could steer a terminal."""
     return _HIDDEN.sub(_escape, json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def compact(value: Any) -> str:
+    """Return plain types as JSON on one line, likewise."""
+    return _HIDDEN.sub(_escape, _COMPACT.encode(value))
 
 
 def _escape(match: re.Match[str]) -> str:

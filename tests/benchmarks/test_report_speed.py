@@ -13,7 +13,7 @@ from otlp_text import line, span
 from otel_agentprof import pricing
 from otel_agentprof.model import Span, SpanTree
 from otel_agentprof.readers import read_spans
-from otel_agentprof.report import html, terminal
+from otel_agentprof.report import html, perfetto, speedscope, terminal
 from otel_agentprof.report.build import build
 from otel_agentprof.semconv import ROLE
 
@@ -58,6 +58,8 @@ def test_a_report_of_10k_spans_is_built_in_under_a_second(*, is_deep: bool) -> N
 def test_a_report_of_10k_spans_is_drawn_in_under_a_second(made: Report) -> None:
     assert seconds(lambda: terminal.render(made, width=80, color=False)) < 1
     assert seconds(lambda: html.render(made, width=80, color=False)) < 1
+    assert seconds(lambda: perfetto.render(made, width=80, color=False)) < 1
+    assert seconds(lambda: speedscope.render(made, width=80, color=False)) < 1
 
 
 def test_a_line_of_60_megabytes_is_read_in_under_10_seconds(tmp_path: Path) -> None:

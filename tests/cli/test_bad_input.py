@@ -108,7 +108,7 @@ def test_cycles_become_a_report_with_a_note(tmp_path: Path, capsys: pytest.Captu
     assert report["data_quality"]
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "folded"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "folded", "perfetto", "speedscope"])
 def test_no_escape_sequence_gets_out_in_any_format(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:

@@ -222,18 +222,64 @@ def test_one_page_is_for_one_trace(two: str, capsys: pytest.CaptureFixture[str])
     assert "choose one with --trace ID: abababab, cdcdcdcd" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", ["perfetto", "speedscope"])
-def test_formats_of_a_later_day_are_told_in_one_line(
-    one: str, form: str, capsys: pytest.CaptureFixture[str]
+def test_several_traces_are_several_processes_or_profiles(
+    two: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["report", one, "--format", form]) == 2
+    assert main(["report", two, "--format", "perfetto"]) == 0
+    events = json.loads(capsys.readouterr().out)["traceEvents"]
+    assert main(["report", two, "--format", "speedscope"]) == 0
+    profiles = json.loads(capsys.readouterr().out)["profiles"]
 
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert (
-        err
-        == f"agentprof: --format {form} is not available yet; there are text, json, markdown, html, folded\n"
-    )
+    assert [event["args"]["name"] for event in events if event["name"] == "process_name"] == [
+        f"span 1 (trace {TRACE})",
+        f"span 3 (trace {OTHER})",
+    ]
+    assert [profile["name"] for profile in profiles] == [
+        f"span 1 {TRACE[:8]}: critical path",
+        f"span 3 {OTHER[:8]}: critical path",
+    ]
+
+
+@pytest.mark.parametrize("form", ["perfetto", "speedscope", "folded"])
+def test_one_of_several_traces_is_drawn_alone(
+    two: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", two, "--format", form, "--trace", "ab"]) == 0
+
+    out = capsys.readouterr().out
+    assert "span 1" in out
+    assert "span 3" not in out
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html", "folded", "perfetto", "speedscope"])
+def test_no_format_tells_what_was_said(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = [
+        {"key": key, "value": {"stringValue": "CANARY"}}
+        for key in (
+            "gen_ai.input.messages",
+            "gen_ai.output.messages",
+            "gen_ai.system_instructions",
+            "gen_ai.tool.call.arguments",
+            "gen_ai.tool.call.result",
+            "input.value",
+            "output.value",
+            "llm.input_messages.0.message.content",
+            "gen_ai.prompt.0.content",
+            "traceloop.entity.input",
+            "exception.message",
+        )
+    ]
+    call = [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}}, *said]
+    events = [{"timeUnixNano": "1", "name": "gen_ai.client.inference", "attributes": said}]
+    status = {"code": 2, "message": "CANARY"}
+    path = tmp_path / "said.jsonl"
+    path.write_text(line(span(1), span(2, parent=1, attributes=call, events=events, status=status)))
+
+    assert main(["report", str(path), "--format", form]) == 0
+
+    out = capsys.readouterr().out
+    assert "span 2" in out
+    assert "CANARY" not in out
 
 
 @pytest.mark.parametrize(
@@ -243,6 +289,8 @@ def test_formats_of_a_later_day_are_told_in_one_line(
         ("x.json", "{"),
         ("x.md", "#"),
         ("x.folded", "span 1"),
+        ("x.perfetto.json", '{"displaytimeunit":'),
+        ("x.Speedscope.JSON", '{"$schema":'),
         ("x.txt", "span 1 "),
     ],
 )

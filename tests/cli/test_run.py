@@ -340,7 +340,7 @@ def test_a_budget_in_dollars_says_when_a_price_is_unknown(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--budget-usd", "much"], ["--budget-usd", "-1"], ["--budget-tokens", "1.5"], ["--format", "perfetto"]],
+    [["--budget-usd", "much"], ["--budget-usd", "-1"], ["--budget-tokens", "1.5"], ["--format", "svg"]],
 )
 def test_an_argument_that_means_nothing_is_a_usage_error(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

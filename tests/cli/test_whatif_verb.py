@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from drawing import draw_spans
 
+from otel_agentprof import read
+from otel_agentprof.analysis import what_if
 from otel_agentprof.cli import main
 from otel_agentprof.report.otlp_lines import render
 
@@ -88,6 +90,72 @@ def test_a_model_of_unknown_speed_and_price_changes_neither(
     data = _data(source, capsys, "--model", "gpt-4o=nobody-knows-me")
 
     assert (data["changes"][0]["saved_ns"], data["changes"][0]["cost_usd"]) == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change"),
+    [
+        (("--scale", "tool:search=0.5"), {"by_tool": {"search": 0.5}}),
+        (("--parallel",), {"parallel": True}),
+        (("--dedupe",), {"dedupe": True}),
+        (("--model", "gpt-4o=gpt-4o-mini"), {"replace_models": {"gpt-4o": "gpt-4o-mini"}}),
+        (("--model", "gpt-4o=nobody"), {"replace_models": {"gpt-4o": "nobody"}}),
+        (("--concurrency", "1"), {"concurrency": 1}),
+        (
+            ("--parallel", "--dedupe", "--model", "gpt-4o=gpt-4o-mini", "--scale", "model:gpt-4o=0.5"),
+            {
+                "parallel": True,
+                "dedupe": True,
+                "replace_models": {"gpt-4o": "gpt-4o-mini"},
+                "by_model": {"gpt-4o": 0.5},
+            },
+        ),
+    ],
+)
+def test_the_command_says_what_python_does(
+    source: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], change: dict[str, Any]
+) -> None:
+    told = _data(source, capsys, *arguments)["together"]
+
+    (tree,) = read(source)
+    answer = what_if(tree, **change)
+    assert told["makespan_ns"] == answer.makespan_ns
+    assert told["saved_ns"] == answer.saved_ns
+    assert told["saved_usd"] == (None if answer.saved_usd is None else float(answer.saved_usd))
+    assert told["is_estimate"] is answer.is_estimate
+    assert [tuple(span.values()) for span in told["top_spans"]] == list(answer.top_spans)
+    assert [tuple(step.values()) for step in told["curve"]] == list(answer.curve)
+
+
+def test_another_model_may_replace_one_of_no_known_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "unpriced.jsonl"
+    path.write_text(
+        "".join(render(draw_spans("chat  |--|  role=llm op=chat model=nobody in=1000 out=100", unit=_UNIT)))
+    )
+
+    data = _data(str(path), capsys, "--model", "nobody=gpt-4o")
+    assert main(["whatif", str(path), "--model", "nobody=gpt-4o"]) == 0
+
+    (change,) = data["changes"]
+    assert (data["cost_usd"], change["cost_usd"], change["saved_usd"]) == (None, 0.0035, None)
+    assert "unknown  $0.0035" not in capsys.readouterr().out
+
+
+def test_each_scale_and_each_model_counts_in_all_together(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = tmp_path / "elsewhere.jsonl"
+    call = "chat  |--|  role=llm op=chat model=gpt-4.1-nano in=9 out=100"
+    elsewhere.write_text("".join(render(draw_spans(call, unit=_UNIT))))
+    models = ("--model", "gpt-4o=gpt-4.1-nano", "--model", "gpt-4o-mini=gpt-4.1-nano")
+
+    data = _data(source, capsys, *models, "--speed-from", str(elsewhere))
+
+    assert [change["saved_ns"] // _UNIT for change in data["changes"]] == [6, 2]
+    assert data["together"]["saved_ns"] == 8 * _UNIT
+    assert data["together"]["is_estimate"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.model.tokens import TokenUsage
-from otel_agentprof.report import folded, html, json_text, markdown, terminal
+from otel_agentprof.report import folded, html, json_text, markdown, perfetto, speedscope, terminal
 from otel_agentprof.report.report import DataQuality, OperationUsage, PathStep, Report, Row, Statistics
 
 if TYPE_CHECKING:
@@ -316,6 +316,8 @@ GOLDEN: dict[str, Callable[[], str]] = {
     "report.md": lambda: markdown.render(research_agent(), width=100, color=False),
     "report.html": lambda: html.render(with_linked_findings(busy_agent()), width=80, color=False),
     "report.folded": lambda: folded.render(research_agent(), width=80, color=False),
+    "report.perfetto.json": lambda: perfetto.render(research_agent(), width=80, color=False),
+    "report.speedscope.json": lambda: speedscope.render(research_agent(), width=80, color=False),
     "report.json": lambda: json_text.render(research_agent(), width=80, color=False),
 }
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         ("markdown", "## `invoke_agent research`"),
         ("html", "<!DOCTYPE html>"),
         ("folded", "invoke_agent research 100000\n"),
+        ("perfetto", '{"displayTimeUnit":"ms",'),
+        ("speedscope", '{"$schema":"https://www.speedscope.app/file-format-schema.json",'),
     ],
 )
 def test_every_format_is_written_by_its_name(name: str, opening: str) -> None:
@@ -34,8 +36,8 @@ def test_every_format_is_written_by_its_name(name: str, opening: str) -> None:
     assert written.endswith("\n")
 
 
-def test_there_are_five_formats() -> None:
-    assert list(FORMATS) == ["text", "json", "markdown", "html", "folded"]
+def test_there_are_seven_formats() -> None:
+    assert list(FORMATS) == ["text", "json", "markdown", "html", "folded", "perfetto", "speedscope"]
 
 
 def test_naming_the_formats_loads_none_of_them() -> None:

@@ -9,9 +9,8 @@ import pytest
 from drawing import draw
 from flat_prices import flat_price
 
-from otel_agentprof.analysis import findings, measure
+from otel_agentprof.analysis import findings, measure, what_if
 from otel_agentprof.config import Config
-from otel_agentprof.report.changes import without_repeats
 
 if TYPE_CHECKING:
     from otel_agentprof.analysis import Finding
@@ -197,7 +196,6 @@ def test_dedupe_leaves_out_the_same_calls_as_the_rule() -> None:
         flat_price,
     )
 
-    planned = without_repeats(trace)
+    answer = what_if(trace.tree, dedupe=True, trace=trace)
 
-    assert planned.arguments == {"remove": [f"{3:016x}"]}
-    assert planned.note == "1 call"
+    assert (answer.removed, answer.notes) == ((f"{3:016x}",), ("1 call",))
