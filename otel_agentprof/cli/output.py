@@ -15,6 +15,8 @@ from otel_agentprof.report import text
 from otel_agentprof.report.formats import FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from otel_agentprof.report.aggregate import Aggregate
     from otel_agentprof.report.report import Report
 
@@ -88,7 +90,7 @@ def output_for(args: argparse.Namespace, *, stream: TextIO | None = None, path: 
     """Return where and how to write, from ``--format``, ``--width``, ``--ascii``, the file and the stream."""
     stream = sys.stdout if stream is None else stream
     is_terminal = path is None and stream.isatty()
-    chosen = args.format or _format_of(path or "")
+    chosen = args.format or _format_of(path or "", getattr(args, "formats", FORMATS))
     return Output(
         format=chosen,
         stream=stream,
@@ -99,13 +101,15 @@ def output_for(args: argparse.Namespace, *, stream: TextIO | None = None, path: 
     )
 
 
-def _format_of(path: str) -> str:
-    """Return the format that the end of a file's name tells."""
-    return next((format_ for ending, format_ in _ENDINGS.items() if path.lower().endswith(ending)), "text")
+def _format_of(path: str, formats: Container[str]) -> str:
+    """Return the format that the end of a file's name tells, out of those that there are."""
+    endings = (ending for ending, format_ in _ENDINGS.items() if format_ in formats)
+    return next((_ENDINGS[ending] for ending in endings if path.lower().endswith(ending)), "text")
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, formats: tuple[str, ...]) -> None:
     """Add the arguments that :func:`output_for` reads."""
+    parser.set_defaults(formats=formats)
     parser.add_argument(
         "--format",
         choices=formats,

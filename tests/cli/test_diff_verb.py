@@ -154,7 +154,15 @@ def test_runs_of_another_kind_are_not_compared(tmp_path: Path, capsys: pytest.Ca
     assert "chore: 1 run in B, none in A" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "start"), [("x.json", "{"), ("x.md", "## research"), ("x.txt", "research")])
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("x.json", '{\n  "schema": "agentprof.diff/'),
+        ("x.perfetto.json", '{\n  "schema": "agentprof.diff/'),  # a format that this verb does not have
+        ("x.md", "## research"),
+        ("x.txt", "research"),
+    ],
+)
 def test_the_files_ending_chooses_the_format(
     before: str, after: str, tmp_path: Path, name: str, start: str
 ) -> None:
