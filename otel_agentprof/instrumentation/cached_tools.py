@@ -16,10 +16,10 @@ from opentelemetry import trace
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import tracing
-from otel_agentprof.instrumentation.fingerprints.capture import identity_of
 from otel_agentprof.instrumentation.open_span import OpenSpan, is_suppressed
 from otel_agentprof.instrumentation.wrapping import body_of
 from otel_agentprof.model.caching import CONTEXT_KEY
+from otel_agentprof.model.identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

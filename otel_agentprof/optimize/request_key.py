@@ -10,12 +10,12 @@ somebody else's.
 from __future__ import annotations
 
 import json
-import secrets
-import weakref
 from enum import Enum
 from hashlib import sha256
 from json import encoder
 from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof.model.identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,24 +58,6 @@ def request_key(salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: 
         return None
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{LOCAL}{digest}" if is_local or _CLASS_MARK in text else digest
-
-
-_words: Final[dict[int, tuple[weakref.ref[Any], str]]] = {}
-
-
-def identity_of(value: Any) -> str:
-    """Return a random word for an object as such: the same as long as it lives, never that of another.
-
-    Raises:
-        TypeError: For objects that cannot be watched to their end; their addresses are used again.
-    """
-    address = id(value)
-    known = _words.get(address)
-    if known is not None and known[0]() is value:
-        return known[1]
-    word = secrets.token_hex(8)
-    _words[address] = (weakref.ref(value, lambda _: _words.pop(address, None)), word)
-    return word
 
 
 def _stand_in(value: Any) -> Any:

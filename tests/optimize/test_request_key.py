@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
 from otel_agentprof.optimize import request_key as module
-from otel_agentprof.optimize.request_key import LOCAL, identity_of, request_key
+from otel_agentprof.optimize.request_key import LOCAL, request_key
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -113,17 +113,6 @@ def test_a_class_is_only_known_in_this_process() -> None:
     assert one != other
     assert one == key(Point)
     assert not str(key('"\\u0000":"class"')).startswith(LOCAL)
-
-
-def test_an_object_has_a_word_as_long_as_it_lives() -> None:
-    def made() -> Any:
-        return Point
-
-    word = identity_of(made)
-
-    assert word == identity_of(made)
-    del made
-    assert word not in {each for _, each in module._words.values()}
 
 
 def test_a_key_is_the_same_in_every_process_and_without_c(monkeypatch: pytest.MonkeyPatch) -> None:
