@@ -9,13 +9,12 @@ somebody else's.
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from hashlib import sha256
-from json import encoder
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.model.identity import identity_of
+from otel_agentprof.model.json_writer import json_writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +52,7 @@ def request_key(salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: 
     """
     given = {name: value for name, value in arguments.items() if value.__class__.__name__ not in _ABSENT}
     try:
-        text = "".join(_MADE([salt, given], 0)) if _MADE else _ENCODER.encode([salt, given])
+        text = "".join(_WRITE([salt, given], 0))
     except (TypeError, ValueError, RecursionError):
         return None
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -80,7 +79,7 @@ def _stand_in(value: Any) -> Any:
     elif isinstance(value, bytes | bytearray):
         return {_TAG: "bytes", "": value.hex()}
     elif isinstance(value, set | frozenset):
-        return {_TAG: "set", "": sorted(map(_ENCODER.encode, value))}
+        return {_TAG: "set", "": sorted("".join(_WRITE(item, 0)) for item in value)}
     elif name in _BY_TEXT:
         return {_TAG: name, "": str(value)}
     else:
@@ -89,18 +88,4 @@ def _stand_in(value: Any) -> Any:
     return {_TAG: name, "": {key: item for key, item in state.items() if item is not None}}
 
 
-_ENCODER: Final = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_stand_in, check_circular=False
-)
-# What its encode() makes anew for each value: half of what a short one costs; CPython only.
-_MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignore[attr-defined]  # in no stub
-    markers=None,
-    default=_stand_in,
-    encoder=encoder.encode_basestring,
-    indent=None,
-    key_separator=":",
-    item_separator=",",
-    sort_keys=True,
-    skipkeys=False,
-    allow_nan=True,
-)
+_WRITE: Final = json_writer(default=_stand_in)
