@@ -1,7 +1,9 @@
 """Tools whose results are kept: equal calls run once, each call has its span all the same.
 
-@ap.tool(cache=PromptCache(ttl_s=600))
-def search(query: str) -> list[str]: ...
+    @ap.tool(cache=PromptCache(ttl_s=600))
+    def search(query: str) -> list[str]: ...
+
+``cache=True`` stands for the cache that is in front of the clients at the time of a call.
 """
 
 from __future__ import annotations
