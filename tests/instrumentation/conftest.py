@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from garbage import collect
 from loopback import serve
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def _server() -> Iterator[Loopback]:
     with serve() as server:
-        gc.freeze()  # the clients' modules are here to stay: each test's collection need not look at them
         yield server
-        gc.unfreeze()
 
 
 @pytest.fixture
@@ -77,7 +75,7 @@ def spans(pipeline: Spans) -> Iterator[Spans]:
         engine = REGISTRY.slots["openai"].engine
         assert engine is not None
         yield pipeline
-        gc.collect()
+        collect()
         assert engine.failures == {}
         last = REGISTRY.slots["openai"].engine  # a test may instrument anew
         assert last is None or last.failures == {}
