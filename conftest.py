@@ -1,4 +1,4 @@
-"""For all tests: what the programs import that they start is compiled once, also where no bytecode is kept."""
+"""For all tests: what the programs import that they start is compiled once, where no bytecode is kept too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the bytecode elsewhere for as long as the tests run; workers of xdist find it in the environment."""
+    """Keep the bytecode elsewhere while the tests run; workers of xdist find it in the environment."""
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         place = tempfile.TemporaryDirectory(prefix="agentprof-bytecode-", ignore_cleanup_errors=True)
         config.add_cleanup(place.cleanup)
