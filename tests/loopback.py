@@ -65,6 +65,13 @@ class Loopback:
         self.gate.set()
         self.asked = threading.Event()
 
+    def begin_anew(self) -> None:
+        """Forget what was asked and what shall be answered."""
+        for each in (self.script, self.requests, self.headers, self.exports):
+            each.clear()
+        self.asked.clear()
+        self.gate.set()
+
     def answer(self, path: str, body: Any) -> Answer:
         if self.script:
             return self.script.pop(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,12 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    SimpleSpanProcessor,
+    SpanExporter,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_agentprof import BoundedSpanExporter
@@ -21,6 +27,8 @@ from otel_agentprof.config import Config
 from otel_agentprof.processor import AgentProfSpanProcessor
 from otel_agentprof.processor import exporter as exporter_module
 from otel_agentprof.processor.exporter import wire_size
+from otel_agentprof.processor.failures import Failures
+from otel_agentprof.processor.next_processor import NextProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +81,12 @@ class _Seen(SpanExporter):
 
     def shutdown(self) -> None:
         self.exporter.shutdown()
+
+
+def ended_span() -> ReadableSpan:
+    span: Any = TracerProvider(shutdown_on_exit=False).get_tracer("tests").start_span("turned away")
+    ended: ReadableSpan = span._readable_span()
+    return ended
 
 
 @pytest.fixture
@@ -212,6 +226,89 @@ def test_backend_that_hangs_costs_bounded_memory_and_every_span_is_accounted_for
     assert len(backend.names) == pipeline.bounded.sent_count == 512 + 2_048
     assert threading.main_thread() not in pipeline.seen.threads
     pipeline.provider.shutdown()
+
+
+def test_every_span_of_two_threads_is_sent_or_counted_while_the_queue_overflows() -> None:
+    memory = InMemorySpanExporter()
+    exporter = BoundedSpanExporter(memory)
+    batch = BatchSpanProcessor(exporter, schedule_delay_millis=1e6, max_queue_size=8, max_export_batch_size=8)
+    failures = Failures()
+    following = NextProcessor(batch, failures)
+    spans = [ended_span()] * 20_000
+    together = threading.Barrier(2)
+
+    def forward() -> None:
+        together.wait(60)
+        following.forward(spans, may_wait=False)
+
+    threads = [threading.Thread(target=forward) for _ in range(2)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change in every place where they can
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    finally:
+        sys.setswitchinterval(interval)
+    following.force_flush(60)
+
+    assert following.forwarded_count == 40_000
+    assert len(memory.get_finished_spans()) == exporter.sent_count == 40_000 - following.lost["next_queue"]
+    assert failures.count == 0
+    batch.shutdown()  # type: ignore[no-untyped-call]  # the SDK's own
+
+
+def test_a_full_queue_takes_nothing_from_the_processor_beside_it() -> None:
+    asked, gate = threading.Event(), threading.Event()
+
+    class Hanging(InMemorySpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            asked.set()
+            gate.wait(60)
+            return super().export(spans)
+
+    beside, hanging = InMemorySpanExporter(), Hanging()
+    several = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]  # the SDK's own class
+    several.add_span_processor(SimpleSpanProcessor(beside))
+    several.add_span_processor(
+        BatchSpanProcessor(hanging, schedule_delay_millis=1e6, max_queue_size=8, max_export_batch_size=8)
+    )
+    following = NextProcessor(several, Failures())
+
+    following.forward([ended_span()] * 8, may_wait=False)
+    assert asked.wait(60)
+    following.forward([ended_span()] * 10, may_wait=False)
+    gate.set()
+    following.force_flush(60)
+
+    assert following.lost == {"next_queue": 2}
+    assert len(hanging.get_finished_spans()) == 16
+    assert len(beside.get_finished_spans()) == following.forwarded_count == 18
+    several.shutdown()
+
+
+def test_a_span_that_a_finaliser_ends_in_the_middle_finds_the_room_that_is_left() -> None:
+    memory = InMemorySpanExporter()
+
+    class Ending(BatchSpanProcessor):
+        """A processor in which another span ends before one is in the queue."""
+
+        def on_end(self, span: ReadableSpan) -> None:
+            if following.forwarded_count < 8:
+                following.forward([span], may_wait=False)
+            super().on_end(span)
+
+    batch = Ending(memory, schedule_delay_millis=1e6, max_queue_size=4, max_export_batch_size=4)
+    following = NextProcessor(batch, Failures())
+
+    following.forward([ended_span()], may_wait=False)
+    following.force_flush(60)
+
+    assert following.forwarded_count == 5  # the fifth one does not fit in, and nothing ends in it
+    assert following.lost == {"next_queue": 1}
+    assert len(memory.get_finished_spans()) == 4
+    following.shutdown()
 
 
 # --- failures ---------------------------------------------------------------------------------------------

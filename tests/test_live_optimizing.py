@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from pipelines import owning
+from selecting import prices_and_no_new_listeners
 from served_model import Said, serve
 
 import otel_agentprof as ap
-from otel_agentprof import pricing
 from otel_agentprof.optimize.observed import ObservedModels
-from otel_agentprof.optimize.span_listeners import LISTENERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -33,12 +32,8 @@ _TIERS = {"simple": "gpt-4o-mini", "medium": "gpt-4.1", "complex": "gpt-4o"}
 
 @pytest.fixture(autouse=True)
 def _with_prices() -> Iterator[None]:
-    assert pricing.wait()
-    before = LISTENERS.present
-    yield
-    for listener in LISTENERS.present:
-        if listener not in before:
-            LISTENERS.remove(listener)
+    with prices_and_no_new_listeners():
+        yield
 
 
 def _report(agent: Callable[[Ask], Awaitable[object]], budget: ap.Budget | None = None) -> ap.Report:

@@ -11,6 +11,8 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from otlp_text import TRACE
+
 from otel_agentprof.cli.local_http import Request
 
 if TYPE_CHECKING:
@@ -55,6 +57,11 @@ class TraceServer:
         self.headers: list[dict[str, str]] = []
         self.raw: dict[str, Callable[[Request], object]] = {}
         self.release = threading.Event()
+
+    @property
+    def address(self) -> str:
+        """How it is asked for the trace of ``otlp_text``, as a Jaeger."""
+        return f"jaeger+{self.url}/{TRACE}"
 
     @property
     def paths(self) -> list[str]:

@@ -1,7 +1,9 @@
 """Tools whose results are kept: equal calls run once, each call has its span all the same.
 
-@ap.tool(cache=PromptCache(ttl_s=600))
-def search(query: str) -> list[str]: ...
+    @ap.tool(cache=PromptCache(ttl_s=600))
+    def search(query: str) -> list[str]: ...
+
+``cache=True`` stands for the cache that is in front of the clients at the time of a call.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from opentelemetry import trace
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import tracing
-from otel_agentprof.instrumentation.fingerprints.capture import identity_of
 from otel_agentprof.instrumentation.open_span import OpenSpan, is_suppressed
 from otel_agentprof.instrumentation.wrapping import body_of
 from otel_agentprof.model.caching import CONTEXT_KEY
+from otel_agentprof.model.identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

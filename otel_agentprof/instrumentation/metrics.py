@@ -9,8 +9,10 @@ from opentelemetry import metrics
 from otel_agentprof import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.context import Context
-    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.metrics import Histogram, Meter, MeterProvider
 
     from otel_agentprof.model.tokens import TokenUsage
 
@@ -34,33 +36,19 @@ class CallMetrics:
 
     def __init__(self, provider: MeterProvider, version: str) -> None:
         meter = provider.get_meter(semconv.SCOPE, version)
-        self._tokens = meter.create_histogram(
-            semconv.METRIC_TOKEN_USAGE,
-            "{token}",
-            "Tokens of a call, by type",
-            explicit_bucket_boundaries_advisory=_TOKENS,
+        self._tokens = histogram(
+            meter, semconv.METRIC_TOKEN_USAGE, "{token}", "Tokens of a call, by type", _TOKENS
         )
-        self._duration = meter.create_histogram(
-            semconv.METRIC_OPERATION_DURATION,
-            "s",
-            "How long a call took",
-            explicit_bucket_boundaries_advisory=_SECONDS,
+        self._duration = histogram(
+            meter, semconv.METRIC_OPERATION_DURATION, "s", "How long a call took", _SECONDS
         )
-        self._tool_duration = meter.create_histogram(
-            semconv.METRIC_TOOL_DURATION,
-            "s",
-            "How long a tool took",
-            explicit_bucket_boundaries_advisory=_SECONDS,
+        self._tool_duration = histogram(
+            meter, semconv.METRIC_TOOL_DURATION, "s", "How long a tool took", _SECONDS
         )
-        self._first_chunk = meter.create_histogram(
-            semconv.METRIC_TIME_TO_FIRST_CHUNK,
-            "s",
-            "Time until a stream's first chunk",
-            explicit_bucket_boundaries_advisory=_SECONDS,
+        self._first_chunk = histogram(
+            meter, semconv.METRIC_TIME_TO_FIRST_CHUNK, "s", "Time until a stream's first chunk", _SECONDS
         )
-        self._cost = meter.create_histogram(
-            semconv.METRIC_COST, "USD", "Cost of a call", explicit_bucket_boundaries_advisory=_DOLLARS
-        )
+        self._cost = histogram(meter, semconv.METRIC_COST, "USD", "Cost of a call", _DOLLARS)
 
     def record(
         self,
@@ -85,6 +73,11 @@ class CallMetrics:
                 self._tokens.record(usage.output, {**labels, semconv.TOKEN_TYPE: "output"}, context)
         if semconv.COST_TOTAL in attributes:
             self._cost.record(attributes[semconv.COST_TOTAL], labels, context)
+
+
+def histogram(meter: Meter, name: str, unit: str, told: str, bounds: Sequence[float]) -> Histogram:
+    """Return a new histogram whose buckets end at ``bounds``, unless a view says otherwise."""
+    return meter.create_histogram(name, unit, told, explicit_bucket_boundaries_advisory=bounds)
 
 
 def is_configured(provider: MeterProvider) -> bool:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:  # all of it: making the classes would cost every import a mil
     from typing import Literal, Protocol
 
     # Why a call went past the cache: an argument that only its address tells apart, an answer of that kind; a
-    # temperature above 0; a stream that nobody can play again; a conversation that the server keeps.
-    Skipped = Literal["not_by_value", "sampled", "stream", "stateful"]
+    # temperature above 0; a stream that nobody can play again; a conversation that the server keeps; what was
+    # kept of an answer cannot be built again.
+    Skipped = Literal["not_by_value", "sampled", "stream", "stateful", "unreadable"]
 
     class Lookup(Protocol):
         """The way of one request through a cache."""

@@ -27,7 +27,7 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class CorruptEntryError(ValueError):
-    """Bytes that are no entry, or one that cannot be built any more."""
+    """Bytes that are no entry, or an entry that cannot be built any more."""
 
 
 class Piece:
@@ -107,6 +107,14 @@ def _path_of(kind: type) -> str | None:
     return path
 
 
+def hold(value: Any, duration_ns: int | None) -> Held | None:
+    """Return a copy of an answer to hold; None for one that cannot be copied."""
+    try:
+        return Held(copy.deepcopy(value), len(repr(value)), duration_ns)
+    except Exception:  # noqa: BLE001 - objects may refuse in any way
+        return None
+
+
 def encode(pieces: list[Piece], *, is_stream: bool, duration_ns: int | None) -> bytes:
     """Return an entry as bytes.
 
@@ -133,14 +141,16 @@ def encode(pieces: list[Piece], *, is_stream: bool, duration_ns: int | None) -> 
 _BETWEEN: Final = '","'
 
 
-def decode(data: bytes) -> Answer:
-    """Return what an entry says, built anew.
+def decode(kept: bytes | Held) -> Answer:
+    """Return what an entry says, built anew, or a new copy of what is held.
 
     Raises:
-        CorruptEntryError: For anything that :func:`encode` did not make, or that this client cannot build.
+        CorruptEntryError: For bytes that :func:`encode` did not make, and what cannot be built or copied.
     """
     try:
-        head, *lines = data.split(b"\n")
+        if isinstance(kept, Held):
+            return Answer(copy.deepcopy(kept.value), kept.duration_ns)
+        head, *lines = kept.split(b"\n")
         header = json.loads(head)
         values = [_value(line, header["of"]) for line in lines]
         if "beside" in header:
@@ -148,22 +158,6 @@ def decode(data: bytes) -> Answer:
         return Answer(tuple(values) if "stream" in header else values[0], header["ns"])
     except Exception as error:
         raise CorruptEntryError(f"the entry cannot be built: {type(error).__name__}") from error
-
-
-def opened(held: Held) -> Answer | None:
-    """Return what is held, as a new copy."""
-    try:
-        return Answer(copy.deepcopy(held.value), held.duration_ns)
-    except Exception:  # noqa: BLE001 - as in hold
-        return None
-
-
-def hold(value: Any, duration_ns: int | None) -> Held | None:
-    """Return a copy of an answer to hold; None for one that cannot be copied."""
-    try:
-        return Held(copy.deepcopy(value), len(repr(value)), duration_ns)
-    except Exception:  # noqa: BLE001 - objects may refuse in any way
-        return None
 
 
 def _value(line: bytes, names: list[str]) -> Any:

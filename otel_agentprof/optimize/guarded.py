@@ -24,7 +24,7 @@ _REST_S: Final = 5.0  # after a failure nobody is asked for so long: a dead serv
 
 
 class Guarded:
-    """A back end that never raises: what it cannot read is not there, what it cannot write is not kept.
+    """A back end whose failures stay here: what it cannot read is not there, what it cannot write not kept.
 
     Attributes:
         failures: How often it failed.
@@ -46,16 +46,22 @@ class Guarded:
         self._rests_until: dict[_Verb, float] = {}  # a full disk can still be read
 
     def get(self, key: str) -> bytes | None:
-        """Return an entry; None where there is none that holds, or none to be had."""
+        """Return an entry; None where there is none that holds, or none to be had.
+
+        Raises:
+            CorruptEntryError: For one that is broken; it is forgotten.
+        """
         data = self._do("get", self._backend.get, _PREFIX + key)
         if isinstance(data, str):  # a Redis client with decode_responses
             data = data.encode("utf-8", "surrogateescape")
-        if not isinstance(data, bytes | bytearray | memoryview):
+        if data is None:
             return None
+        sealed = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b""  # no entry either
         try:
-            entry = unseal(bytes(data), now=self._time_of_day())
+            entry = unseal(sealed, now=self._time_of_day())
         except CorruptEntryError:
-            entry = None
+            self.delete(key)
+            raise
         if entry is None:
             self.delete(key)
         return entry

@@ -99,7 +99,13 @@ class PromptCache:
 
     @property
     def skipped(self) -> Mapping[Skipped, int]:
-        """How many calls went past the cache, by reason; no reason without a call."""
+        """How many calls went past the cache, by reason; no reason without a call.
+
+        ``not_by_value``: something that was asked, or the answer, can only be told by its address, or cannot
+        be copied; ``unreadable``: what was kept cannot be built again, and goes; ``sampled``: a temperature
+        above 0; ``stream``: one that nobody can play again; ``stateful``: the server keeps the conversation.
+        Calls that were looked up before it turned out are among the misses too.
+        """
         return dict(self._shelf.skipped)
 
     def get(self, messages: Any, model: str, **more: Any) -> Any:

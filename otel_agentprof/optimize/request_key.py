@@ -9,13 +9,12 @@ somebody else's.
 
 from __future__ import annotations
 
-import json
-import secrets
-import weakref
 from enum import Enum
 from hashlib import sha256
-from json import encoder
 from typing import TYPE_CHECKING, Any, Final
+
+from otel_agentprof.model.identity import identity_of
+from otel_agentprof.model.json_writer import json_writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,29 +52,11 @@ def request_key(salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: 
     """
     given = {name: value for name, value in arguments.items() if value.__class__.__name__ not in _ABSENT}
     try:
-        text = "".join(_MADE([salt, given], 0)) if _MADE else _ENCODER.encode([salt, given])
+        text = "".join(_WRITE([salt, given], 0))
     except (TypeError, ValueError, RecursionError):
         return None
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{LOCAL}{digest}" if is_local or _CLASS_MARK in text else digest
-
-
-_words: Final[dict[int, tuple[weakref.ref[Any], str]]] = {}
-
-
-def identity_of(value: Any) -> str:
-    """Return a random word for an object as such: the same as long as it lives, never that of another.
-
-    Raises:
-        TypeError: For objects that cannot be watched to their end; their addresses are used again.
-    """
-    address = id(value)
-    known = _words.get(address)
-    if known is not None and known[0]() is value:
-        return known[1]
-    word = secrets.token_hex(8)
-    _words[address] = (weakref.ref(value, lambda _: _words.pop(address, None)), word)
-    return word
 
 
 def _stand_in(value: Any) -> Any:
@@ -98,7 +79,7 @@ def _stand_in(value: Any) -> Any:
     elif isinstance(value, bytes | bytearray):
         return {_TAG: "bytes", "": value.hex()}
     elif isinstance(value, set | frozenset):
-        return {_TAG: "set", "": sorted(map(_ENCODER.encode, value))}
+        return {_TAG: "set", "": sorted("".join(_WRITE(item, 0)) for item in value)}
     elif name in _BY_TEXT:
         return {_TAG: name, "": str(value)}
     else:
@@ -107,18 +88,4 @@ def _stand_in(value: Any) -> Any:
     return {_TAG: name, "": {key: item for key, item in state.items() if item is not None}}
 
 
-_ENCODER: Final = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_stand_in, check_circular=False
-)
-# What its encode() makes anew for each value: half of what a short one costs; CPython only.
-_MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignore[attr-defined]  # in no stub
-    markers=None,
-    default=_stand_in,
-    encoder=encoder.encode_basestring,
-    indent=None,
-    key_separator=":",
-    item_separator=",",
-    sort_keys=True,
-    skipkeys=False,
-    allow_nan=True,
-)
+_WRITE: Final = json_writer(default=_stand_in)

@@ -7,13 +7,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from otel_agentprof.optimize import entry, forks
-from otel_agentprof.optimize.entry import CorruptEntryError, Held
+from otel_agentprof.optimize.entry import CorruptEntryError
 from otel_agentprof.optimize.guarded import Guarded
 
 if TYPE_CHECKING:
     from typing import Any
 
     from otel_agentprof.model.caching import Answer, Skipped
+    from otel_agentprof.optimize.entry import Held
     from otel_agentprof.optimize.memory import Memory
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +44,11 @@ class Shelf:
 
     def take(self, key: str) -> tuple[bytes | Held | None, Answer | None]:
         """Return an entry and the answer in it; nothing where there is none that holds."""
-        found = self._store.get(key)
+        try:
+            found = self._store.get(key)
+        except CorruptEntryError as error:
+            self._found_broken(error)
+            return None, None
         if found is None:
             return None, None
         answer = self.open(found)
@@ -52,14 +57,16 @@ class Shelf:
         return found, answer
 
     def open(self, kept: bytes | Held) -> Answer | None:
-        """Return the answer in an entry, a new copy; None for one that cannot be built."""
-        if isinstance(kept, Held):
-            return entry.opened(kept)
+        """Return the answer in an entry, a new copy; None for one that cannot be built, which is counted."""
         try:
             return entry.decode(kept)
         except CorruptEntryError as error:
-            _LOGGER.debug("an entry of the cache is of no use and goes: %s", error)
+            self._found_broken(error)
             return None
+
+    def _found_broken(self, error: CorruptEntryError) -> None:
+        _LOGGER.debug("an entry of the cache is of no use and goes: %s", error)
+        self.skip("unreadable")
 
     def pack(self, value: Any, duration_ns: int | None) -> bytes | Held | None:
         """Return an answer as an entry; None for one that cannot be kept here."""

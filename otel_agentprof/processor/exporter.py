@@ -98,8 +98,9 @@ class BoundedSpanExporter(SpanExporter):
             self.shutdown()
 
     def _send(self, spans: Sequence[ReadableSpan]) -> bool:
+        count = len(spans)  # not within a sum: another thread may add while a function is called
         if self._over.is_set():
-            self.lost_count += len(spans)
+            self.lost_count += count
             return False
         error: Exception | None = None
         self._is_sending = True
@@ -109,7 +110,7 @@ class BoundedSpanExporter(SpanExporter):
             is_sent, error = False, raised
         finally:
             self._is_sending = False
-        self._note(len(spans), error, is_sent=is_sent)
+        self._note(count, error, is_sent=is_sent)
         return is_sent
 
     def _note(self, count: int, error: Exception | None, *, is_sent: bool) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import format_span_id
 
 from otel_agentprof import __version__, semconv
-from otel_agentprof.instrumentation.metrics import current_provider, is_configured
+from otel_agentprof.instrumentation.metrics import current_provider, histogram, is_configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,24 +39,11 @@ class RunMetrics:
     def __init__(self, provider: MeterProvider) -> None:
         """Make the instruments."""
         meter = provider.get_meter(semconv.SCOPE, __version__)
-        self._duration = meter.create_histogram(
-            semconv.METRIC_RUN_DURATION,
-            "s",
-            "How long a run took",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self._critical = meter.create_histogram(
-            semconv.METRIC_RUN_CRITICAL_TIME,
-            "s",
-            "Time of a run that was waited for, by role",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self._cost = meter.create_histogram(
-            semconv.METRIC_RUN_COST,
-            "USD",
-            "Cost of a run, as far as prices are known",
-            explicit_bucket_boundaries_advisory=_DOLLARS,
-        )
+        self._duration = histogram(meter, semconv.METRIC_RUN_DURATION, "s", "How long a run took", _SECONDS)
+        told = "Time of a run that was waited for, by role"
+        self._critical = histogram(meter, semconv.METRIC_RUN_CRITICAL_TIME, "s", told, _SECONDS)
+        told = "Cost of a run, as far as prices are known"
+        self._cost = histogram(meter, semconv.METRIC_RUN_COST, "USD", told, _DOLLARS)
         counter = meter.create_counter
         self._model_cost = counter(semconv.METRIC_RUN_MODEL_COST, "USD", "Cost of all runs, by model")
         self._tokens = counter(semconv.METRIC_RUN_MODEL_TOKENS, "{token}", "Tokens of all runs, by model")

@@ -1,7 +1,10 @@
 """The processor behind ours: paced so that its queue does not overflow, and never waited for too long.
 
-worker --> [ 2,048 spans ] --> exporter      the SDK's batch processor drops the oldest when it is full,
-    waits while there is no room             and a whole trace comes at once
+worker --> [ 2,048 spans ] --> exporter      the SDK's batch processor drops spans when it is full, and a
+    waits while there is no room             whole trace comes at once
+
+A span that does not fit in is not given to it: it would drop another one or not, by what its exporter takes
+meanwhile, and nobody could tell.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ class NextProcessor:
     """What is known of the next processor, and how it is treated.
 
     Attributes:
-        forwarded_count: Spans given to it.
+        forwarded_count: Spans for it, those that did not fit in among them.
     """
 
     def __init__(self, processor: SpanProcessor, failures: Failures) -> None:
@@ -37,9 +40,13 @@ class NextProcessor:
         self.forwarded_count = 0
         self._processor = processor
         self._failures = failures
-        batching = list(_batching(processor))
-        self._queues = [_Queue(spans) for one in batching if (spans := _queue_of(one)) is not None]
-        exporters = [getattr(one, "span_exporter", None) for one in batching]
+        self._members = [(member, _queue_of(member)) for member in _members(processor)]
+        self._queues = [queue for _, queue in self._members if queue is not None]
+        # So that only an exporter changes a queue between our look at it and what follows. Reentrant, for
+        # finalisers and signal handlers end spans too.
+        self._lock = threading.RLock()
+        self._entering_count = 0  # spans that are about to be in the queue
+        exporters = [getattr(member, "span_exporter", None) for member, _ in self._members]
         self._exporters = [one for one in exporters if isinstance(one, BoundedSpanExporter)]
         self._lost_before = sum(exporter.lost_count for exporter in self._exporters)  # as in a forked child
         self._flusher: threading.Thread | None = None
@@ -62,11 +69,31 @@ class NextProcessor:
         """
         for span in spans:
             if is_sampled(span):
-                for queue in self._queues:
-                    queue.make_room(_PATIENCE_S if may_wait else 0.0)
+                if may_wait:
+                    for queue in self._queues:
+                        queue.wait_for_room()
+                self._give(span)
+
+    def _give(self, span: ReadableSpan) -> None:
+        if not self._queues:  # it may take its time
+            with self._lock:
                 self.forwarded_count += 1
-                with self._failures.contained("on_end of the next processor"):
-                    self._processor.on_end(span)
+            self._end(self._processor, span)
+            return
+        with self._lock:
+            self.forwarded_count += 1
+            before = self._entering_count
+            self._entering_count += 1  # ahead of the look: what ends on this thread meanwhile has to see it
+            try:
+                fitting = [member for member, queue in self._members if queue is None or queue.admits(before)]
+                for member in fitting if len(fitting) < len(self._members) else (self._processor,):
+                    self._end(member, span)
+            finally:
+                self._entering_count = before
+
+    def _end(self, processor: SpanProcessor, span: ReadableSpan) -> None:
+        with self._failures.contained("on_end of the next processor"):
+            processor.on_end(span)
 
     def force_flush(self, timeout_s: float) -> bool:
         """Flush it; return False when that took too long or spans were lost."""
@@ -118,28 +145,32 @@ class _Queue:
         self._most = spans.maxlen or 0
         self._is_stuck = False
 
-    def make_room(self, patience_s: float) -> None:
-        """Wait until a span fits in; count the one that is dropped for it where none leaves in time."""
-        if len(self._spans) < self._most:
-            self._is_stuck = False
-            return
-        until = monotonic() + (0.0 if self._is_stuck else patience_s)
-        while len(self._spans) >= self._most:
-            if monotonic() >= until:
-                self._is_stuck = patience_s > 0 or self._is_stuck
-                self.lost_count += 1
-                return
-            sleep(_POLL_S)
+    def admits(self, before: int) -> bool:
+        """Return whether a span fits in after so many that are about to enter; count it where it does not."""
+        if len(self._spans) + before < self._most:
+            return True
+        self.lost_count += 1
+        return False
+
+    def wait_for_room(self) -> None:
+        """Wait until a span fits in; not again after a long time without any room, until there was some."""
+        if len(self._spans) >= self._most:
+            until = monotonic() + (0.0 if self._is_stuck else _PATIENCE_S)
+            while len(self._spans) >= self._most:
+                if monotonic() >= until:
+                    self._is_stuck = True
+                    return
+                sleep(_POLL_S)
         self._is_stuck = False
 
 
-def _batching(processor: Any) -> Iterator[Any]:
+def _members(processor: Any) -> Iterator[Any]:
     """Yield the processors that a processor stands for."""
     several = getattr(processor, "_span_processors", None)
     yield from several if isinstance(several, tuple | list) else (processor,)
 
 
-def _queue_of(processor: Any) -> deque[Any] | None:
+def _queue_of(processor: Any) -> _Queue | None:
     """Return the queue of a batch processor of the SDK, which has no public way to ask how full it is."""
-    queue = getattr(getattr(processor, "_batch_processor", None), "_queue", None)
-    return queue if getattr(queue, "maxlen", None) else None
+    spans: Any = getattr(getattr(processor, "_batch_processor", None), "_queue", None)
+    return _Queue(spans) if getattr(spans, "maxlen", None) else None

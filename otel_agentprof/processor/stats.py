@@ -17,7 +17,7 @@ class ProcessorStats:
 
     Attributes:
         seen: Ended spans that came in.
-        forwarded: Spans given to the next processor, enriched or not.
+        forwarded: Spans for the next processor, enriched or not.
         late: Spans that ended after their trace had been handed on; no report knows them.
         dropped: Spans left out of every report, by the limit that was reached. With a next processor they
             were forwarded as they were. ``shutdown``: the process ended before their turn came.

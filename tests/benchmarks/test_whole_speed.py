@@ -74,19 +74,14 @@ def _naive_walks(
     benchmark: BenchmarkFixture, work: Callable[[], object], traces: Sequence[list[Span]]
 ) -> float:
     """Return how many naive walks some work takes; spans per second are written into the table."""
-    rounds: list[list[float]] = []
 
     def walks() -> None:
         for spans in traces:
             plain_path(spans)
 
-    def timed() -> None:
-        rounds.append(least_seconds(work, walks, rounds=1))
-
-    benchmark.pedantic(timed, rounds=1)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
     taken: float
     walked: float
-    taken, walked = (min(column) for column in zip(*rounds, strict=True))
+    taken, walked = benchmark.pedantic(least_seconds, (work, walks), {"rounds": 1}, rounds=1)  # type: ignore[no-untyped-call]  # pytest-benchmark has no types there
     benchmark.extra_info["spans_per_s"] = round(sum(map(len, traces)) / taken)
     return taken / walked
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -382,7 +383,8 @@ aclient = openai.AsyncOpenAI(api_key="none", base_url="{server.url}/v1")
     )
 
     assert set(done.stdout.split()) == {"1"}
-    assert "agentprof" not in done.stderr
+    # asyncio may tell of the client's own generators; the folder that they are in may have any name.
+    assert str(Path(otel_agentprof.__file__).parent) not in done.stderr
     assert done.stderr == "" or "async" in end  # the HTTP library itself complains of a loop that is gone
 
 

@@ -34,8 +34,5 @@ def _server() -> Iterator[Loopback]:
 
 @pytest.fixture
 def server(_server: Loopback) -> Loopback:
-    _server.script.clear()
-    _server.requests.clear()
-    _server.asked.clear()
-    _server.gate.set()
+    _server.begin_anew()
     return _server

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from pipelines import drop_in
+from selecting import prices_and_no_new_listeners
 
 import otel_agentprof as ap
-from otel_agentprof import pricing
 from otel_agentprof.optimize import tiers
 from otel_agentprof.optimize.observed import ObservedModels
-from otel_agentprof.optimize.span_listeners import LISTENERS
 from otel_agentprof.optimize.tiers import COMPLEXITIES, TIERS, ModelOption
 
 if TYPE_CHECKING:
@@ -33,12 +32,8 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def _with_prices_and_without_traces() -> Iterator[None]:
-    assert pricing.wait()
-    before = LISTENERS.present
-    yield
-    for listener in LISTENERS.present:
-        if listener not in before:
-            LISTENERS.remove(listener)
+    with prices_and_no_new_listeners():
+        yield
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
-from otel_agentprof.optimize import request_key as module
-from otel_agentprof.optimize.request_key import LOCAL, identity_of, request_key
+from otel_agentprof.optimize.request_key import LOCAL, request_key
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -115,18 +114,7 @@ def test_a_class_is_only_known_in_this_process() -> None:
     assert not str(key('"\\u0000":"class"')).startswith(LOCAL)
 
 
-def test_an_object_has_a_word_as_long_as_it_lives() -> None:
-    def made() -> Any:
-        return Point
-
-    word = identity_of(made)
-
-    assert word == identity_of(made)
-    del made
-    assert word not in {each for _, each in module._words.values()}
-
-
-def test_a_key_is_the_same_in_every_process_and_without_c(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_the_same_in_every_process() -> None:
     value = {"b": [1, "é\ud800", None], "a": {3, 1, 2}, "c": dt.date(2026, 11, 29)}
     code = (
         "import datetime as dt; from otel_agentprof.optimize.request_key import request_key;"
@@ -138,6 +126,4 @@ def test_a_key_is_the_same_in_every_process_and_without_c(monkeypatch: pytest.Mo
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
     )
 
-    assert done.stdout.strip() == key(value)
-    monkeypatch.setattr(module, "_MADE", None)
     assert done.stdout.strip() == key(value)

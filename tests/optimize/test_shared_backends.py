@@ -223,9 +223,12 @@ def test_what_a_back_end_gives_is_not_trusted() -> None:
     cache.set("a", "m", "A")
     (key,) = shelf
 
-    for broken in (b"", b"no entry", 7, "text", shelf[key][:-1]):
+    whole = shelf[key]
+    for broken in (b"", b"no entry", 7, "text", whole[:-1]):
         shelf[key] = broken
         assert cache.get("a", "m") is None
+        assert key not in shelf
+    assert (cache.misses, cache.skipped) == (5, {"unreadable": 5})
     cache.set("a", "m", "A")
     shelf[key] = memoryview(shelf[key])
     assert cache.get("a", "m") == "A"
@@ -240,6 +243,7 @@ def test_an_entry_of_a_type_that_is_gone_is_a_miss_and_goes() -> None:
 
     assert cache.get("a", "m") is None
     assert shelf == {}
+    assert (cache.misses, cache.skipped) == (1, {"unreadable": 1})
 
 
 def test_what_only_this_process_knows_goes_to_no_other_place() -> None:

@@ -108,6 +108,7 @@ async def test_when_the_answer_cannot_be_copied_again_waiters_make_the_call() ->
 
     assert await waiter is None
     assert cache.misses == 2
+    assert cache.skipped == {"unreadable": 1}
 
 
 def test_who_has_waited_long_enough_makes_the_call() -> None:

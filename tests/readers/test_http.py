@@ -12,9 +12,9 @@ import pytest
 import urllib3
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from otlp_text import TRACE, line, span
+from refusals import refusal
 from trace_server import Reply, TraceServer, serving_traces
 
-from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers import read_spans
 
 if TYPE_CHECKING:
@@ -40,18 +40,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_AGENTPROF_READ_TIMEOUT_S", "1.5")  # what is answered at once has to be in time
 
 
-def address(server: TraceServer) -> str:
-    return f"jaeger+{server.url}/{TRACE}"
-
-
-def refusal(source: str) -> str:
-    with pytest.raises(UnreadableTraceError) as caught:
-        read_spans(source)
-    text = str(caught.value)
-    assert text.isprintable(), "a message is one line and no escape sequence gets through"
-    return text
-
-
 # -- patience
 
 
@@ -59,21 +47,21 @@ def refusal(source: str) -> str:
 def test_a_server_that_is_busy_is_asked_again(server: TraceServer, status: int) -> None:
     server.pages[PATH] = [Reply(b"busy", status), Reply(b"busy", status, {"retry-after": "0"}), ANSWER]
 
-    assert len(read_spans(address(server)).spans) == 1
+    assert len(read_spans(server.address).spans) == 1
     assert len(server.requests) == 3
 
 
 def test_a_server_that_stays_busy_is_given_up(server: TraceServer) -> None:
     server.pages[PATH] = Reply(b"come back later", 503)
 
-    assert refusal(address(server)) == f"{server.url} answered with an error (503): come back later"
+    assert refusal(server.address) == f"{server.url} answered with an error (503): come back later"
     assert len(server.requests) == 5
 
 
 def test_a_server_that_wants_more_time_than_there_is_is_given_up_at_once(server: TraceServer) -> None:
     server.pages[PATH] = Reply(b"", 503, {"retry-after": "3600"})
 
-    assert "(503)" in refusal(address(server))
+    assert "(503)" in refusal(server.address)
     assert len(server.requests) == 1
 
 
@@ -89,7 +77,7 @@ def test_a_connection_that_is_closed_without_an_answer_is_tried_again(server: Tr
 
     server.raw[PATH] = hang_up
 
-    assert len(read_spans(address(server)).spans) == 1
+    assert len(read_spans(server.address).spans) == 1
     assert len(server.requests) == 3
 
 
@@ -97,7 +85,7 @@ def test_a_connection_that_is_closed_without_an_answer_is_tried_again(server: Tr
 def test_a_server_that_does_not_answer_is_given_up(server: TraceServer) -> None:
     server.raw[PATH] = lambda _: server.release.wait()
 
-    assert refusal(address(server)) == f"{server.url}: no answer within 1.5 s"
+    assert refusal(server.address) == f"{server.url}: no answer within 1.5 s"
     assert len(server.requests) == 1
 
 
@@ -110,7 +98,7 @@ def test_a_server_that_answers_byte_by_byte_is_given_up(server: TraceServer) -> 
 
     server.raw[PATH] = drip
 
-    assert refusal(address(server)) == f"{server.url}: no answer within 1.5 s"
+    assert refusal(server.address) == f"{server.url}: no answer within 1.5 s"
 
 
 @pytest.mark.usefixtures("impatient")
@@ -121,7 +109,7 @@ def test_what_a_server_sent_before_it_fell_silent_is_read(server: TraceServer) -
 
     server.raw[PATH] = stall
 
-    loaded = read_spans(address(server))
+    loaded = read_spans(server.address)
 
     assert len(loaded.spans) == 1
     assert dict(loaded.notes) == {"cut_answer": "the server's answer breaks off at line 1: it takes too long"}
@@ -142,7 +130,7 @@ def test_a_server_that_never_ends_is_given_up(server: TraceServer) -> None:
 
     server.raw[PATH] = pour
 
-    loaded = read_spans(address(server))
+    loaded = read_spans(server.address)
 
     assert len(loaded.spans) == 1
     assert dict(loaded.notes)["cut_answer"].endswith("it takes too long")
@@ -156,7 +144,7 @@ def test_what_a_server_sent_before_the_connection_broke_is_read(server: TraceSer
 
     server.raw[PATH] = break_off
 
-    loaded = read_spans(address(server))
+    loaded = read_spans(server.address)
 
     assert len(loaded.spans) == 1
     assert dict(loaded.notes) == {
@@ -202,7 +190,7 @@ def test_a_host_that_is_not_known_is_told() -> None:
 def test_a_refusal_names_the_variable_for_headers(server: TraceServer, status: int, words: str) -> None:
     server.pages[PATH] = Reply(b"<html>sign in</html>", status)
 
-    text = refusal(address(server))
+    text = refusal(server.address)
 
     assert text.startswith(
         f"{server.url} {words} ({status}); give it what it asks for in OTEL_AGENTPROF_READ_HEADERS"
@@ -226,7 +214,7 @@ def test_a_refusal_names_the_variable_for_headers(server: TraceServer, status: i
 def test_an_error_is_told_in_the_servers_words(server: TraceServer, body: bytes, words: str) -> None:
     server.pages[PATH] = Reply(body, 500)
 
-    assert refusal(address(server)) == f"{server.url} answered with an error (500){words}"
+    assert refusal(server.address) == f"{server.url} answered with an error (500){words}"
 
 
 def test_something_that_speaks_no_http_is_told(server: TraceServer) -> None:
@@ -236,7 +224,7 @@ def test_something_that_speaks_no_http_is_told(server: TraceServer) -> None:
 
     server.raw[PATH] = babble
 
-    assert "the connection was closed without an answer" in refusal(address(server))
+    assert "the connection was closed without an answer" in refusal(server.address)
 
 
 # -- what is sent to whom
@@ -250,7 +238,7 @@ def test_headers_of_the_variable_are_sent_and_decoded(
     )
 
     with caplog.at_level(logging.WARNING):
-        read_spans(address(server))
+        read_spans(server.address)
 
     (sent,) = server.headers
     assert (sent["authorization"], sent["x-scope-orgid"]) == ("Bearer a=b=", "t1")
@@ -277,7 +265,7 @@ def test_the_exporters_headers_go_to_the_exporters_host_only(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 
-    read_spans(address(server))
+    read_spans(server.address)
 
     assert ("api-key" in server.headers[0]) is is_sent
 
@@ -289,7 +277,7 @@ def test_our_own_headers_go_before_the_exporters(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
     monkeypatch.setenv("OTEL_AGENTPROF_READ_HEADERS", "x=1")
 
-    read_spans(address(server))
+    read_spans(server.address)
 
     assert server.headers[0]["x"] == "1"
     assert "api-key" not in server.headers[0]
@@ -312,7 +300,7 @@ def test_a_redirect_on_the_same_server_is_followed(server: TraceServer) -> None:
     server.pages[PATH] = Reply(b"", 302, {"location": "/moved"})
     server.pages["/moved"] = ANSWER
 
-    assert len(read_spans(address(server)).spans) == 1
+    assert len(read_spans(server.address).spans) == 1
 
 
 def test_a_redirect_to_another_host_is_not_followed(
@@ -322,7 +310,7 @@ def test_a_redirect_to_another_host_is_not_followed(
     with serving_traces() as other:
         server.pages[PATH] = Reply(b"", 307, {"location": f"{other.url}/login?s=1"})
 
-        text = refusal(address(server))
+        text = refusal(server.address)
 
         assert other.requests == []
     assert text.startswith(f"{server.url} redirects to '127.0.0.1': is a sign-in in front?")
@@ -331,7 +319,7 @@ def test_a_redirect_to_another_host_is_not_followed(
 def test_redirects_that_go_round_in_circles_end(server: TraceServer) -> None:
     server.pages[PATH] = Reply(b"", 302, {"location": PATH})
 
-    assert refusal(address(server)) == f"{server.url} sends us round in circles"
+    assert refusal(server.address) == f"{server.url} sends us round in circles"
     assert len(server.requests) == 4
 
 
@@ -345,7 +333,7 @@ def test_reading_leaves_no_trace(server: TraceServer, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(urllib3.PoolManager, "request", instrumented)
 
-    read_spans(address(server))
+    read_spans(server.address)
 
     assert asked == [False]
     assert is_instrumentation_enabled()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from otlp_text import OTHER, TRACE, line, span
+from refusals import refusal
 from trace_server import UI_PAGE, Reply, TraceServer, serving_traces
 
-from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers import read, read_spans
 
 if TYPE_CHECKING:
@@ -40,14 +40,6 @@ def legacy(trace: str = TRACE) -> dict[str, Any]:
 
 def names(address: str) -> list[str]:
     return [span.name for span in read_spans(address).spans]
-
-
-def refusal(address: str) -> str:
-    with pytest.raises(UnreadableTraceError) as caught:
-        read_spans(address)
-    text = str(caught.value)
-    assert text.isprintable(), "a message is one line and no escape sequence gets through"
-    return text
 
 
 # -- Jaeger

@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from otlp_text import TRACE, line, span
+from refusals import refusal
 from trace_server import Reply, TraceServer, serving_traces
 
-from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.readers import read_spans
 
 if TYPE_CHECKING:
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
 PATH = f"/api/v3/traces/{TRACE}"
 ANSWER = Reply(line(span(1)))
-
-
-def address(server: TraceServer) -> str:
-    return f"jaeger+{server.url}/{TRACE}"
-
-
-def refusal(source: str) -> str:
-    with pytest.raises(UnreadableTraceError) as caught:
-        read_spans(source)
-    text = str(caught.value)
-    assert text.isprintable(), "a message is one line and no escape sequence gets through"
-    return text
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +66,11 @@ def test_a_server_with_a_ca_of_its_own_is_read(
     monkeypatch.setenv(variable, str(certificates[0]))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", tls_server.url)
 
-    assert len(read_spans(address(tls_server)).spans) == 1
+    assert len(read_spans(tls_server.address).spans) == 1
 
 
 def test_a_certificate_that_cannot_be_verified_is_told(tls_server: TraceServer) -> None:
-    text = refusal(address(tls_server))
+    text = refusal(tls_server.address)
 
     assert text.startswith(
         f"{tls_server.url}: its certificate cannot be verified (self-signed certificate); name"
@@ -104,7 +92,7 @@ def test_a_handshake_that_fails_is_told(certificates: tuple[Path, Path]) -> None
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("NULL@SECLEVEL=0")
     with serving_traces(context) as server:
-        assert refusal(address(server)).startswith(f"{server.url}: TLS failed: ")
+        assert refusal(server.address).startswith(f"{server.url}: TLS failed: ")
 
 
 def test_a_ca_file_that_is_none_is_told(
@@ -112,4 +100,4 @@ def test_a_ca_file_that_is_none_is_told(
 ) -> None:
     monkeypatch.setenv("OTEL_AGENTPROF_READ_CERTIFICATE", str(tmp_path / "none.pem"))
 
-    assert "cannot be read: No such file or directory" in refusal(address(tls_server))
+    assert "cannot be read: No such file or directory" in refusal(tls_server.address)

@@ -8,11 +8,11 @@ as a file or a connection, refuses the whole copy: no fingerprint is better than
 from __future__ import annotations
 
 import pickle
-import secrets
-import weakref
 from enum import Enum
 from io import BytesIO
 from typing import Any, Final, NamedTuple
+
+from otel_agentprof.model.identity import identity_of
 
 _PROTOCOL: Final = 5
 _BY_TEXT: Final = frozenset(  # by name: most of these modules need not be imported at all
@@ -107,21 +107,3 @@ def _state(value: Any, name: str, *, keeps_private: bool) -> Any:
             more = getattr(value, "__dict__", None)
             return [base(value), more] if more else base(value)
     raise TypeError(f"a {name} cannot be told by its value")
-
-
-_known: dict[int, tuple[weakref.ref[Any], str]] = {}
-
-
-def identity_of(value: Any) -> str:
-    """Return a random word for an object as such: the same as long as it lives, never that of another.
-
-    Raises:
-        TypeError: For objects that cannot be watched to their end; their addresses are used again.
-    """
-    address = id(value)
-    known = _known.get(address)
-    if known is not None and known[0]() is value:
-        return known[1]
-    word = secrets.token_hex(8)
-    _known[address] = (weakref.ref(value, lambda _: _known.pop(address, None)), word)
-    return word

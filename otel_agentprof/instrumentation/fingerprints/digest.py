@@ -10,13 +10,12 @@ t a b c  |------------|  + {"model": "m", "seed": 1}  -> fingerprint
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
-from json import encoder
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation.fingerprints.capture import State
+from otel_agentprof.model.json_writer import json_writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,19 +25,7 @@ if TYPE_CHECKING:
 _FIRST: Final = 8
 _LAST: Final = 24
 _TAG: Final = "\0"
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-# What its encode() makes anew for each value: half of what a short one costs; CPython only.
-_MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignore[attr-defined]  # in no stub
-    markers=None,
-    default=_ENCODER.default,
-    encoder=encoder.encode_basestring,
-    indent=None,
-    key_separator=":",
-    item_separator=",",
-    sort_keys=True,
-    skipkeys=False,
-    allow_nan=True,
-)
+_WRITE: Final = json_writer()
 _CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset, State})
 _BLOCK_KEYS: Final = frozenset({"type", "role", "input_schema"})
 _SCALARS: Final = frozenset({int, float, bool, type(None)})
@@ -127,8 +114,7 @@ class _Canonical:
 
     def text(self, value: Any) -> str:
         """Return a value as JSON with sorted keys."""
-        plain = self._plain(value)
-        return "".join(_MADE(plain, 0)) if _MADE and plain.__class__ is not str else _ENCODER.encode(plain)
+        return "".join(_WRITE(self._plain(value), 0))
 
     def _plain(self, value: Any) -> Any:
         kind = value.__class__

@@ -16,8 +16,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from otel_agentprof.config import Config
-from otel_agentprof.instrumentation.fingerprints.capture import copy_of, identity_of, restore
+from otel_agentprof.instrumentation.fingerprints.capture import copy_of, restore
 from otel_agentprof.instrumentation.fingerprints.digest import Budget, Reading, TooLargeError, digest
+from otel_agentprof.model.identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,18 +10,17 @@ Content that is masked, cut off or only outlined says nothing: calls that merely
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from itertools import accumulate
-from json import encoder
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.model.dialects.calls import tool_of
 from otel_agentprof.model.dialects.table import KEYS
 from otel_agentprof.model.dialects.values import first_text, parsed
+from otel_agentprof.model.json_writer import json_writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,20 +85,7 @@ _OUTLINE: Final = frozenset({"role", "type", "id", "name", "finish_reason", "too
 _MASK, _MASKED_OBJECT = "REDACTED", "<not serializable>"
 _CUT: Final = ("...", "\u2026")
 _ADK_HIDDEN: Final = frozenset({"gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.llm_request"})
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr)
-# What its encode() makes anew for each value, in as long as it takes to write a short one; CPython only. As
-# it does not remember what it is inside of, a value that contains itself ends at the limit of recursion.
-_MADE: Final = encoder.c_make_encoder and encoder.c_make_encoder(  # type: ignore[attr-defined]  # in no stub
-    markers=None,
-    default=repr,
-    encoder=encoder.encode_basestring,
-    indent=None,
-    key_separator=": ",
-    item_separator=", ",
-    sort_keys=True,
-    skipkeys=False,
-    allow_nan=True,
-)
+_WRITE: Final = json_writer(separators=(", ", ": "), default=repr)
 _MOST_NODES: Final = 1_000  # that are looked at for something said
 _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
@@ -330,6 +316,6 @@ def _is_content(name: Any) -> bool:
 
 def _canonical(value: Any) -> str | None:
     try:
-        return "".join(_MADE(value, 0)) if _MADE else _ENCODER.encode(value)
+        return "".join(_WRITE(value, 0))
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
         return None

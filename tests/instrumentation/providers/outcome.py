@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+from garbage import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -61,7 +62,7 @@ def with_client(case: Case, url: str, work: Callable[[Any], Coroutine[Any, Any, 
     try:
         return asyncio.run(main())
     finally:
-        gc.collect()
+        collect()
 
 
 def failure_of(work: Callable[[], object]) -> Exception:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from garbage import collect
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 from providers.case import CANARY, Case, all_cases
@@ -138,7 +138,7 @@ def test_a_stream_that_is_left_ends_unset_and_incomplete(
             if close is not None:
                 await awaited(close())
         del stream
-        gc.collect()
+        collect()
 
     assert case.stream_answer is not None
     server.script.append(case.stream_answer)
