@@ -18,9 +18,7 @@ def iterations(tree: SpanTree, ledger: Ledger) -> Mapping[int, tuple[int, ...]]:
     """Return for each agent span its model calls by start, wrappers of a call left out."""
     parents, roles, counted = tree.parents, ledger.roles, ledger.counted
     found: defaultdict[int, list[int]] = defaultdict(list)
-    for index, role in enumerate(roles):
-        if role != "llm" or not counted[index]:
-            continue
+    for index in [index for index, role in enumerate(roles) if role == "llm" and counted[index]]:
         above = parents[index]
         while above >= 0 and roles[above] in semconv.LEAF_ROLES:
             above = parents[above]

@@ -47,9 +47,9 @@ def requests(tree: SpanTree, ledger: Ledger) -> Mapping[int, Request]:
 
 def repetitions(trace: Trace) -> tuple[Repetition, ...]:
     """Return the calls that were made more than once, by the start of the first."""
-    asked = trace.fingerprints
-    if len(set(asked.values())) == len(asked):
+    if not trace.asks_again:
         return ()
+    asked = trace.fingerprints
     tree, ledger = trace.tree, trace.ledger
     is_spared = bytearray(len(tree) + 1)  # made again, or inside such a call; the last entry: no parent
     groups: dict[tuple[str, ...], list[int]] = {}

@@ -148,6 +148,12 @@ class Trace:
         """What is equal for calls that ask for the same, by index, where it is known."""
         return {index: one.fingerprint for index, one in self.requests.items() if one.fingerprint}
 
+    @cached_property
+    def asks_again(self) -> bool:
+        """Whether any two calls ask for the same; as nearly always, none do."""
+        asked = self.fingerprints
+        return len(set(asked.values())) < len(asked)
+
     def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
         request = self.requests.get(index)

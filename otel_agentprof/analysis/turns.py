@@ -39,11 +39,13 @@ class Turns:
         """Return the turns of a tree."""
         askers: dict[str, int] = {}
         asking: set[int] = set()
-        for index, role in enumerate(ledger.roles):
-            if role == "llm" and ledger.counted[index]:
-                for call_id in dialects.tool_call_ids_of(tree.spans[index]):
+        spans, counted = tree.spans, ledger.counted
+        for index in [index for index, role in enumerate(ledger.roles) if role == "llm" and counted[index]]:
+            call_ids = dialects.tool_call_ids_of(spans[index])
+            if call_ids:
+                asking.add(index)
+                for call_id in call_ids:
                     askers.setdefault(call_id, index)
-                    asking.add(index)
         return cls(askers, asking)
 
     def asked_by(self, span: Span) -> int | None:

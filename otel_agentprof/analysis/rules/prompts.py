@@ -26,17 +26,15 @@ if TYPE_CHECKING:
 def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models that were sent the same beginning of a prompt again, and billed it in full."""
     told = {index for repetition in trace.repetitions for index in repetition.again}
-    for (model, _), pool in reuses(trace, config.prompt_cache_life_s).items():
-        missed = {one.call: _missed_tokens(trace, one) for one in pool if one.call not in told}
-        missed = {index: tokens for index, tokens in missed.items() if tokens >= config.min_cached_tokens}
-        if not missed:
+    for (model, _), pool in reuses(trace, config.prompt_cache_life_s, config.min_cached_tokens).items():
+        used = [one for one in pool if one.call not in told] if told else pool
+        if not used:
             continue
-        used = [one for one in pool if one.call in missed]
-        changed = _with_cache(trace, used, missed)
+        changed = _with_cache(trace, used)
         saving = _saved_usd(trace, changed)
         if saving is not None and saving <= 0:
             continue  # this provider gives no discount, or asks more for the writes than it gives
-        tokens = sum(missed.values())
+        tokens = sum([one.missed for one in used])
         again = sum([one.tokens for one in used])
         yield Finding(
             rule="prompt_cache_miss",
@@ -60,17 +58,18 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
 
 def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the agents whose prompts get longer in every turn."""
+    spans = trace.tree.spans
     agents: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
     for agent, calls in trace.iterations.items():
         if len(calls) < config.context_growth_turns:
             continue
         kinds: defaultdict[str, list[int]] = defaultdict(list)  # another operation has another history
         for index in calls:
-            kinds[trace.tree.spans[index].name].append(index)
+            kinds[spans[index].name].append(index)
         for kind in kinds.values():
             turns = _turns(trace, kind)
-            if _is_growing(trace, turns, config):
-                agents[dialects.operation_of(trace.tree.spans[agent], "agent")].append(turns)
+            if _is_growing(_inputs(trace, turns), config):
+                agents[dialects.operation_of(spans[agent], "agent")].append(turns)
     for name, loops in agents.items():
         changed: dict[int, TokenUsage] = {}
         for turns in loops:
@@ -81,16 +80,14 @@ def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
         yield _growth(trace, name, loops, saving, config)
 
 
-def _missed_tokens(trace: Trace, reuse: Reuse) -> int:
-    usage = trace.ledger.usage[reuse.call] or TokenUsage()
-    return reuse.tokens - usage.cache_read
-
-
-def _with_cache(trace: Trace, used: Iterable[Reuse], missed: Mapping[int, int]) -> dict[int, TokenUsage]:
+def _with_cache(trace: Trace, used: Iterable[Reuse]) -> dict[int, TokenUsage]:
     """Return the tokens of all calls concerned, had the cache been in use."""
+    missed: dict[int, int] = {}
     writes: dict[int, int] = {}
-    for one in used:
-        writes[one.source] = max(writes.get(one.source, 0), one.source_tokens)
+    for call, source, _, tokens, source_tokens in used:
+        missed[call] = tokens
+        if source_tokens >= writes.get(source, 0):
+            writes[source] = source_tokens
     changed = {}
     usages = trace.ledger.usage
     for index in missed.keys() | writes.keys():
@@ -145,22 +142,20 @@ def _cache_advice(calls: int, again: int, tokens: int, *, has_writes: bool) -> s
 
 def _turns(trace: Trace, calls: Sequence[int]) -> tuple[int, ...]:
     """Return the calls of a loop that made a prompt, without those that ran beside another one."""
+    usages, starts, ends = trace.ledger.usage, trace.tree.starts, trace.tree.ends
     turns: list[int] = []
     for index in calls:
-        usage = trace.ledger.usage[index]
-        if usage is None or not usage.input:
-            continue
-        if not turns or trace.tree.starts[index] >= trace.tree.ends[turns[-1]]:
+        usage = usages[index]
+        if usage is not None and usage.input and (not turns or starts[index] >= ends[turns[-1]]):
             turns.append(index)
     return tuple(turns)
 
 
 def _inputs(trace: Trace, turns: Iterable[int]) -> list[int]:
-    return [(trace.ledger.usage[index] or TokenUsage()).input for index in turns]
+    return [usage.input for usage in map(trace.ledger.usage.__getitem__, turns) if usage is not None]
 
 
-def _is_growing(trace: Trace, turns: Sequence[int], config: Config) -> bool:
-    inputs = _inputs(trace, turns)
+def _is_growing(inputs: Sequence[int], config: Config) -> bool:
     if len(inputs) < config.context_growth_turns or inputs[-1] < config.context_growth_ratio * inputs[0]:
         return False
     grown = sum(after > before for before, after in pairwise(inputs))
