@@ -54,8 +54,8 @@ def reuses(trace: Trace, life_s: float, min_missed: int) -> Mapping[_Pool, list[
     """
     pools: defaultdict[_Pool, dict[int, TokenUsage]] = defaultdict(dict)
     ledger, failed = trace.ledger, trace.failed
-    for index in trace.requests:
-        if ledger.roles[index] == "llm" and index not in failed:
+    for index, role in enumerate(ledger.roles):
+        if role == "llm" and ledger.counted[index] and index not in failed:
             usage, model = ledger.usage[index], ledger.models[index]
             if usage is not None and usage.input and model is not None:
                 pools[model, ledger.providers[index]][index] = usage

@@ -34,11 +34,10 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.failures import Failure
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.operations import Operation
-    from otel_agentprof.analysis.repeats import Repetition
+    from otel_agentprof.analysis.repeats import Repetition, Requests
     from otel_agentprof.analysis.statistics import Times
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.counting import Ledger
-    from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
@@ -139,14 +138,14 @@ class Trace:
         return iterations(self.tree, self.ledger)
 
     @cached_property
-    def requests(self) -> Mapping[int, Request]:
-        """What each call asks for, by index; for its chain ask :meth:`chain_of`."""
+    def requests(self) -> Requests:
+        """What each call asks for; for its chain ask :meth:`chain_of`."""
         return requests(self.tree, self.ledger)
 
-    @cached_property
+    @property
     def fingerprints(self) -> Mapping[int, str]:
         """What is equal for calls that ask for the same, by index, where it is known."""
-        return {index: one.fingerprint for index, one in self.requests.items() if one.fingerprint}
+        return self.requests.fingerprints
 
     @cached_property
     def asks_again(self) -> bool:
@@ -156,10 +155,9 @@ class Trace:
 
     def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
-        request = self.requests.get(index)
-        if request is None or self.ledger.roles[index] not in semconv.LEAF_ROLES:
+        if not self.ledger.counted[index] or self.ledger.roles[index] not in semconv.LEAF_ROLES:
             return Chain()
-        return request.chain if request.chain.parts else written_chain_of(self.tree.spans[index])
+        return self.requests.chains.get(index) or written_chain_of(self.tree.spans[index])
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:
