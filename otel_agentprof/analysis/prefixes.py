@@ -14,6 +14,8 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from otel_agentprof.model.dialects import written_chain_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -69,7 +71,8 @@ def _reuses(
     missing = {index for index, usage in usages.items() if usage.input - usage.cache_read >= min_missed}
     if not missing or len(usages) == 1:
         return []  # before any chain is read
-    starts, ends = trace.tree.starts, trace.tree.ends
+    starts, ends, spans = trace.tree.starts, trace.tree.ends, trace.tree.spans
+    captured = trace.requests.chains
     sent: dict[str, int] = {}  # of each prefix: who sent it first
     used: dict[str, int] = {}  # and when it was last used; only kept where one may get too old
     may_expire = max(map(ends.__getitem__, usages)) - min(map(starts.__getitem__, usages)) > life_ns
@@ -88,7 +91,7 @@ def _reuses(
                 if starts[done] - used.get(part, end) > life_ns:
                     sent[part] = done
                 used[part] = end
-        parts, lengths = trace.chain_of(index)
+        parts, lengths = captured.get(index) or written_chain_of(spans[index])
         if not parts or lengths[-1] <= 0:
             continue
         beginnings.add(parts[0])
