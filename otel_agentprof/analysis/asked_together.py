@@ -48,7 +48,7 @@ def _calls_by_asker(trace: Trace) -> Mapping[int, Mapping[str, int]]:
     for index in trace.tree.top_down:
         if counted[index] and roles[index] not in LEAF_ROLES and index not in background:
             call_id = call_id_of(spans[index])
-            if call_id in askers:
+            if call_id is not None and call_id in askers:
                 found[askers[call_id]].setdefault(call_id, index)
     return found
 

@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.model.dialects import written_chain_of
+from otel_agentprof.semconv import PROMPT_CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,9 +56,11 @@ def reuses(trace: Trace, life_s: float, min_missed: int) -> Mapping[_Pool, list[
         min_missed: How many tokens of the prefix a cache has to have missed; with fewer it is left out.
     """
     pools: defaultdict[_Pool, dict[int, TokenUsage]] = defaultdict(dict)
-    ledger, failed = trace.ledger, trace.failed
-    for index, role in enumerate(ledger.roles):
-        if role == "llm" and ledger.counted[index] and index not in failed:
+    ledger, spans = trace.ledger, trace.tree.spans
+    counted, failed, captured = ledger.counted, trace.failed, trace.requests.chains
+    calls = [index for index, role in enumerate(ledger.roles) if role == "llm" and counted[index]]
+    for index in calls:
+        if index not in failed and (PROMPT_CHAIN in spans[index].attributes or index in captured):
             usage, model = ledger.usage[index], ledger.models[index]
             if usage is not None and usage.input and model is not None:
                 pools[model, ledger.providers[index]][index] = usage
@@ -65,9 +68,7 @@ def reuses(trace: Trace, life_s: float, min_missed: int) -> Mapping[_Pool, list[
     return {pool: _reuses(trace, usages, life_ns, min_missed) for pool, usages in pools.items()}
 
 
-def _reuses(
-    trace: Trace, usages: Mapping[int, TokenUsage], life_ns: int, min_missed: int
-) -> list[Reuse]:
+def _reuses(trace: Trace, usages: Mapping[int, TokenUsage], life_ns: int, min_missed: int) -> list[Reuse]:
     missing = {index for index, usage in usages.items() if usage.input - usage.cache_read >= min_missed}
     if not missing or len(usages) == 1:
         return []  # before any chain is read

@@ -41,7 +41,7 @@ class Requests(NamedTuple):
 
     Attributes:
         fingerprints: What is equal for calls that ask for the same.
-        chains: The first parts of prompts that were captured; chains that our own spans tell are left on them.
+        chains: The first parts of captured prompts; chains that our own spans tell are left on them.
     """
 
     fingerprints: Mapping[int, str]

@@ -28,9 +28,9 @@ def saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None
     if card is not None:
         added = _sum(map(trace.ledger.usage.__getitem__, changed)), _sum(changed.values())
         known = [card.cost(tokens) for tokens in added if tokens is not None]
-        paid = [cost.total for cost in known if cost is not None]
-        if len(paid) == len(added):
-            return paid[0] - paid[1]
+        totals = [cost.total for cost in known if cost is not None]
+        if len(totals) == len(added):
+            return totals[0] - totals[1]
     savings = []
     for index, usage in changed.items():
         paid, other = trace.cost_by_tokens(index), usd_with(trace, index, usage)

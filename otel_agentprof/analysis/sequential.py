@@ -182,7 +182,7 @@ def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
 
 def _by_role(roles: Sequence[Role], siblings: Sequence[int]) -> Iterator[tuple[Role, list[int]]]:
     """Cut siblings wherever the role changes."""
-    role, run = roles[siblings[0]], siblings[:1]
+    role, run = roles[siblings[0]], [siblings[0]]
     for index in siblings[1:]:
         if roles[index] == role:
             run.append(index)

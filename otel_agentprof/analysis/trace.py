@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 _STATUS: Final = attrgetter("status")
+_NO_CHAIN: Final = Chain()
 
 
 class Stretch(NamedTuple):
@@ -156,8 +157,10 @@ class Trace:
     def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
         if not self.ledger.counted[index] or self.ledger.roles[index] not in semconv.LEAF_ROLES:
-            return Chain()
-        return self.requests.chains.get(index) or written_chain_of(self.tree.spans[index])
+            return _NO_CHAIN
+        span = self.tree.spans[index]
+        written = written_chain_of(span) if semconv.PROMPT_CHAIN in span.attributes else _NO_CHAIN
+        return self.requests.chains.get(index, written)
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:
