@@ -36,11 +36,6 @@ class ModelCall(NamedTuple):
     usage: TokenUsage
 
     @property
-    def writing_ns(self) -> int:
-        """How long it took from the first token on, or in all where that is not known."""
-        return self.total_ns - (self.first_ns or 0)
-
-    @property
     def output(self) -> int:
         """How many tokens it wrote."""
         return self.usage.output
