@@ -86,8 +86,8 @@ def _reuses(trace: Trace, usages: Mapping[int, TokenUsage], life_ns: int, min_mi
         # A prefix can be read once the call that wrote it has ended, not by calls beside it.
         while running and running[0][0] <= start_ns:
             end, done, parts = heappop(running)
-            # Of a prompt that grows all but the last parts are known: to look is less work than to write.
-            sent.update(dict.fromkeys([part for part in parts if part not in sent], done))
+            for part in parts:
+                sent.setdefault(part, done)
             for part in parts if may_expire else ():
                 if starts[done] - used.get(part, end) > life_ns:
                     sent[part] = done

@@ -121,17 +121,13 @@ def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: 
         limit: The figure beyond which a call is slow by itself.
         config: The thresholds.
     """
-    if not rows:
-        return []
     values = sorted([value for _, value, _ in rows])
     least_ns = config.outlier_ms * wording.NS_PER_MS
     has_others = len(values) >= _COMPARED
-    # No median of the others is below this value, so that nothing may stand out from any.
-    lowest = config.outlier_ratio * values[(len(values) - 2) // 2] if has_others else inf
-    if values[-1] <= min(limit, lowest):
-        return []
+    # No median of the others is less than this value: what does not stand out from it, does from none.
+    bound = min(limit, config.outlier_ratio * values[(len(values) - 2) // 2]) if has_others else limit
     found = []
-    for call, value, times in rows:
+    for call, value, times in [row for row in rows if row[1] > bound]:
         if has_others and value * times >= least_ns:  # what is shorter in all cannot be that late
             usual = _median_without(values, value)
             excess_ns = (value - usual) * times

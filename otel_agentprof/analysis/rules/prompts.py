@@ -90,8 +90,7 @@ def _with_cache(trace: Trace, used: Iterable[Reuse]) -> dict[int, TokenUsage]:
     writes: dict[int, int] = {}
     for call, source, _, tokens, source_tokens in used:
         missed[call] = tokens
-        if source_tokens >= writes.get(source, 0):
-            writes[source] = source_tokens
+        writes[source] = max(writes.get(source, 0), source_tokens)
     changed = {}
     usages = trace.ledger.usage
     for index in missed.keys() | writes.keys():
