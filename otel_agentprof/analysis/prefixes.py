@@ -19,6 +19,7 @@ from otel_agentprof.semconv import PROMPT_CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.tokens import TokenUsage
@@ -65,13 +66,26 @@ def reuses(trace: Trace, life_s: float, min_missed: int) -> Mapping[_Pool, list[
             if usage is not None and usage.input and model is not None:
                 pools[model, ledger.providers[index]][index] = usage
     life_ns = round(life_s * 1e9)
-    return {pool: _reuses(trace, usages, life_ns, min_missed) for pool, usages in pools.items()}
+    found: dict[_Pool, list[Reuse]] = {}
+    for pool, usages in pools.items():
+        billed = {index for index, usage in usages.items() if usage.input - usage.cache_read >= min_missed}
+        if billed and len(usages) > 1:  # else no chain has to be read
+            reused = _reuses(trace, usages, billed, life_ns)
+            found[pool] = [one for one in reused if one.missed >= min_missed]
+    return found
 
 
-def _reuses(trace: Trace, usages: Mapping[int, TokenUsage], life_ns: int, min_missed: int) -> list[Reuse]:
-    missing = {index for index, usage in usages.items() if usage.input - usage.cache_read >= min_missed}
-    if not missing or len(usages) == 1:
-        return []  # before any chain is read
+def _reuses(
+    trace: Trace, usages: Mapping[int, TokenUsage], billed: AbstractSet[int], life_ns: int
+) -> list[Reuse]:
+    """Return what calls of one pool reuse, by start.
+
+    Args:
+        trace: The trace.
+        usages: The calls, with their tokens.
+        billed: Those that are asked for; the others are read only for what they send first.
+        life_ns: How long after its last use a prefix is kept.
+    """
     starts, ends, spans = trace.tree.starts, trace.tree.ends, trace.tree.spans
     captured = trace.requests.chains
     sent: dict[str, int] = {}  # of each prefix: who sent it first
@@ -98,15 +112,14 @@ def _reuses(trace: Trace, usages: Mapping[int, TokenUsage], life_ns: int, min_mi
         beginnings.add(parts[0])
         sizes[index] = lengths[-1]
         heappush(running, (ends[index], index, parts))
-        for place in range(len(parts) - 1, -1, -1) if index in missing else ():
+        for place in range(len(parts) - 1, -1, -1) if index in billed else ():
             part = parts[place]
             if part in sent and start_ns - used.get(part, start_ns) <= life_ns:
                 source, size = sent[part], lengths[place]
                 tokens = _tokens(usages[index], size, sizes[index])
                 missed = tokens - usages[index].cache_read
-                if missed >= min_missed:
-                    there = _tokens(usages[source], size, sizes[source])
-                    found.append(_reuse((index, source, tokens, missed, there)))
+                source_tokens = _tokens(usages[source], size, sizes[source])
+                found.append(_reuse((index, source, tokens, missed, source_tokens)))
                 break
     return found if len(beginnings) < len(sizes) else []  # no two prompts begin alike
 
