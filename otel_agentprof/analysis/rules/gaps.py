@@ -66,7 +66,7 @@ def _owners(trace: Trace, least_ns: float) -> list[tuple[str, set[int]]]:
     owners = {
         index
         for index, role in enumerate(roles)
-        if critical[index] and role in _OWN and children[index] and _is_own(trace, index)
+        if role in _OWN and children[index] and critical[index] and _is_own(trace, index)
     }
     if sum(map(critical.__getitem__, owners)) < least_ns:
         return []
