@@ -58,9 +58,8 @@ def reuses(trace: Trace, life_s: float, min_missed: int) -> Mapping[_Pool, list[
     """
     pools: defaultdict[_Pool, dict[int, TokenUsage]] = defaultdict(dict)
     ledger, spans = trace.ledger, trace.tree.spans
-    counted, failed, captured = ledger.counted, trace.failed, trace.requests.chains
-    calls = [index for index, role in enumerate(ledger.roles) if role == "llm" and counted[index]]
-    for index in calls:
+    failed, captured = trace.failed, trace.requests.chains
+    for index in trace.llm_calls:
         if index not in failed and (PROMPT_CHAIN in spans[index].attributes or index in captured):
             usage, model = ledger.usage[index], ledger.models[index]
             if usage is not None and usage.input and model is not None:

@@ -131,12 +131,12 @@ class Trace:
     @cached_property
     def turns(self) -> Turns:
         """Which model call asked for which tool calls."""
-        return Turns.of(self.tree, self.ledger)
+        return Turns.of(self.tree, self.llm_calls)
 
     @cached_property
     def iterations(self) -> Mapping[int, tuple[int, ...]]:
         """The model calls directly under each agent, by start."""
-        return iterations(self.tree, self.ledger)
+        return iterations(self.tree, self.ledger.roles, self.llm_calls)
 
     @cached_property
     def requests(self) -> Requests:
@@ -181,6 +181,12 @@ class Trace:
     def model_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
         """The calls of each model: how long they took to start, and to write how much."""
         return model_calls(self)
+
+    @cached_property
+    def llm_calls(self) -> Sequence[int]:
+        """The model calls, each once."""
+        roles, counted = self.ledger.roles, self.ledger.counted
+        return [index for index, role in enumerate(roles) if role == "llm" and counted[index]]
 
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""
