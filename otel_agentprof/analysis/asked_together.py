@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from otel_agentprof.analysis.saving import with_descendants
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tree import NO_PARENT
+from otel_agentprof.semconv import LEAF_ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -43,13 +44,12 @@ def _calls_by_asker(trace: Trace) -> Mapping[int, Mapping[str, int]]:
     askers, roles, counted = trace.turns.askers, trace.ledger.roles, trace.ledger.counted
     if not askers:
         return found
-    spans, background = trace.tree.spans, trace.background
+    spans, background, call_id_of = trace.tree.spans, trace.background, dialects.tool_call_id_of
     for index in trace.tree.top_down:
-        if not counted[index] or roles[index] in ("llm", "embedding") or index in background:
-            continue
-        call_id = dialects.tool_call_id_of(spans[index])
-        if call_id is not None and call_id in askers:
-            found[askers[call_id]].setdefault(call_id, index)
+        if counted[index] and roles[index] not in LEAF_ROLES and index not in background:
+            call_id = call_id_of(spans[index])
+            if call_id is not None and call_id in askers:
+                found[askers[call_id]].setdefault(call_id, index)
     return found
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.model.counting import Ledger
 
 _ANSWERED: Final = frozenset({"stop", "end_turn", "stop_sequence", "complete", "completed"})
 _FRAME_TOKENS: Final = 16  # what an answer takes beside its own tokens when it is sent back
@@ -51,6 +52,8 @@ class Circle:
 
 def circles(trace: Trace, at_least: int) -> Iterator[Circle]:
     """Yield the agents that called a tool with the same arguments in so many turns or more."""
+    if at_least > 1 and not trace.asks_again:
+        return
     roles = trace.ledger.roles
     asked = {index: what for index, what in trace.fingerprints.items() if roles[index] == "tool"}
     often = {what for what, times in Counter(asked.values()).items() if times >= at_least}
@@ -112,7 +115,8 @@ def afterthoughts(trace: Trace) -> Iterator[tuple[int, tuple[int, ...], bool]]:
         found = [
             (after, is_known)
             for before, after in pairwise(calls)
-            if (is_known := _adds_nothing(trace, agent, before, after)) is not None
+            if _is_as_long(trace.ledger, before, after)
+            and (is_known := _adds_nothing(trace, agent, before, after)) is not None
         ]
         if found:
             yield agent, tuple(after for after, _ in found), all(is_known for _, is_known in found)
@@ -142,9 +146,9 @@ class _Rounds:
 def _adds_nothing(trace: Trace, agent: int, before: int, after: int) -> bool | None:
     """Return whether a prompt is known to hold just the one before and its answer; None if it does not.
 
-    By its tokens it always has to; the chain of its prefixes, where there is one, makes sure.
+    It is as long as these; the chain of its prefixes, where there is one, makes sure.
     """
-    if not _is_as_long(trace, before, after) or not _is_answer(trace, agent, before, after):
+    if not _is_answer(trace, agent, before, after):
         return None
     first, second = trace.chain_of(before).parts, trace.chain_of(after).parts
     if not first or not second:
@@ -152,13 +156,13 @@ def _adds_nothing(trace: Trace, agent: int, before: int, after: int) -> bool | N
     return True if first[-1] in second[-2:] else None
 
 
-def _is_as_long(trace: Trace, before: int, after: int) -> bool:
-    one, other = trace.ledger.usage[before], trace.ledger.usage[after]
+def _is_as_long(ledger: Ledger, before: int, after: int) -> bool:
+    """Return whether a prompt has as many tokens as the one before and its answer."""
+    one, other = ledger.usage[before], ledger.usage[after]
     if one is None or other is None or not one.output:
         return False
     new_tokens = other.input - one.input - (one.output - one.reasoning)
-    is_same_model = trace.ledger.models[before] == trace.ledger.models[after]
-    return is_same_model and 0 <= new_tokens <= _FRAME_TOKENS
+    return 0 <= new_tokens <= _FRAME_TOKENS and ledger.models[before] == ledger.models[after]
 
 
 def _is_answer(trace: Trace, agent: int, before: int, after: int) -> bool:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from otel_agentprof import semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
+    from otel_agentprof.semconv import Role
 
 
-def iterations(tree: SpanTree, ledger: Ledger) -> Mapping[int, tuple[int, ...]]:
+def iterations(
+    tree: SpanTree, roles: Sequence[Role], llm_calls: Iterable[int]
+) -> Mapping[int, tuple[int, ...]]:
     """Return for each agent span its model calls by start, wrappers of a call left out."""
-    parents, roles, counted = tree.parents, ledger.roles, ledger.counted
+    parents = tree.parents
     found: defaultdict[int, list[int]] = defaultdict(list)
-    for index, role in enumerate(roles):
-        if role != "llm" or not counted[index]:
-            continue
+    for index in llm_calls:
         above = parents[index]
         while above >= 0 and roles[above] in semconv.LEAF_ROLES:
             above = parents[above]

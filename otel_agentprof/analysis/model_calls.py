@@ -36,11 +36,6 @@ class ModelCall(NamedTuple):
     usage: TokenUsage
 
     @property
-    def writing_ns(self) -> int:
-        """How long it took from the first token on, or in all where that is not known."""
-        return self.total_ns - (self.first_ns or 0)
-
-    @property
     def output(self) -> int:
         """How many tokens it wrote."""
         return self.usage.output
@@ -53,16 +48,18 @@ def model_calls(trace: Trace) -> Mapping[str, tuple[ModelCall, ...]]:
     """Return the calls of each model, of each operation where no model is named."""
     found: defaultdict[str, list[ModelCall]] = defaultdict(list)
     ledger, spans, total = trace.ledger, trace.tree.spans, trace.times.total
+    counted, models, usages, open_spans = ledger.counted, ledger.models, ledger.usage, trace.tree.open_spans
     for operation in trace.operations:
         if operation.role != "llm":
             continue
         for index in operation.indices:
-            if dialects.is_cache_hit(spans[index]):  # says nothing of the model
+            span = spans[index]
+            if dialects.is_cache_hit(span):  # says nothing of the model
                 continue
-            if ledger.counted[index] and index not in trace.tree.open_spans:
-                seconds = dialects.first_token_s_of(spans[index])
+            if counted[index] and index not in open_spans:
+                seconds = dialects.first_token_s_of(span)
                 first_ns = None if seconds is None else round(seconds * _NS_PER_S)
-                usage = ledger.usage[index] or TokenUsage()
-                name = ledger.models[index] or operation.name
-                found[name].append(_call((index, total[index], first_ns, usage)))
+                usage = usages[index]
+                one = _call((index, total[index], first_ns, TokenUsage() if usage is None else usage))
+                found[models[index] or operation.name].append(one)
     return {model: tuple(calls) for model, calls in found.items()}

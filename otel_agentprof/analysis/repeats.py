@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.counting import Ledger
-    from otel_agentprof.model.dialects import Request
+    from otel_agentprof.model.dialects import Chain
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
 _CALLS: Final[frozenset[Role]] = frozenset({"llm", "tool", "retrieval", "embedding"})
+_LEAVES, _FINGERPRINT, _CHAIN = semconv.LEAF_ROLES, semconv.REQUEST_FINGERPRINT, semconv.PROMPT_CHAIN
 
 
 class Repetition(NamedTuple):
@@ -35,21 +36,42 @@ class Repetition(NamedTuple):
     again: tuple[int, ...]
 
 
-def requests(tree: SpanTree, ledger: Ledger) -> Mapping[int, Request]:
-    """Return by index what each call asks for; chains that our own spans tell are left on them."""
-    rows = zip(tree.spans, ledger.roles, ledger.counted, strict=True)
-    return {
-        index: dialects.request_of(span, role, reads_written_chain=False)
-        for index, (span, role, counted) in enumerate(rows)
-        if counted and role in _CALLS
-    }
+class Requests(NamedTuple):
+    """What the calls of a trace ask for, by index, as far as it is known.
+
+    Attributes:
+        fingerprints: What is equal for calls that ask for the same.
+        chains: The first parts of captured prompts; chains that our own spans tell are left on them.
+    """
+
+    fingerprints: Mapping[int, str]
+    chains: Mapping[int, Chain]
+
+
+def requests(tree: SpanTree, ledger: Ledger) -> Requests:
+    """Return what the calls of a tree ask for."""
+    fingerprints: dict[int, str] = {}
+    chains: dict[int, Chain] = {}
+    for index, (span, role, counted) in enumerate(zip(tree.spans, ledger.roles, ledger.counted, strict=True)):
+        if counted and role in _CALLS:
+            find = span.attributes.get
+            own = find(_FINGERPRINT)
+            if own and isinstance(own, str) and (role not in _LEAVES or find(_CHAIN) is not None):
+                fingerprints[index] = own  # the rest of the span would tell nothing more
+                continue
+            fingerprint, chain = dialects.request_of(span, role, reads_written_chain=False)
+            if fingerprint:
+                fingerprints[index] = fingerprint
+            if chain.parts:
+                chains[index] = chain
+    return Requests(fingerprints, chains)
 
 
 def repetitions(trace: Trace) -> tuple[Repetition, ...]:
     """Return the calls that were made more than once, by the start of the first."""
-    asked = trace.fingerprints
-    if len(set(asked.values())) == len(asked):
+    if not trace.asks_again:
         return ()
+    asked = trace.fingerprints
     tree, ledger = trace.tree, trace.ledger
     is_spared = bytearray(len(tree) + 1)  # made again, or inside such a call; the last entry: no parent
     groups: dict[tuple[str, ...], list[int]] = {}

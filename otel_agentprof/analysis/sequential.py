@@ -57,6 +57,9 @@ class Neighbours(NamedTuple):
     is_after_llm: bool
 
 
+_neighbours: Final = partial(tuple.__new__, Neighbours)  # what Neighbours() is, without a Python frame
+
+
 @dataclass(frozen=True, slots=True)
 class SequentialGroup:
     """Siblings of one kind that ran one after another.
@@ -111,14 +114,17 @@ def is_transport(trace: Trace, index: int) -> bool:
 
 def neighbours(trace: Trace) -> Iterator[Neighbours]:
     """Yield the calls of one kind that follow each other, or overlap, under one parent."""
-    kind_of = partial(_kind, trace.ledger.roles, trace.tree.spans)
+    roles, spans = trace.ledger.roles, trace.tree.spans
     for siblings in _siblings(trace):
         is_after_llm = _is_after_model_step(trace, trace.tree.parents[siblings[0]])
-        for kind, run in groupby(siblings, key=kind_of):
-            indices = tuple(run)
-            if len(indices) > 1:
-                yield Neighbours(kind, indices, is_after_llm)
-            is_after_llm = is_after_llm or kind[0] == "llm"
+        for role, run in _by_role(roles, siblings):
+            if len(run) > 1:  # else there is no need to know what it is called
+                for kind, calls in _by_kind(role, run, spans):
+                    if len(calls) > 1:
+                        yield _neighbours((kind, calls, is_after_llm))
+                    is_after_llm = is_after_llm or role == "llm"
+            elif role == "llm":
+                is_after_llm = True
 
 
 def clusters(trace: Trace, siblings: Sequence[int]) -> Iterator[list[int]]:
@@ -161,23 +167,41 @@ def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
     for parent, children in enumerate(tree.children):
         if len(children) < 2:  # noqa: PLR2004 - one call alone has no sibling
             continue
-        is_below_leaf = parent < len(spans) and roles[parent] in semconv.LEAF_ROLES
-        calls = [
-            index
-            for index in children
-            if counted[index] and index not in background and not (is_below_leaf and roles[index] == "other")
-        ]
-        groups: dict[str | None, list[int]] = {None: calls}
-        if tree.orphans or tree.cut_spans or parent == len(spans):  # else all of them name the same parent
-            groups = defaultdict(list)
-            for index in calls:
-                groups[spans[index].parent_span_id].append(index)
+        calls = [index for index in children if counted[index] and index not in background]
+        if parent < len(spans) and roles[parent] in semconv.LEAF_ROLES:
+            calls = [index for index in calls if roles[index] != "other"]
+        if not (tree.orphans or tree.cut_spans or parent == len(spans)):  # all of them name the same parent
+            if len(calls) > 1:
+                yield calls
+            continue
+        groups: defaultdict[str | None, list[int]] = defaultdict(list)
+        for index in calls:
+            groups[spans[index].parent_span_id].append(index)
         yield from (group for group in groups.values() if len(group) > 1)
 
 
-def _kind(roles: Sequence[Role], spans: Sequence[Span], index: int) -> Kind:
-    role = roles[index]
-    return _FETCHED.get(role) or (role, spans[index].name.partition(":")[0])
+def _by_role(roles: Sequence[Role], siblings: Sequence[int]) -> Iterator[tuple[Role, list[int]]]:
+    """Cut siblings wherever the role changes."""
+    role, run = roles[siblings[0]], [siblings[0]]
+    for index in siblings[1:]:
+        if roles[index] == role:
+            run.append(index)
+        else:
+            yield role, run
+            role, run = roles[index], [index]
+    yield role, run
+
+
+def _by_kind(role: Role, run: Sequence[int], spans: Sequence[Span]) -> list[tuple[Kind, tuple[int, ...]]]:
+    """Cut calls of one role wherever another kind of work begins."""
+    if role in _FETCHED:
+        return [(_FETCHED[role], tuple(run))]
+    cut = groupby(run, key=lambda index: _kind(role, spans[index]))
+    return [(kind, tuple(calls)) for kind, calls in cut]
+
+
+def _kind(role: Role, span: Span) -> Kind:
+    return _FETCHED.get(role) or (role, span.name.partition(":")[0])
 
 
 def _unclaimed(trace: Trace, claimed: set[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
@@ -235,7 +259,7 @@ def _group(
     yield SequentialGroup(
         indices=indices,
         calls=calls,
-        kind=_kind(trace.ledger.roles, trace.tree.spans, calls[0]),
+        kind=_kind(trace.ledger.roles[calls[0]], trace.tree.spans[calls[0]]),
         confidence=confidence,
         steps=len(steps),
         total_ns=sum(max(ends[index] for index in step) - starts[step[0]] for step in steps),

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.failures import Failure
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.operations import Operation
-    from otel_agentprof.analysis.repeats import Repetition
+    from otel_agentprof.analysis.repeats import Repetition, Requests
     from otel_agentprof.analysis.statistics import Times
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.counting import Ledger
-    from otel_agentprof.model.dialects import Request
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
 _STATUS: Final = attrgetter("status")
+_NO_CHAIN: Final = Chain()
 
 
 class Stretch(NamedTuple):
@@ -131,29 +131,36 @@ class Trace:
     @cached_property
     def turns(self) -> Turns:
         """Which model call asked for which tool calls."""
-        return Turns.of(self.tree, self.ledger)
+        return Turns.of(self.tree, self.llm_calls)
 
     @cached_property
     def iterations(self) -> Mapping[int, tuple[int, ...]]:
         """The model calls directly under each agent, by start."""
-        return iterations(self.tree, self.ledger)
+        return iterations(self.tree, self.ledger.roles, self.llm_calls)
 
     @cached_property
-    def requests(self) -> Mapping[int, Request]:
-        """What each call asks for, by index; for its chain ask :meth:`chain_of`."""
+    def requests(self) -> Requests:
+        """What each call asks for; for its chain ask :meth:`chain_of`."""
         return requests(self.tree, self.ledger)
 
-    @cached_property
+    @property
     def fingerprints(self) -> Mapping[int, str]:
         """What is equal for calls that ask for the same, by index, where it is known."""
-        return {index: one.fingerprint for index, one in self.requests.items() if one.fingerprint}
+        return self.requests.fingerprints
+
+    @cached_property
+    def asks_again(self) -> bool:
+        """Whether any two calls ask for the same; as nearly always, none do."""
+        asked = self.fingerprints
+        return len(set(asked.values())) < len(asked)
 
     def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
-        request = self.requests.get(index)
-        if request is None or self.ledger.roles[index] not in semconv.LEAF_ROLES:
-            return Chain()
-        return request.chain if request.chain.parts else written_chain_of(self.tree.spans[index])
+        if not self.ledger.counted[index] or self.ledger.roles[index] not in semconv.LEAF_ROLES:
+            return _NO_CHAIN
+        span = self.tree.spans[index]
+        written = written_chain_of(span) if semconv.PROMPT_CHAIN in span.attributes else _NO_CHAIN
+        return self.requests.chains.get(index, written)
 
     @cached_property
     def repetitions(self) -> tuple[Repetition, ...]:
@@ -174,6 +181,12 @@ class Trace:
     def model_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
         """The calls of each model: how long they took to start, and to write how much."""
         return model_calls(self)
+
+    @cached_property
+    def llm_calls(self) -> Sequence[int]:
+        """The model calls, each once."""
+        roles, counted = self.ledger.roles, self.ledger.counted
+        return [index for index, role in enumerate(roles) if role == "llm" and counted[index]]
 
     def ids(self, indices: Iterable[int]) -> tuple[str, ...]:
         """Return the span ids of some indices."""

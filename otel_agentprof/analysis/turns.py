@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Self
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tree import SpanTree
 
@@ -35,15 +34,16 @@ class Turns:
     asking: AbstractSet[int] = frozenset()
 
     @classmethod
-    def of(cls, tree: SpanTree, ledger: Ledger) -> Self:
-        """Return the turns of a tree."""
+    def of(cls, tree: SpanTree, llm_calls: Iterable[int]) -> Self:
+        """Return the turns of a tree, by what its model calls asked for."""
         askers: dict[str, int] = {}
         asking: set[int] = set()
-        for index, role in enumerate(ledger.roles):
-            if role == "llm" and ledger.counted[index]:
-                for call_id in dialects.tool_call_ids_of(tree.spans[index]):
+        for index in llm_calls:
+            call_ids = dialects.tool_call_ids_of(tree.spans[index])
+            if call_ids:
+                asking.add(index)
+                for call_id in call_ids:
                     askers.setdefault(call_id, index)
-                    asking.add(index)
         return cls(askers, asking)
 
     def asked_by(self, span: Span) -> int | None:

@@ -57,18 +57,11 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
 
 def oversized_model(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations that ask an expensive model for short and simple answers."""
-    is_simple = _simple_calls(trace, config)
-    is_expensive: dict[tuple[str | None, str | None], bool] = {}
-    for operation in trace.operations:
-        if operation.role != "llm":
-            continue
-        calls = []
-        for index in operation.indices:
-            model = trace.ledger.models[index], trace.ledger.providers[index]
-            if model not in is_expensive:
-                is_expensive[model] = _is_expensive(trace, index, config)
-            if is_expensive[model] and is_simple(index):
-                calls.append(index)
+    asked = [operation for operation in trace.operations if operation.role == "llm"]
+    is_expensive, needs_no_tools = _expensive_calls(trace, asked, config), _calls_without_tools(trace)
+    for operation in asked:
+        short = _short(trace, operation.indices, config)
+        calls = [index for index in short if is_expensive(index) and needs_no_tools(index)]
         if calls and (swap := _swap(trace, calls)):
             yield _oversized(trace, operation, calls, swap, config)
 
@@ -107,8 +100,23 @@ def prompt_heavy(trace: Trace, config: Config) -> Iterator[Finding]:
         )
 
 
-def _simple_calls(trace: Trace, config: Config) -> Callable[[int], bool]:
-    """Return what tells whether a call is short and simple: a question and an answer, no work with tools."""
+def _short(trace: Trace, calls: Iterable[int], config: Config) -> list[int]:
+    """Return the calls that worked, with a short question and a short answer."""
+    usages, failed = trace.ledger.usage, trace.failed
+    most_read, most_written = config.simple_input_tokens, config.simple_output_tokens
+    return [
+        index
+        for index in calls
+        if (usage := usages[index]) is not None
+        and 0 < usage.output <= most_written
+        and usage.input <= most_read
+        and not usage.reasoning
+        and index not in failed
+    ]
+
+
+def _calls_without_tools(trace: Trace) -> Callable[[int], bool]:
+    """Return what tells whether a call is simple: a question and an answer, no work with tools."""
     roles, children = trace.ledger.roles, trace.tree.children
     agents: dict[int, bool] = {}
 
@@ -128,24 +136,27 @@ def _simple_calls(trace: Trace, config: Config) -> Callable[[int], bool]:
             or any("tool" in reason.lower() for reason in dialects.finish_reasons_of(span))
         )
 
-    def is_simple(index: int) -> bool:
-        usage = trace.ledger.usage[index]
-        return (
-            usage is not None
-            and 0 < usage.output <= config.simple_output_tokens
-            and usage.input <= config.simple_input_tokens
-            and not usage.reasoning
-            and trace.tree.spans[index].status != "ERROR"
-            and not works_with_tools(trace.tree.parents[index])
-            and not asks_for_tools(index)
-        )
+    def needs_no_tools(index: int) -> bool:
+        return not works_with_tools(trace.tree.parents[index]) and not asks_for_tools(index)
 
-    return is_simple
+    return needs_no_tools
 
 
-def _is_expensive(trace: Trace, index: int, config: Config) -> bool:
-    for_a_million = usd_with(trace, index, TokenUsage(output=1_000_000))
-    return for_a_million is not None and for_a_million >= config.expensive_usd
+def _expensive_calls(trace: Trace, asked: Iterable[Operation], config: Config) -> Callable[[int], bool]:
+    """Return what tells whether a call asks an expensive model: by what the model's first call would cost."""
+    models, providers = trace.ledger.models, trace.ledger.providers
+    known: dict[tuple[str | None, str | None], bool] = {}
+
+    def is_expensive(index: int) -> bool:
+        model = models[index], providers[index]
+        if model not in known:
+            calls = (call for operation in asked for call in operation.indices)
+            first = next(call for call in calls if (models[call], providers[call]) == model)
+            for_a_million = usd_with(trace, first, TokenUsage(output=1_000_000))
+            known[model] = for_a_million is not None and for_a_million >= config.expensive_usd
+        return known[model]
+
+    return is_expensive
 
 
 def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:

@@ -35,13 +35,15 @@ class _Words(NamedTuple):
 def retry_waste(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations whose calls failed and were made again, or failed and were billed."""
     del config  # every failed attempt is waste
+    yield from _hidden_retries(trace)
+    if not trace.failures:
+        return
     wasted = [
         failure
         for failure in trace.failures
         if not _is_at_limit(trace, failure)
         and (failure.retry is not None or trace.ledger.usage[failure.index] is not None)
     ]
-    yield from _hidden_retries(trace)
     for place, (name, group) in enumerate(_by_operation(trace, wasted)):
         words = _Words(
             rule="retry_waste",
@@ -56,6 +58,8 @@ def retry_waste(trace: Trace, config: Config) -> Iterator[Finding]:
 def timeout(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations whose calls were given up at a time limit."""
     del config  # as above
+    if not trace.failures:
+        return
     abandoned = [failure for failure in trace.failures if _is_at_limit(trace, failure)]
     for place, (name, group) in enumerate(_by_operation(trace, abandoned)):
         words = _Words(
@@ -173,16 +177,16 @@ def _shorter_limit(trace: Trace, name: str, group: Sequence[Failure]) -> str:
 
 def _hidden_retries(trace: Trace) -> Iterator[Finding]:
     """Yield the calls that say that they were tried several times, where no span shows the attempts."""
+    spans, roles, leaves = trace.tree.spans, trace.ledger.roles, semconv.LEAF_ROLES
+    key = semconv.RETRY_COUNT
+    tried = [index for index, role in enumerate(roles) if role in leaves and key in spans[index].attributes]
+    if not tried:
+        return
     shown = {trace.tree.parents[failure.index] for failure in trace.failures}
     hidden: defaultdict[str, list[int]] = defaultdict(list)
-    for index, role in enumerate(trace.ledger.roles):
-        if (
-            role in semconv.LEAF_ROLES
-            and semconv.RETRY_COUNT in trace.tree.spans[index].attributes
-            and index not in shown
-            and _retry_count(trace, index)
-        ):
-            hidden[dialects.operation_of(trace.tree.spans[index], role)].append(index)
+    for index in tried:
+        if index not in shown and _retry_count(trace, index):
+            hidden[dialects.operation_of(spans[index], roles[index])].append(index)
     for name, indices in hidden.items():
         retries = sum(_retry_count(trace, index) for index in indices)
         yield Finding(

@@ -14,6 +14,7 @@ from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
@@ -33,6 +34,7 @@ class _Gap(NamedTuple):
 
 _gap: Final = partial(tuple.__new__, _Gap)  # what _Gap() comes down to, without a Python frame
 _LENGTH: Final = itemgetter(0)
+_HOLDER: Final = itemgetter(0)  # of a piece of the path
 _OWNER: Final = itemgetter(2)
 
 
@@ -43,32 +45,40 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     again, and the time of a call that only its agent span shows.
     """
     least_ns = max(config.own_code_ms * wording.NS_PER_MS, trace.tree.duration_ns * config.own_code_ratio)
-    by_name: defaultdict[str, list[_Gap]] = defaultdict(list)
-    for gap in _gaps(trace, least_ns):
-        by_name[trace.tree.spans[gap.owner].name].append(gap)
-    ranked = sorted(by_name.items(), key=lambda item: -_total_ns(item[1]))
-    for name, found in ranked[:FEW_RERUNS]:
-        retried = _retried(trace, found) if _total_ns(found) >= least_ns else {}
-        gaps = [gap for gap in found if gap not in retried] if retried else found
-        gaps.sort(key=_LENGTH, reverse=True)
-        if _total_ns(gaps) < least_ns:
+    for name, owners in _owners(trace, least_ns)[:FEW_RERUNS]:
+        gaps = _gaps(trace, owners)
+        retried = _retried(trace, gaps)
+        if retried:
+            gaps = [gap for gap in gaps if gap not in retried]
+        total_ns = sum(map(_LENGTH, gaps))
+        if total_ns < least_ns:
             continue
+        gaps.sort(key=_LENGTH, reverse=True)
         kept = frozenset(retried.values())
         saving_ns = if_faster(trace, dict.fromkeys(map(_OWNER, gaps), 0.0), kept_gaps=kept)
         if is_worthwhile(trace, saving_ns, config):
-            yield _finding(trace, name, gaps, least_ns, saving_ns)
+            yield _finding(trace, name, gaps, total_ns, least_ns, saving_ns)
 
 
-def _gaps(trace: Trace, least_ns: float) -> list[_Gap]:
-    """Return the gaps on the path, none if they are too few to matter."""
+def _owners(trace: Trace, least_ns: float) -> list[tuple[str, set[int]]]:
+    """Return by name the spans that have gaps, those first that have most; none if all are too few."""
     critical, roles, children = trace.times.critical, trace.ledger.roles, trace.tree.children
     owners = {
         index
         for index, role in enumerate(roles)
-        if critical[index] and role in _OWN and children[index] and _is_own(trace, index)
+        if role in _OWN and children[index] and critical[index] and _is_own(trace, index)
     }
     if sum(map(critical.__getitem__, owners)) < least_ns:
         return []
+    by_name: defaultdict[str, set[int]] = defaultdict(set)
+    for owner in dict.fromkeys(map(_HOLDER, trace.path)):  # so that of equals the first on the path is first
+        if owner in owners:
+            by_name[trace.tree.spans[owner].name].add(owner)
+    return sorted(by_name.items(), key=lambda item: -sum(map(critical.__getitem__, item[1])))
+
+
+def _gaps(trace: Trace, owners: AbstractSet[int]) -> list[_Gap]:
+    """Return the gaps of some spans by time: their pieces of the path."""
     return [
         _gap((end_ns - start_ns, place, owner))
         for place, (owner, start_ns, end_ns) in enumerate(trace.path)
@@ -115,12 +125,9 @@ def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
     return found
 
 
-def _total_ns(gaps: Iterable[_Gap]) -> int:
-    return sum(map(_LENGTH, gaps))
-
-
-def _finding(trace: Trace, name: str, gaps: Sequence[_Gap], least_ns: float, saving_ns: int) -> Finding:
-    total_ns = _total_ns(gaps)
+def _finding(
+    trace: Trace, name: str, gaps: Sequence[_Gap], total_ns: int, least_ns: float, saving_ns: int
+) -> Finding:
     where = "; ".join(_place(trace, gap) for gap in gaps[:_SHOWN])
     more = f"; and {len(gaps) - _SHOWN:,} shorter" if len(gaps) > _SHOWN else ""
     return Finding(

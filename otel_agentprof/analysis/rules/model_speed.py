@@ -75,10 +75,13 @@ def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
         timed: list[tuple[ModelCall, float, int]] = []
         others: list[tuple[ModelCall, float, int]] = []
         for call in calls:
-            written = call.usage.output
-            if written >= (_LEAST_UNTIMED_OUTPUT if call.first_ns is None else _LEAST_OUTPUT):
-                alike = others if call.first_ns is None else timed
-                alike.append((call, call.writing_ns / written, written))
+            _, total_ns, first_ns, usage = call
+            written = usage.output
+            if first_ns is None:
+                if written >= _LEAST_UNTIMED_OUTPUT:
+                    others.append((call, total_ns / written, written))
+            elif written >= _LEAST_OUTPUT:
+                timed.append((call, (total_ns - first_ns) / written, written))
         return [*_beyond(timed, limit_ns, config), *_beyond(others, limit_ns, config)]
 
     for model in _slow_models(trace, config, slow_of):
@@ -120,11 +123,12 @@ def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: 
     """
     values = sorted([value for _, value, _ in rows])
     least_ns = config.outlier_ms * wording.NS_PER_MS
+    has_others = len(values) >= _COMPARED
+    # No median of the others is less than this value: what does not stand out from it, does from none.
+    bound = min(limit, config.outlier_ratio * values[(len(values) - 2) // 2]) if has_others else limit
     found = []
-    for call, value, times in rows:
-        if (
-            len(values) >= _COMPARED and value * times >= least_ns
-        ):  # what is shorter in all cannot be that late
+    for call, value, times in [row for row in rows if row[1] > bound]:
+        if has_others and value * times >= least_ns:  # what is shorter in all cannot be that late
             usual = _median_without(values, value)
             excess_ns = (value - usual) * times
             if value > config.outlier_ratio * usual and excess_ns >= least_ns:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.prefixes import reuses
+from otel_agentprof.analysis.repricing import saved_usd
 from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from decimal import Decimal
 
     from otel_agentprof.analysis.prefixes import Reuse
@@ -23,20 +24,21 @@ if TYPE_CHECKING:
     from otel_agentprof.config import Config
 
 
+_usage: Final = partial(tuple.__new__, TokenUsage)  # what TokenUsage() comes down to, without a Python frame
+
+
 def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models that were sent the same beginning of a prompt again, and billed it in full."""
     told = {index for repetition in trace.repetitions for index in repetition.again}
-    for (model, _), pool in reuses(trace, config.prompt_cache_life_s).items():
-        missed = {one.call: _missed_tokens(trace, one) for one in pool if one.call not in told}
-        missed = {index: tokens for index, tokens in missed.items() if tokens >= config.min_cached_tokens}
-        if not missed:
+    for (model, _), pool in reuses(trace, config.prompt_cache_life_s, config.min_cached_tokens).items():
+        used = [one for one in pool if one.call not in told] if told else pool
+        if not used:
             continue
-        used = [one for one in pool if one.call in missed]
-        changed = _with_cache(trace, used, missed)
-        saving = _saved_usd(trace, changed)
+        changed = _with_cache(trace, used)
+        saving = saved_usd(trace, changed)
         if saving is not None and saving <= 0:
             continue  # this provider gives no discount, or asks more for the writes than it gives
-        tokens = sum(missed.values())
+        tokens = sum([one.missed for one in used])
         again = sum([one.tokens for one in used])
         yield Finding(
             rule="prompt_cache_miss",
@@ -60,37 +62,35 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
 
 def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the agents whose prompts get longer in every turn."""
+    spans = trace.tree.spans
     agents: defaultdict[str, list[tuple[int, ...]]] = defaultdict(list)
     for agent, calls in trace.iterations.items():
         if len(calls) < config.context_growth_turns:
             continue
         kinds: defaultdict[str, list[int]] = defaultdict(list)  # another operation has another history
         for index in calls:
-            kinds[trace.tree.spans[index].name].append(index)
+            kinds[spans[index].name].append(index)
         for kind in kinds.values():
             turns = _turns(trace, kind)
-            if _is_growing(trace, turns, config):
-                agents[dialects.operation_of(trace.tree.spans[agent], "agent")].append(turns)
+            if _is_growing(_inputs(trace, turns), config):
+                agents[dialects.operation_of(spans[agent], "agent")].append(turns)
     for name, loops in agents.items():
         changed: dict[int, TokenUsage] = {}
         for turns in loops:
             changed.update(_trimmed(trace, turns, config.context_kept_turns))
-        saving = _saved_usd(trace, changed)
+        saving = saved_usd(trace, changed)
         if not changed or (saving is not None and saving <= 0):
             continue  # nothing to trim yet, or what is read from the cache costs less than a trimmed prompt
         yield _growth(trace, name, loops, saving, config)
 
 
-def _missed_tokens(trace: Trace, reuse: Reuse) -> int:
-    usage = trace.ledger.usage[reuse.call] or TokenUsage()
-    return reuse.tokens - usage.cache_read
-
-
-def _with_cache(trace: Trace, used: Iterable[Reuse], missed: Mapping[int, int]) -> dict[int, TokenUsage]:
+def _with_cache(trace: Trace, used: Iterable[Reuse]) -> dict[int, TokenUsage]:
     """Return the tokens of all calls concerned, had the cache been in use."""
+    missed: dict[int, int] = {}
     writes: dict[int, int] = {}
-    for one in used:
-        writes[one.source] = max(writes.get(one.source, 0), one.source_tokens)
+    for call, source, _, tokens, source_tokens in used:
+        missed[call] = tokens
+        writes[source] = max(writes.get(source, 0), source_tokens)
     changed = {}
     usages = trace.ledger.usage
     for index in missed.keys() | writes.keys():
@@ -114,20 +114,8 @@ def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage
     write = min(write, tokens - read)
     if write_1h or audio or audio_read:  # seldom
         write_1h, audio, audio_read = min(write_1h, write), min(audio, tokens), min(audio_read, read)
-    # In the order of its fields: _replace goes through names, for three times as long.
-    return TokenUsage(tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read)
-
-
-def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:
-    """Return what other tokens would save; None where the price of some call is not known."""
-    savings = []
-    for index, usage in changed.items():
-        before = trace.cost_by_tokens(index)
-        after = usd_with(trace, index, usage)
-        if before is None or after is None:
-            return None
-        savings.append(before - after)
-    return total_usd(savings)
+    # In the order of its fields: _replace goes through names, for ten times as long.
+    return _usage((tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read))
 
 
 def _cache_advice(calls: int, again: int, tokens: int, *, has_writes: bool) -> str:
@@ -145,22 +133,20 @@ def _cache_advice(calls: int, again: int, tokens: int, *, has_writes: bool) -> s
 
 def _turns(trace: Trace, calls: Sequence[int]) -> tuple[int, ...]:
     """Return the calls of a loop that made a prompt, without those that ran beside another one."""
+    usages, starts, ends = trace.ledger.usage, trace.tree.starts, trace.tree.ends
     turns: list[int] = []
     for index in calls:
-        usage = trace.ledger.usage[index]
-        if usage is None or not usage.input:
-            continue
-        if not turns or trace.tree.starts[index] >= trace.tree.ends[turns[-1]]:
+        usage = usages[index]
+        if usage is not None and usage.input and (not turns or starts[index] >= ends[turns[-1]]):
             turns.append(index)
     return tuple(turns)
 
 
 def _inputs(trace: Trace, turns: Iterable[int]) -> list[int]:
-    return [(trace.ledger.usage[index] or TokenUsage()).input for index in turns]
+    return [usage.input for usage in map(trace.ledger.usage.__getitem__, turns) if usage is not None]
 
 
-def _is_growing(trace: Trace, turns: Sequence[int], config: Config) -> bool:
-    inputs = _inputs(trace, turns)
+def _is_growing(inputs: Sequence[int], config: Config) -> bool:
     if len(inputs) < config.context_growth_turns or inputs[-1] < config.context_growth_ratio * inputs[0]:
         return False
     grown = sum(after > before for before, after in pairwise(inputs))

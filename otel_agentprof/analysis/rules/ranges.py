@@ -56,6 +56,9 @@ PROMPT: Final = Range(
 )
 
 
+_OF_ROLE: Final = {role: kind for kind in (LLM, TOOL, MEMORY) for role in kind.roles}
+
+
 def unusual_duration(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations of which calls take longer than their kind typically does."""
     found: list[tuple[Operation, Range, list[int]]] = []
@@ -72,9 +75,8 @@ def unusual_duration(trace: Trace, config: Config) -> Iterator[Finding]:
 
 def _range_of(trace: Trace, operation: Operation) -> Range | None:
     """Return what is typical for an operation; calls of one name and role are one kind of work."""
-    for kind in (LLM, TOOL, MEMORY):
-        if operation.role in kind.roles:
-            return kind
+    if operation.role in _OF_ROLE:
+        return _OF_ROLE[operation.role]
     span = trace.tree.spans[operation.indices[0]]
     if operation.role in PROMPT.roles and operation.name.lower().startswith("prompt"):
         return PROMPT
@@ -93,6 +95,8 @@ def _beyond(trace: Trace, operation: Operation, kind: Range) -> list[int]:
     """Return the calls above the range, the slowest first; a tool that makes calls is judged by them."""
     total, limit_ns = trace.times.total, kind.most_ms * wording.NS_PER_MS
     calls = [index for index in operation.indices if total[index] > limit_ns]
+    if not calls:
+        return []  # as nearly always
     if kind is TOOL:
         roles, children = trace.ledger.roles, trace.tree.children
         calls = [index for index in calls if all(roles[child] == "other" for child in children[index])]

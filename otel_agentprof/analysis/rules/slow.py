@@ -76,12 +76,13 @@ def _at_the_limit(trace: Trace, operation: Operation, limit_ms: float, place: in
 
 def _slow(trace: Trace, role: Role, limit_ms: float) -> list[tuple[Operation, float]]:
     """Return the slow operations of a role with their averages, those first that take longest in all."""
+    total_of, limit_ns = trace.times.total.__getitem__, limit_ms * wording.NS_PER_MS
     found: list[tuple[Operation, float, int]] = []
     for operation in trace.operations:
         if operation.role == role:
-            total_ns = sum(map(trace.times.total.__getitem__, operation.indices))
+            total_ns = sum(map(total_of, operation.indices))
             avg_ns = total_ns / len(operation.indices)
-            if avg_ns > limit_ms * wording.NS_PER_MS:
+            if avg_ns > limit_ns:
                 found.append((operation, avg_ns, total_ns))
     found.sort(key=lambda row: -row[2])
     return [(operation, avg_ns) for operation, avg_ns, _ in found]

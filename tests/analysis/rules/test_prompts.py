@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from otel_agentprof.analysis import findings, measure
 from otel_agentprof.config import Config
 from otel_agentprof.model import Cost, Span, SpanTree
 from otel_agentprof.semconv import (
+    INPUT_MESSAGES,
     PROMPT_CHAIN,
     PROMPT_SIZES,
     REQUEST_FINGERPRINT,
@@ -97,6 +99,22 @@ def test_a_prefix_sent_before_and_billed_in_full_would_be_read_from_the_cache() 
     assert found.span_ids == (f"{1:016x}", f"{2:016x}")
     assert "in quick succession" in found.suggestion
     assert found.derivation.startswith("estimate: priced as if")
+
+
+def test_a_prefix_that_others_captured_is_known_by_what_it_says() -> None:
+    def captured(question: str) -> dict[str, Any]:
+        messages = [{"role": "system", "content": "s" * 6_000}, {"role": "user", "content": question}]
+        return {INPUT_MESSAGES: json.dumps(messages), PROMPT_CHAIN: None, REQUEST_FINGERPRINT: None}
+
+    tree = run(
+        call(1, 0, {}, 2_000, more=captured("q" * 2_000)),
+        call(2, 2, {}, 4_000, more=captured("r" * 6_000)),
+    )
+
+    (found,) = found_by("prompt_cache_miss", tree)
+
+    assert 1_900 < found.value < 2_100
+    assert found.span_ids == (f"{1:016x}", f"{2:016x}")
 
 
 def test_tokens_of_sound_are_no_more_than_what_is_left_of_the_prompt() -> None:

@@ -128,6 +128,16 @@ def test_a_retry_of_a_failed_call_is_no_repetition() -> None:
     assert repeated(tree) == []
 
 
+def test_a_call_that_a_cache_answered_is_no_repetition() -> None:
+    tree = draw(f"""
+        agent    |----------|  role=agent
+          call    |---|        role=tool {ASKED}=a
+          call         |---|   role=tool {ASKED}=a agentprof.cache.hit=true
+    """)
+
+    assert repeated(tree) == []
+
+
 def test_what_is_inside_a_repeated_call_is_told_by_that_call() -> None:
     tree = draw(f"""
         agent       |-----------------|  role=agent
