@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.operations import total_usd
 from otel_agentprof.analysis.prefixes import reuses
-from otel_agentprof.analysis.repricing import saved_usd
 from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from otel_agentprof.analysis.prefixes import Reuse
@@ -35,7 +35,7 @@ def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
         if not used:
             continue
         changed = _with_cache(trace, used)
-        saving = saved_usd(trace, changed)
+        saving = _saved_usd(trace, changed)
         if saving is not None and saving <= 0:
             continue  # this provider gives no discount, or asks more for the writes than it gives
         tokens = sum([one.missed for one in used])
@@ -78,7 +78,7 @@ def context_growth(trace: Trace, config: Config) -> Iterator[Finding]:
         changed: dict[int, TokenUsage] = {}
         for turns in loops:
             changed.update(_trimmed(trace, turns, config.context_kept_turns))
-        saving = saved_usd(trace, changed)
+        saving = _saved_usd(trace, changed)
         if not changed or (saving is not None and saving <= 0):
             continue  # nothing to trim yet, or what is read from the cache costs less than a trimmed prompt
         yield _growth(trace, name, loops, saving, config)
@@ -116,6 +116,17 @@ def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage
         write_1h, audio, audio_read = min(write_1h, write), min(audio, tokens), min(audio_read, read)
     # In the order of its fields: _replace goes through names, for ten times as long.
     return _usage((tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read))
+
+
+def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:
+    """Return what other tokens would save; None where the price of some call is not known."""
+    savings = []
+    for index, usage in changed.items():
+        before, after = trace.cost_by_tokens(index), usd_with(trace, index, usage)
+        if before is None or after is None:
+            return None
+        savings.append(before - after)
+    return total_usd(savings)
 
 
 def _cache_advice(calls: int, again: int, tokens: int, *, has_writes: bool) -> str:
