@@ -15,6 +15,7 @@ from operator import attrgetter, gt, lt
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from otel_agentprof import semconv
+from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ _START: Final = attrgetter("start_ns")
 _END: Final = attrgetter("end_ns")
 
 
+@quick_init
 @dataclass(frozen=True, eq=False)
 class SpanTree:
     """The spans of one trace and how they hang together.
