@@ -27,7 +27,7 @@ _LARGEST_EXACT: Final = Decimal(10**12)  # beyond it a sum has more digits than 
 
 
 class Price(Protocol):
-    """Whatever knows the price of tokens, such as ``otel_agentprof.pricing.price``."""
+    """Whatever knows the price of tokens, such as ``otel_agentprof.pricing.price`` or ``pricing.usd``."""
 
     def __call__(
         self,
@@ -38,8 +38,8 @@ class Price(Protocol):
         server_address: str | None = None,
         tier: str | None = None,
         at_ns: int | None = None,
-    ) -> Cost | None:
-        """Return what the tokens cost, None when the price is not known."""
+    ) -> Cost | Decimal | None:
+        """Return what the tokens cost, in parts or in one sum; None when the price is not known."""
         ...
 
 
@@ -123,7 +123,7 @@ def priced(
         tier=tier if tier and isinstance(tier, str) else None,
         at_ns=tree.starts[index],
     )
-    return None if cost is None else cost.total
+    return cost if cost is None or isinstance(cost, Decimal) else cost.total
 
 
 def _spread_run_costs(tree: SpanTree, ledger: Ledger, paid: list[Decimal | None]) -> tuple[Dispute, ...]:
