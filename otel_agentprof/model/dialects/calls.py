@@ -42,7 +42,7 @@ def tool_call_id_of(span: Span) -> str | None:
     written = attributes.get(_BEST_CALL)
     if type(written) is str and written and written[0] != '"':  # as nearly always
         return written
-    return None if _CALL.isdisjoint(attributes) else first_text(attributes, KEYS["call"])
+    return None if attributes.keys().isdisjoint(_CALL) else first_text(attributes, KEYS["call"])
 
 
 def operation_of(span: Span, role: Role) -> str:
@@ -100,7 +100,7 @@ def first_token_s_of(span: Span) -> float | None:
 
     A value that cannot be true, being longer than the call, is taken for milliseconds, else left out.
     """
-    if not span.events and _FIRST_TOKEN.isdisjoint(span.attributes):
+    if not span.events and span.attributes.keys().isdisjoint(_FIRST_TOKEN):
         return None  # as nearly always
     found = _written_first_token(span) or _marked_first_token(span)
     if not found or span.end_ns is None:

@@ -63,9 +63,9 @@ def tool_call_ids_of(span: Span) -> tuple[str, ...]:
     """Return the ids of the tool calls that a response asked for, in its order."""
     attributes = span.attributes
     own = attributes.get(semconv.TOOL_CALL_IDS)
-    ids = texts(own) if own else ()
-    if not ids:
-        ids = tuple([str(attributes[key]) for key in _flat_call_keys(tuple(attributes))])
+    if own and (ids := texts(own)):
+        return tuple(dict.fromkeys(ids))
+    ids = tuple([str(attributes[key]) for key in _flat_call_keys(tuple(attributes))])
     for key in () if ids else filter(attributes.__contains__, _ANSWERS):
         ids = tuple(_ids(_content(attributes.get(key)), _call_id))
         if ids:
