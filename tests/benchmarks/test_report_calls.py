@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from otel_agentprof.model import Span
 
 _TRACES, _SIZE = 20, 50
-_PATH_GATE = {"ours": 25, "ours_with_lanes": 31, "openinference": 25}  # measured: 23.5, 29.9, 23.7
-_REPORT_GATE = {"ours": 93, "ours_with_lanes": 100, "openinference": 126}  # measured: 90.1, 96.9, 122.4
+_PATH_GATE = {"ours": 13, "ours_with_lanes": 20, "openinference": 15}  # measured: 12.4, 18.7, 14.4
+_REPORT_GATE = {"ours": 80, "ours_with_lanes": 87, "openinference": 112}  # measured: 77.1, 83.9, 108.6
 _KINDS: dict[str, dict[str, Any]] = {
     "ours": {"dialect": "ours"},
     "ours_with_lanes": {"dialect": "ours", "has_lanes": True},
