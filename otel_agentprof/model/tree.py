@@ -9,6 +9,7 @@ Definition: critical_path.md section C1, NORMALISE and ROOT. Indices instead of 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from operator import gt, lt
@@ -135,9 +136,9 @@ class SpanTree:
 
 def by_trace(spans: Iterable[Span]) -> Iterator[SpanTree]:
     """Yield one tree per trace id, in the order in which the ids first appear."""
-    groups: dict[str, list[Span]] = {}
+    groups: defaultdict[str, list[Span]] = defaultdict(list)
     for span in spans:
-        groups.setdefault(span.trace_id, []).append(span)
+        groups[span.trace_id].append(span)
     for group in groups.values():
         yield SpanTree.from_spans(group)
 

@@ -1,4 +1,7 @@
-"""One look at a span: what it is, in which dialect, and what it says of tokens and money."""
+"""One look at a span: what it is, in which dialect, and what it says of tokens and money.
+
+Spans of one kind say the same but for tokens, money and response: all else is found once per kind and kept.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ _reading: Final = partial(tuple.__new__, Reading)  # what Reading() comes down t
 _BY_NAME: Final[Mapping[Role, Reading]] = {role: Reading(role) for role in (*_NAME_ROLES.values(), "other")}
 
 
-class Kind(NamedTuple):
+class _Kind(NamedTuple):
     """What spans have in common that have the same plan, scope, tracer and words.
 
     Attributes:
@@ -127,8 +130,8 @@ def read(span: Span) -> Reading:
     return _reading((role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums))
 
 
-@lru_cache(maxsize=1024)
-def _kind_of(plan: Plan, scope: str, words: tuple[Any, ...], tracer: Any) -> Kind:
+@lru_cache(maxsize=1024)  # by words for roles, vendors and models: nothing of what was asked or answered
+def _kind_of(plan: Plan, scope: str, words: tuple[Any, ...], tracer: Any) -> _Kind:
     told = dict(zip(plan.word_keys, words, strict=False))
     dialect = _dialect(scope, told, tracer, plan)
     is_polluted = plan.is_polluted and scope != LITELLM_SCOPE
@@ -137,11 +140,11 @@ def _kind_of(plan: Plan, scope: str, words: tuple[Any, ...], tracer: Any) -> Kin
     if role is None and plan.is_old and not is_polluted:
         role, minds_name = "llm", False
     model, provider = first_text(told, plan.model), _provider(told, plan)
+    is_litellm = False
     # LiteLLM's spelling, openai/gpt-5: who is paid stands beside it already.
-    is_litellm = bool(model and provider and model.startswith(f"{provider}/"))
-    if is_litellm and model and provider:
-        model = model[len(provider) + 1 :]
-    return Kind(
+    if model and provider and model.startswith(f"{provider}/"):
+        model, is_litellm = model[len(provider) + 1 :], True
+    return _Kind(
         role=role,
         minds_name=minds_name,
         has_usage=plan.has_usage and told.get(OPERATION_NAME) != "fetch_response",
@@ -166,7 +169,7 @@ def _role_by_words(told: Mapping[str, Any], keys: tuple[tuple[str, Mapping[str, 
     return None
 
 
-def _role_with_name(name: str, plan: Plan, kind: Kind) -> Role:
+def _role_with_name(name: str, plan: Plan, kind: _Kind) -> Role:
     if kind.role is not None:
         return "step" if _is_no_call(name, kind.reading.dialect) else kind.role
     role = _role_by_name(name)
