@@ -26,7 +26,6 @@ _NS_PER_S: Final = 1e9
 _FIRST_TOKEN: Final = frozenset({*KEYS["first_token_s"], *KEYS["first_token_ms"], *KEYS["first_token_at"]})
 _MCP_METHOD: Final = "mcp.method.name"
 _MCP_CALL: Final = "tools/call "
-_CALL: Final = frozenset(KEYS["call"])
 _BEST_TOOL, _BEST_CALL = KEYS["tool"][0], KEYS["call"][0]
 _WITHOUT_UNIT: Final = "gen_ai.server.time_to_first_token"
 
@@ -42,7 +41,7 @@ def tool_call_id_of(span: Span) -> str | None:
     written = attributes.get(_BEST_CALL)
     if type(written) is str and written and written[0] != '"':  # as nearly always
         return written
-    return None if attributes.keys().isdisjoint(_CALL) else first_text(attributes, KEYS["call"])
+    return first_text(attributes, KEYS["call"])
 
 
 def operation_of(span: Span, role: Role) -> str:
