@@ -16,7 +16,7 @@ from otel_agentprof.model.cost import ZERO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otel_agentprof.model.cost import Cost
+    from otel_agentprof.model.cost import Cost, Total
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
@@ -27,7 +27,7 @@ _LARGEST_EXACT: Final = Decimal(10**12)  # beyond it a sum has more digits than 
 
 
 class Price(Protocol):
-    """Whatever knows the price of tokens, such as ``otel_agentprof.pricing.price``."""
+    """Whatever knows the price of tokens, such as ``otel_agentprof.pricing.price`` or ``pricing.total``."""
 
     def __call__(
         self,
@@ -38,8 +38,8 @@ class Price(Protocol):
         server_address: str | None = None,
         tier: str | None = None,
         at_ns: int | None = None,
-    ) -> Cost | None:
-        """Return what the tokens cost, None when the price is not known."""
+    ) -> Cost | Total | None:
+        """Return what the tokens cost, in parts or in one sum; None when the price is not known."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
-from otel_agentprof.model import dialects
+from otel_agentprof.model.dialects import operation_of
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -
     rows = zip(tree.spans, ledger.roles, ledger.counted, ledger.usage, strict=True)
     for index, (span, role, counted, usage) in enumerate(rows):
         if counted or usage is not None:  # no token without an operation
-            name = dialects.operation_of(span, role) if role == "tool" else span.name
-            groups[name, role].append(index)
+            groups[operation_of(span, role) if role == "tool" else span.name, role].append(index)
     return tuple(
         [
             Operation(

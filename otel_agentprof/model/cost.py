@@ -8,6 +8,12 @@ from typing import NamedTuple
 ZERO = Decimal(0)
 
 
+class Total(NamedTuple):
+    """US dollars for one call in one sum, for who does not ask for the parts."""
+
+    total: Decimal
+
+
 class Cost(NamedTuple):
     """US dollars for one call.
 

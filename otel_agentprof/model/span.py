@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from otel_agentprof.model.quick_init import quick_init
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened at one moment of a span's life."""
@@ -18,6 +21,7 @@ class Event:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Link:
     """A pointer to another span, in this trace or in another one."""
@@ -27,6 +31,7 @@ class Link:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of work with a name, a parent and attributes.

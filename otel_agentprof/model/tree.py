@@ -9,12 +9,14 @@ Definition: critical_path.md section C1, NORMALISE and ROOT. Indices instead of 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter, gt, lt
+from operator import gt, lt
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from otel_agentprof import semconv
+from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,13 +24,9 @@ if TYPE_CHECKING:
     from otel_agentprof.model.span import Span
 
 NO_PARENT: Final = -1
-_TRACE_ID: Final = attrgetter("trace_id")
-_SPAN_ID: Final = attrgetter("span_id")
-_PARENT_ID: Final = attrgetter("parent_span_id")
-_START: Final = attrgetter("start_ns")
-_END: Final = attrgetter("end_ns")
 
 
+@quick_init
 @dataclass(frozen=True, eq=False)
 class SpanTree:
     """The spans of one trace and how they hang together.
@@ -79,10 +77,10 @@ class SpanTree:
         given = [
             span for span in spans if span.name != semconv.ANALYSIS_SPAN_NAME or span.scope != semconv.SCOPE
         ]
-        trace_ids = set(map(_TRACE_ID, given))
+        trace_ids = {span.trace_id for span in given}
         is_one_trace = len(trace_ids) == 1
         kept, parents = _linked(given, is_one_trace=is_one_trace)
-        starts = list(map(_START, kept))
+        starts = [span.start_ns for span in kept]
         top_down, cut = parents_first(parents), frozenset[int]()
         if len(top_down) < len(kept):
             cut = _cut_cycles(kept, parents, starts)
@@ -138,9 +136,9 @@ class SpanTree:
 
 def by_trace(spans: Iterable[Span]) -> Iterator[SpanTree]:
     """Yield one tree per trace id, in the order in which the ids first appear."""
-    groups: dict[str, list[Span]] = {}
+    groups: defaultdict[str, list[Span]] = defaultdict(list)
     for span in spans:
-        groups.setdefault(span.trace_id, []).append(span)
+        groups[span.trace_id].append(span)
     for group in groups.values():
         yield SpanTree.from_spans(group)
 
@@ -148,9 +146,9 @@ def by_trace(spans: Iterable[Span]) -> Iterator[SpanTree]:
 def _linked(given: list[Span], *, is_one_trace: bool) -> tuple[list[Span], list[int]]:
     """Return the spans without later duplicates, and the index of each one's parent (-1: none or unknown)."""
     kept = given
-    keys: list[Any] = list(map(_SPAN_ID, given))
+    keys: list[Any] = [span.span_id for span in given]
     if not is_one_trace:
-        keys = list(zip(map(_TRACE_ID, given), keys, strict=True))
+        keys = [(span.trace_id, span.span_id) for span in given]
     indices: dict[Any, int] = dict(zip(keys, range(len(keys)), strict=True))
     if len(indices) < len(given):
         indices, kept = {}, []
@@ -161,7 +159,8 @@ def _linked(given: list[Span], *, is_one_trace: bool) -> tuple[list[Span], list[
             kept.append(span)
     find = indices.get
     if is_one_trace:
-        return kept, [find(parent, NO_PARENT) if parent else NO_PARENT for parent in map(_PARENT_ID, kept)]
+        above = [span.parent_span_id for span in kept]
+        return kept, [find(parent, NO_PARENT) if parent else NO_PARENT for parent in above]
     return kept, [
         find((span.trace_id, span.parent_span_id), NO_PARENT) if span.parent_span_id else NO_PARENT
         for span in kept
@@ -216,7 +215,7 @@ def _ends(
     spans: list[Span], starts: list[int], now_ns: int | None
 ) -> tuple[list[int], frozenset[int], frozenset[int]]:
     """Return where each span ends, which spans are open, and which ended before they started."""
-    written = list(map(_END, spans))
+    written: list[Any] = [span.end_ns for span in spans]
     open_spans: frozenset[int] = frozenset()
     if None in written:
         open_spans = frozenset(index for index, end in enumerate(written) if end is None)

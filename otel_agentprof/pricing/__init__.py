@@ -9,7 +9,7 @@ a call's cost is a few multiplications. The table is loaded on a thread of its o
 from __future__ import annotations
 
 from otel_agentprof.pricing.card import RateCard
-from otel_agentprof.pricing.lookup import configure, price, rate_card
+from otel_agentprof.pricing.lookup import configure, price, rate_card, total
 from otel_agentprof.pricing.table import load_in_background, price_table, wait
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "price",
     "price_table",
     "rate_card",
+    "total",
     "wait",
 ]

@@ -9,16 +9,18 @@ cells, and each cell is paid at the rate of the narrowest group that has a price
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal, getcontext, localcontext, setcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.model.cost import ZERO, Cost
+from otel_agentprof.pricing.sums import MOST_TOKENS, sums_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from otel_agentprof.model.tokens import TokenUsage
+    from otel_agentprof.pricing.sums import Sums
 
 # The program that we run in may have set a coarse or trapping context of its own; sums must stay exact.
 EXACT: Final = Context(prec=60, traps=[])
@@ -69,6 +71,7 @@ class RateCard:
         has_audio: Whether audio tokens are among them.
         from_ns: First instant at which these prices hold, in Unix nanoseconds.
         until_ns: First instant at which they no longer hold; None when no change is known.
+        sums: The bands once more, for :meth:`usd`; none where it has to add up the parts.
     """
 
     model: str
@@ -79,6 +82,7 @@ class RateCard:
     has_audio: bool
     from_ns: int
     until_ns: int | None
+    sums: tuple[Sums, ...] = field(default=(), repr=False, compare=False)
 
     def cost(self, usage: TokenUsage) -> Cost | None:
         """Return what the tokens of one call cost; None when they contradict each other."""
@@ -121,6 +125,28 @@ class RateCard:
         finally:
             setcontext(before)
         return tuple.__new__(Cost, parts)  # what Cost() comes down to, without a Python frame
+
+    def usd(self, usage: TokenUsage) -> Decimal | None:
+        """Return the total of :meth:`cost`, in a third of the time for nearly all calls."""
+        taken, made, read, written, reasoning, written_1h, audio_in, audio_out, audio_read = usage
+        fresh, said = taken - read - written, made - reasoning
+        if (
+            fresh < 0 or read < 0 or written < 0 or said < 0 or reasoning < 0
+            or written_1h or audio_in or audio_out or audio_read
+            or taken > MOST_TOKENS or made > MOST_TOKENS or not self.sums
+        ):  # fmt: skip
+            cost = self.cost(usage)
+            return None if cost is None else cost.total
+        sums = self.sums[0]
+        for band in self.sums:
+            if taken > band.above:
+                sums = band
+        _, unit, coarser, per_input, per_read, per_written, per_output, per_reasoning, request = sums
+        units = fresh * per_input + read * per_read + written * per_written
+        units += said * per_output + reasoning * per_reasoning + request
+        amount = EXACT.multiply(unit, units)
+        last_place = coarser[(2 if written else 0) + (1 if reasoning else 0)]
+        return amount if last_place is None else amount.quantize(last_place, context=EXACT)
 
 
 def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | None:
@@ -174,16 +200,20 @@ def build(
         until_ns: First instant at which they no longer do; None when no change is known.
     """
     bands = tuple(bands)
+    rates = tuple(_rates(above, prices) for above, prices in bands)
+    with localcontext(EXACT):
+        sums = tuple(map(sums_of, rates))
     priced = frozenset(bands[0][1]) & GROUP_NAMES
     return RateCard(
         model=model,
         provider=provider,
         table=table,
-        bands=tuple(_rates(above, prices) for above, prices in bands),
+        bands=rates,
         priced=priced,
         has_audio=not priced.isdisjoint(("audio_input", "audio_output", "audio_cache_read")),
         from_ns=from_ns,
         until_ns=until_ns,
+        sums=tuple([one for one in sums if one is not None]) if None not in sums else (),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.config import Config
 from otel_agentprof.errors import UnknownPriceError
+from otel_agentprof.model.cost import Total
 from otel_agentprof.pricing import own_prices, sellers, table
 
 if TYPE_CHECKING:
@@ -53,20 +54,7 @@ def rate_card(
         tier: Service tier that the provider billed (``flex``, ``priority``, ``batch``).
         at_ns: When the call was made, in Unix nanoseconds; None is now.
     """
-    key = (model, provider, server_address, tier)
-    try:
-        card = _CARDS[key]
-    except KeyError:
-        return _resolve(key, at_ns)
-    if card is None:
-        return None
-    if at_ns is None:
-        if card.until_ns is None:  # the clock only goes forward
-            return card
-        at_ns = time_ns()
-    if card.from_ns <= at_ns and (card.until_ns is None or at_ns < card.until_ns):
-        return card
-    return _resolve(key, at_ns)
+    return _card((model, provider, server_address, tier), at_ns)
 
 
 def price(
@@ -87,14 +75,40 @@ def price(
     >>> float(price(TokenUsage(input=1000, output=100), "gpt-4o", provider="openai").total)
     0.0035
     """
-    try:
-        card = _CARDS[model, provider, server_address, tier]
-    except KeyError:
-        card = None
-    # As nearly always: known, and with no end in sight.
-    if card is None or card.until_ns is not None or (at_ns is not None and at_ns < card.from_ns):
-        card = rate_card(model, provider=provider, server_address=server_address, tier=tier, at_ns=at_ns)
+    card = _card((model, provider, server_address, tier), at_ns)
     return None if card is None else card.cost(usage)
+
+
+def total(
+    usage: TokenUsage,
+    model: str,
+    *,
+    provider: str | None = None,
+    server_address: str | None = None,
+    tier: str | None = None,
+    at_ns: int | None = None,
+) -> Total | None:
+    """Return the total of what :func:`price` returns, in half the time."""
+    card = _card((model, provider, server_address, tier), at_ns)
+    amount = None if card is None else card.usd(usage)
+    # tuple.__new__ is what Total() comes down to, without a Python frame.
+    return None if amount is None else tuple.__new__(Total, (amount,))
+
+
+def _card(key: _Key, at_ns: int | None) -> RateCard | None:
+    try:
+        card = _CARDS[key]
+    except KeyError:
+        return _resolve(key, at_ns)
+    if card is None:
+        return None
+    if at_ns is None:
+        if card.until_ns is None:  # the clock only goes forward
+            return card
+        at_ns = time_ns()
+    if card.from_ns <= at_ns and (card.until_ns is None or at_ns < card.until_ns):
+        return card
+    return _resolve(key, at_ns)
 
 
 def configure(prices: own_prices.Source, *, is_strict: bool = False) -> None:

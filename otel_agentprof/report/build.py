@@ -43,7 +43,7 @@ def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[st
 
 
 def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> Report:
-    trace = measure(tree, pricing.price)
+    trace = measure(tree, pricing.total)
     ledger = trace.ledger
     models = _models(trace)
     usage = total_usage(ledger.usage) or TokenUsage()

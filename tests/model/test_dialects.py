@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from otel_agentprof import semconv
 from otel_agentprof.model import Span, TokenUsage, dialects
+from otel_agentprof.model.dialects.table import DIALECTS
 
 
 def span(attributes: dict[str, Any], name: str = "span") -> Span:
@@ -174,3 +176,34 @@ def test_a_span_with_very_many_attributes_is_read_like_one_with_few() -> None:
 
     assert dialects.read(span({**others, **told})) == dialects.read(span(told))
     assert dialects.read(span({f"a{number}": 1 for number in range(200)})) == dialects.read(span({}))
+
+
+def test_spans_with_the_same_attributes_are_told_apart_by_scope_words_tracer_and_name() -> None:
+    def of(model: Any, scope: str = "", sdk: Any = None, name: str = "x", provider: Any = "openai") -> Any:
+        told = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": provider,
+            "gen_ai.request.model": model,
+        }
+        resource = {"telemetry.sdk.name": sdk}
+        return dialects.read(
+            Span("1", "a", None, name, 0, 1, attributes=told, scope=scope, resource=resource)
+        )
+
+    for _ in range(2):  # the second time from what was kept
+        assert of("a").model == "a"
+        assert of("openai/b").model == "b"
+        assert of(["a", "b"]).model is None
+        assert of("a", provider="langchain").provider is None
+        assert of("a", provider=["openai"]).provider is None
+        assert of("a").dialect.name == "OpenTelemetry"
+        assert of("a", "pydantic-ai").dialect.name == "Pydantic AI"
+        assert of("a", sdk="openlit").dialect.name == "OpenLIT"
+        assert of("a", sdk=["openlit"]).dialect.name == "OpenTelemetry"
+        assert of("a", "openinference.instrumentation", name="handoff to b").role == "step"
+        assert of("a", "openinference.instrumentation", name="chat").role == "llm"
+
+
+def test_no_dialect_has_a_counter_on_calls() -> None:
+    # Else a trace whose only tokens are those of calls would need the rules about sums too.
+    assert all(dialect.cumulative.isdisjoint(semconv.LEAF_ROLES) for dialect in DIALECTS)

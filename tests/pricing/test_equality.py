@@ -117,6 +117,7 @@ def test_every_price_in_the_table_is_what_its_own_calculation_says(
             continue
         expected = their_total(info, seller, usage, moment, context)
         assert (None if cost is None else cost.total) == expected, (seller.id, info.id, tier)
+        assert repr(card and card.usd(usage)) == repr(cost and cost.total), (seller.id, info.id, tier)
         compared += 1
     assert compared > 2000
 
@@ -241,6 +242,7 @@ def test_any_table_that_may_come_is_priced_as_its_own_calculation_does(
     expected = their_total(info, seller, usage, EPOCH, {})
     cost = None if card is None else card.cost(usage)
     assert (None if cost is None else cost.total) == expected
+    assert repr(card and card.usd(usage)) == repr(cost and cost.total)
 
 
 @given(usage=sensible())

@@ -26,7 +26,7 @@ from otel_agentprof.model.counting.calls import (
 from otel_agentprof.model.counting.draft import Draft
 from otel_agentprof.model.counting.ledger import Ledger, RollUp
 from otel_agentprof.model.counting.misplaced import join_logs, split_polluted, take_details
-from otel_agentprof.model.counting.sums import compare_sums, leave_out_sums, take_differences
+from otel_agentprof.model.counting.sums import compare_sums, has_sums, leave_out_sums, take_differences
 
 if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
@@ -49,10 +49,11 @@ def count(tree: SpanTree) -> Ledger:
         for role in sorted(semconv.LEAF_ROLES & present):
             leave_out_wrappers(draft, role)
         leave_out_covered(draft)
-    take_differences(draft)
-    leave_out_sums(draft)
+    if has_sums(draft):
+        take_differences(draft)
+        leave_out_sums(draft)
     if "tool" in present:
-        leave_out_inner_tools(draft, above)
+        leave_out_inner_tools(draft)
     roll_ups = compare_sums(draft)
     draft.gather()
     return Ledger(

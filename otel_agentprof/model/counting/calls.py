@@ -12,7 +12,6 @@ from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.model.counting.draft import Draft
     from otel_agentprof.model.tokens import TokenUsage
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 _NEVER: Final = float("inf")
 _SEVERAL: Final = -2
 _TRANSPARENT: Final = frozenset({"step", "other"})  # between an agent's tool span and its client's
+_TRANSPARENT_OR_TOOL: Final = _TRANSPARENT | {"tool"}
 LEAST_OVERLAP: Final = 0.9  # of the shorter of two twins
 NEIGHBOURS: Final = 32  # twins start at nearly the same time; more would be quadratic
 _VERSION: Final = re.compile(r"[-@](?:\d{4}-\d\d-\d\d|\d{8}|latest)$")
@@ -34,12 +34,12 @@ def join_same_responses(draft: Draft, leaves: Sequence[int]) -> None:
     calls that got the same answer (a cache, a replay, a test server), and all of them count.
     """
     spans, responses = draft.tree.spans, draft.responses
-    groups: dict[tuple[str, str], list[int]] = {}
-    for index in leaves:
-        if response := responses[index]:
-            groups.setdefault((spans[index].trace_id, response), []).append(index)
-    if len(groups) == len(leaves):
+    named = [index for index in leaves if responses[index]]
+    if len(set(map(responses.__getitem__, named))) == len(named):
         return
+    groups: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for index in named:
+        groups[spans[index].trace_id, responses[index]].append(index)
     shared = [members for members in groups.values() if len(members) > 1]
     if not shared:
         return
@@ -215,15 +215,12 @@ def _is_part_of(tree: SpanTree, inner: int, outer: int) -> bool:
     return outer >= 0 and tree.starts[inner] <= tree.ends[outer]
 
 
-def leave_out_inner_tools(draft: Draft, above: AbstractSet[int]) -> None:
-    """R13: a client's tool span inside an agent's tool span for the same call is the same call.
-
-    Args:
-        draft: What to take the inner ones out of.
-        above: All spans that have a child.
-    """
+def leave_out_inner_tools(draft: Draft) -> None:
+    """R13: a client's tool span inside an agent's tool span for the same call is the same call."""
     tree, roles = draft.tree, draft.roles
-    if not any(roles[index] == "tool" for index in above if index >= 0):
+    rows = zip(roles, tree.parents, strict=True)
+    above = {parent for role, parent in rows if role == "tool" and parent >= 0}
+    if _TRANSPARENT_OR_TOOL.isdisjoint(map(roles.__getitem__, above)):
         return
     around = [NO_PARENT] * (len(tree.spans) + 1)  # the tool that a span directly works for
     for index in tree.top_down:

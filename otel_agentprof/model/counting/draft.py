@@ -97,9 +97,10 @@ class Draft:
             if costs[taker] is None:
                 costs[taker] = costs[giver]
             self._give_parts(giver, taker)
-        for index, is_counted in enumerate(self.counted):
-            if not is_counted:
-                costs[index] = None
+        if False in self.counted:
+            for index, is_counted in enumerate(self.counted):
+                if not is_counted:
+                    costs[index] = None
         for index in self.roll_ups:
             costs[index] = None
 

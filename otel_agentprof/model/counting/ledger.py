@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from otel_agentprof.model.quick_init import quick_init
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class RollUp:
     """What a span says that the calls below it took, beside what they say themselves, in tokens."""
@@ -26,6 +29,7 @@ class RollUp:
         return self.said - self.counted
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What each span of a tree is, and which of its tokens count. All tuples are indexed like ``tree.spans``.

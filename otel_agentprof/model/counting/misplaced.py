@@ -36,11 +36,11 @@ def split_polluted(draft: Draft) -> None:
 def take_details(draft: Draft) -> None:
     """Give a call of LiteLLM the parts of its tokens that only the vendor's text below it tells."""
     tree, usage = draft.tree, draft.usage
-    for index, span in enumerate(tree.spans):
+    for index in [index for index, span in enumerate(tree.spans) if span.name == RAW_REQUEST]:
         call = tree.parents[index]
-        if span.name != RAW_REQUEST or call < 0 or draft.roles[call] not in semconv.LEAF_ROLES:
+        if call < 0 or draft.roles[call] not in semconv.LEAF_ROLES:
             continue
-        told, raw = usage[call], raw_call(span).usage
+        told, raw = usage[call], raw_call(tree.spans[index]).usage
         if told is not None and raw is not None and told[:2] == raw[:2]:
             usage[call] = told.with_parts_of(raw)
 

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 _NOTHING = TokenUsage()
 
 
+def has_sums(draft: Draft) -> bool:
+    """Return whether any span that is no leaf names tokens or money: else R5, R6 and R8 change nothing."""
+    leaves = semconv.LEAF_ROLES
+    for role, usage, cost in zip(draft.roles, draft.usage, draft.costs, strict=True):
+        if (usage is not None or cost is not None) and role not in leaves:
+            return True
+    return False
+
+
 def take_differences(draft: Draft) -> None:
     """R6: where tokens are a counter that runs on, a run took what it has beyond the run before it.
 
@@ -114,10 +123,10 @@ def compare_sums(draft: Draft) -> tuple[RollUp, ...]:
 
     Copies and counters are no sums of what is below, so there is nothing to compare.
     """
+    if not draft.roll_ups and True not in draft.summing:
+        return ()
     left_out = set(draft.roll_ups)
     checked = left_out.union(index for index, has in enumerate(draft.summing) if has)
-    if not checked:
-        return ()
     tree = draft.tree
     size = len(tree.spans) + 1
     all_below, own_below = [0] * size, [0] * size

@@ -26,7 +26,7 @@ _NS_PER_S: Final = 1e9
 _FIRST_TOKEN: Final = frozenset({*KEYS["first_token_s"], *KEYS["first_token_ms"], *KEYS["first_token_at"]})
 _MCP_METHOD: Final = "mcp.method.name"
 _MCP_CALL: Final = "tools/call "
-_CALL: Final = frozenset(KEYS["call"])
+_BEST_TOOL, _BEST_CALL = KEYS["tool"][0], KEYS["call"][0]
 _WITHOUT_UNIT: Final = "gen_ai.server.time_to_first_token"
 
 
@@ -37,14 +37,21 @@ def tool_of(span: Span) -> tuple[str, str | None]:
 
 def tool_call_id_of(span: Span) -> str | None:
     """Return the id of the tool call that a span makes, None where it is not known."""
-    if _CALL.isdisjoint(span.attributes):
-        return None
-    return first_text(span.attributes, KEYS["call"])
+    attributes = span.attributes
+    written = attributes.get(_BEST_CALL)
+    if type(written) is str and written and written[0] != '"':  # as nearly always
+        return written
+    return first_text(attributes, KEYS["call"])
 
 
 def operation_of(span: Span, role: Role) -> str:
     """Return the name under which calls of the same kind are added up: the tool's, else the span's."""
-    return (_tool_name(span) if role == "tool" else None) or span.name
+    if role != "tool":
+        return span.name
+    named = span.attributes.get(_BEST_TOOL)
+    if type(named) is str and named and named[0] != '"':  # as nearly always
+        return named
+    return _tool_name(span) or span.name
 
 
 def _tool_name(span: Span) -> str | None:
@@ -92,7 +99,7 @@ def first_token_s_of(span: Span) -> float | None:
 
     A value that cannot be true, being longer than the call, is taken for milliseconds, else left out.
     """
-    if not span.events and _FIRST_TOKEN.isdisjoint(span.attributes):
+    if not span.events and span.attributes.keys().isdisjoint(_FIRST_TOKEN):
         return None  # as nearly always
     found = _written_first_token(span) or _marked_first_token(span)
     if not found or span.end_ns is None:

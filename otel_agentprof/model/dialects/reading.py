@@ -1,8 +1,11 @@
-"""One look at a span: what it is, in which dialect, and what it says of tokens and money."""
+"""One look at a span: what it is, in which dialect, and what it says of tokens and money.
+
+Spans of one kind say the same but for tokens, money and response: all else is found once per kind and kept.
+"""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof.model.dialects.otel import OTEL
@@ -10,6 +13,7 @@ from otel_agentprof.model.dialects.table import (
     BY_FRAMEWORK,
     FEW,
     KNOWN,
+    LOGFIRE_KIND,
     NOT_VENDORS,
     SDK_NAME,
     Plan,
@@ -19,7 +23,7 @@ from otel_agentprof.model.dialects.table import (
 )
 from otel_agentprof.model.dialects.usage import usage_of as usage_in_attributes
 from otel_agentprof.model.dialects.values import amount, document, first_amount, first_text
-from otel_agentprof.semconv import AGENT_NAME, OPERATION_NAME
+from otel_agentprof.semconv import OPERATION_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +45,7 @@ _NAME_ROLES: Final[Mapping[str, Role]] = {
     "call_llm": "llm",
     "ChatCompletion": "llm",
 }
+_INFINITY: Final = float("inf")
 _NAMES: Final = tuple(_NAME_ROLES)
 LITELLM_SCOPE: Final = "litellm"
 
@@ -77,6 +82,24 @@ _reading: Final = partial(tuple.__new__, Reading)  # what Reading() comes down t
 _BY_NAME: Final[Mapping[Role, Reading]] = {role: Reading(role) for role in (*_NAME_ROLES.values(), "other")}
 
 
+class _Kind(NamedTuple):
+    """What spans have in common that have the same plan, scope, tracer and words.
+
+    Attributes:
+        role: What the words say; None where they say nothing.
+        minds_name: Whether the span's name has a say in it too.
+        has_usage: Whether such a span may have tokens.
+        has_thoughts_twice: Whether its output may have its thinking twice.
+        reading: What such a span says, but for tokens, money and response.
+    """
+
+    role: Role | None
+    minds_name: bool
+    has_usage: bool
+    has_thoughts_twice: bool
+    reading: Reading
+
+
 def read(span: Span) -> Reading:
     """Return what a span says of itself."""
     attributes = span.attributes
@@ -84,55 +107,75 @@ def read(span: Span) -> Reading:
     plan = plan_of_few(tuple(attributes)) if few else plan_of(KNOWN.intersection(attributes))
     if plan is None:
         return _BY_NAME[_role_by_name(span.name)]
-    dialect = _dialect(span, plan)
-    role = _role(span, plan, dialect)
+    words, tracer = plan.words(attributes), span.resource.get(SDK_NAME)
+    try:
+        kind = _kind_of(plan, span.scope, words, tracer)
+    except TypeError:  # a list where a word should be
+        kind = _kind_of.__wrapped__(plan, span.scope, words, tracer)
+    reading = kind.reading
+    role = _role_with_name(span.name, plan, kind) if kind.minds_name else reading.role
     if plan.is_plain:
-        return _reading((role, dialect, None, None, None, None, None, False, False, plan.has_sums))
-    usage = None
-    # Reading a stored response runs no model.
-    if attributes.get(OPERATION_NAME) != "fetch_response" and not span.name.startswith(dialect.copies):
+        return reading if role == reading.role else _reading((role, *reading[1:]))
+    _, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums = reading
+    if kind.has_usage and not (dialect.copies and span.name.startswith(dialect.copies)):
         usage = usage_in_attributes(attributes, plan)
-    model = first_text(attributes, plan.model) if plan.model else None
-    provider = _provider(attributes, plan) if plan.provider else None
-    # LiteLLM's spelling, openai/gpt-5: who is paid stands beside it already.
-    if model and provider and "/" in model and model.startswith(f"{provider}/"):
-        model = model[len(provider) + 1 :]
-        if dialect.adds_thoughts and usage is not None:
+        if kind.has_thoughts_twice and usage is not None:
             usage = _without_thoughts_twice(usage)
-    cost = _cost(attributes, plan)
-    if not cost and usage is not None and usage.total:
-        cost = None
-    response_id = first_text(attributes, plan.response) if plan.response else None
-    is_polluted = plan.is_polluted and span.scope != LITELLM_SCOPE
-    is_log = plan.is_log and attributes.get("logfire.span_type") == "log"
-    return _reading(
-        (role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, plan.has_sums)
+    if plan.has_cost:
+        cost = _cost(attributes, plan)
+        if cost == 0 and usage is not None and usage.total:
+            cost = None
+    if plan.response:
+        response_id = first_text(attributes, plan.response)
+    return _reading((role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums))
+
+
+@lru_cache(maxsize=1024)  # by words for roles, vendors and models: nothing of what was asked or answered
+def _kind_of(plan: Plan, scope: str, words: tuple[Any, ...], tracer: Any) -> _Kind:
+    told = dict(zip(plan.word_keys, words, strict=False))
+    dialect = _dialect(scope, told, tracer, plan)
+    is_polluted = plan.is_polluted and scope != LITELLM_SCOPE
+    role = _role_by_words(told, plan.own_role_keys if is_polluted else plan.role_keys)
+    minds_name = role is None or (bool(dialect.not_calls) and not is_polluted)
+    if role is None and plan.is_old and not is_polluted:
+        role, minds_name = "llm", False
+    model, provider = first_text(told, plan.model), _provider(told, plan)
+    is_litellm = False
+    # LiteLLM's spelling, openai/gpt-5: who is paid stands beside it already.
+    if model and provider and model.startswith(f"{provider}/"):
+        model, is_litellm = model[len(provider) + 1 :], True
+    return _Kind(
+        role=role,
+        minds_name=minds_name,
+        has_usage=plan.has_usage and told.get(OPERATION_NAME) != "fetch_response",
+        has_thoughts_twice=is_litellm and dialect.adds_thoughts,
+        reading=Reading(
+            role or "other",
+            dialect,
+            model=model,
+            provider=provider,
+            is_polluted=is_polluted,
+            is_log=plan.is_log and told.get(LOGFIRE_KIND) == "log",
+            has_sums=plan.has_sums,
+        ),
     )
 
 
-def _role(span: Span, plan: Plan, dialect: Dialect) -> Role:
-    attributes = span.attributes
-    if plan.is_polluted and span.scope != LITELLM_SCOPE:
-        return _role_of_polluted(span, plan)
-    for key, roles in plan.role_keys:
-        word = attributes[key]
-        if isinstance(word, str):
-            role = roles.get(word) or roles.get(word.strip('"'), "other")
-            if dialect.not_calls and _is_no_call(span.name, dialect):
-                return "step"
-            return role
-    return "llm" if plan.is_old else _role_by_name(span.name)
-
-
-def _role_of_polluted(span: Span, plan: Plan) -> Role:
-    """R14: the words of the gateway's call do not say what the span around it is."""
-    for key, roles in plan.own_role_keys:
-        word = span.attributes[key]
+def _role_by_words(told: Mapping[str, Any], keys: tuple[tuple[str, Mapping[str, Role]], ...]) -> Role | None:
+    for key, roles in keys:
+        word = told[key]
         if isinstance(word, str):
             return roles.get(word) or roles.get(word.strip('"'), "other")
-    role = _role_by_name(span.name)
-    if role == "other":
-        return "agent" if AGENT_NAME in span.attributes else "step"
+    return None
+
+
+def _role_with_name(name: str, plan: Plan, kind: _Kind) -> Role:
+    if kind.role is not None:
+        return "step" if _is_no_call(name, kind.reading.dialect) else kind.role
+    role = _role_by_name(name)
+    if kind.reading.is_polluted and role == "other":
+        # R14: the words of the gateway's call do not say what the span around it is.
+        return "agent" if plan.names_agent else "step"
     return role
 
 
@@ -146,16 +189,15 @@ def _role_by_name(name: str) -> Role:
     return "other"
 
 
-def _dialect(span: Span, plan: Plan) -> Dialect:
+def _dialect(scope: str, told: Mapping[str, Any], tracer: Any, plan: Plan) -> Dialect:
     """Return whose words these are: a framework that names itself, else the scope's, else the marks'."""
-    attributes = span.attributes
     for key in plan.provider:
-        word = attributes[key]
+        word = told[key]
         if isinstance(word, str) and word in BY_FRAMEWORK:
             return BY_FRAMEWORK[word]
-    found = dialect_of_scope(span.scope) if span.scope else None
+    found = dialect_of_scope(scope) if scope else None
     if found is None:
-        word = attributes.get(SDK_NAME) or span.resource.get(SDK_NAME)
+        word = told.get(SDK_NAME) or tracer
         found = BY_FRAMEWORK.get(word) if isinstance(word, str) else None
     return found or plan.dialect or OTEL
 
@@ -175,7 +217,12 @@ def _without_thoughts_twice(usage: TokenUsage) -> TokenUsage:
 
 
 def _cost(attributes: Mapping[str, Any], plan: Plan) -> float | None:
-    cost = first_amount(attributes, plan.cost) if plan.cost else None
+    cost = None
+    if plan.cost:
+        cost = attributes[plan.cost[0]]
+        if type(cost) is float and 0 <= cost < _INFINITY:  # as nearly always
+            return cost
+        cost = first_amount(attributes, plan.cost)
     if cost is None and plan.cost_documents:
         for key, part in plan.cost_documents:
             found = document(attributes[key])

@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
-from otel_agentprof.model.dialects.calls import tool_of
+from otel_agentprof.model.dialects.calls import operation_of
 from otel_agentprof.model.dialects.table import KEYS
 from otel_agentprof.model.dialects.values import first_text, parsed
 from otel_agentprof.model.json_writer import json_writer
@@ -161,7 +161,8 @@ def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> R
 
 def written_chain_of(span: Span) -> Chain:
     """Return the chain that our own span tells, in words in a text or in lists; nothing for other spans."""
-    chain, sizes = map(span.attributes.get, (semconv.PROMPT_CHAIN, semconv.PROMPT_SIZES))
+    find = span.attributes.get
+    chain, sizes = find(semconv.PROMPT_CHAIN), find(semconv.PROMPT_SIZES)
     if isinstance(chain, str) and isinstance(sizes, str):
         parts: Any = chain.split()
         try:
@@ -183,7 +184,7 @@ def _tool_fingerprint(span: Span) -> str | None:
     if arguments is None:
         return None
     # Of this process only, as nobody else sees it; Python's own keyed hash takes an eighth of the time.
-    return f"content:{hash((arguments, tool_of(span)[0]))}"
+    return f"content:{hash((arguments, operation_of(span, 'tool')))}"
 
 
 def _chain(parts: list[str]) -> Chain:

@@ -6,9 +6,11 @@ span then touches only attributes that are there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple, get_args
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from otel_agentprof import semconv
 from otel_agentprof.model.dialects.dialect import Dialect, Field
@@ -41,7 +43,7 @@ from otel_agentprof.model.dialects.platforms import LANGFUSE, LANGSMITH, MLFLOW
 from otel_agentprof.model.dialects.vercel import VERCEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from otel_agentprof.semconv import Role
 
@@ -97,26 +99,42 @@ KNOWN: Final = frozenset(
 _WRITTEN_BY_GATEWAYS: Final = frozenset({semconv.OPERATION_NAME, "llm.request.type"})
 
 
-class Plan(NamedTuple):
-    """What to read of a span with a certain set of known attributes; all keys are there, the best first."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What to read of a span with a certain set of known attributes; all keys are there, the best first.
+
+    Attributes:
+        words: Takes out of a span's attributes all by which spans with this plan differ in kind.
+        word_keys: What these words stand under, in their order.
+        figures: Takes out the best figure of each kind of tokens that there is; None where it takes more.
+        places: Puts these figures and a 0 in the order of input, output and ``DETAILS``.
+        is_plain: No tokens, no money and no response: all of a span is told by its words and its name.
+    """
 
     role_keys: tuple[tuple[str, Mapping[str, Role]], ...]
     own_role_keys: tuple[tuple[str, Mapping[str, Role]], ...]
     dialect: Dialect | None
+    words: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    word_keys: tuple[str, ...]
     model: tuple[str, ...]
     provider: tuple[str, ...]
     input: tuple[str, ...]
     output: tuple[str, ...]
     details: tuple[tuple[int, tuple[str, ...]], ...]  # with their places in DETAILS
     documents: tuple[tuple[str, str], ...]
+    figures: Callable[[Mapping[str, Any]], tuple[Any, ...]] | None
+    places: Callable[[Sequence[int]], tuple[int, ...]]
     cost: tuple[str, ...]
     cost_documents: tuple[tuple[str, str], ...]
     cost_parts: tuple[tuple[str, ...], ...]
     response: tuple[str, ...]
+    has_usage: bool
+    has_cost: bool
     is_plain: bool
     is_old: bool
     is_polluted: bool
     is_log: bool
+    names_agent: bool
     has_sums: bool
 
 
@@ -131,7 +149,7 @@ DETAILS: Final[tuple[Field, ...]] = (
     "audio_cache_read",
     "total",
 )
-_READ_OF_EACH: Final[tuple[Field, ...]] = ("model", "provider", "input", "output", "cost", "response")
+_FIGURES: Final[tuple[Field, ...]] = ("input", "output", *DETAILS)
 
 
 @lru_cache(maxsize=1024)
@@ -158,27 +176,58 @@ def plan_of(known: frozenset[str]) -> Plan | None:
     documents = tuple((key, part) for key, part in _DOCUMENTS.items() if key in known)
     cost_documents = tuple((key, part) for key, part in _COSTS.items() if key in known)
     cost_parts = tuple(keys for keys in _COST_PARTS if known.issuperset(keys))
+    words = (*(key for key, _ in role_keys), *there("provider"), *there("model"))
+    words += tuple(key for key in (SDK_NAME, LOGFIRE_KIND) if key in known)
+    has_usage, has_cost = (
+        bool(taken or made or documents),
+        bool(there("cost") or cost_documents or cost_parts),
+    )
+    figures, places = _figures(list(map(there, _FIGURES)) if not documents and (taken or made) else ())
     return Plan(
         role_keys=role_keys,
         own_role_keys=tuple(row for row in role_keys if row[0] not in _WRITTEN_BY_GATEWAYS),
         dialect=next((dialect for mark, dialect in _MARKS.items() if mark in known), None),
+        words=_getter(words),
+        word_keys=words,
         model=there("model"),
         provider=there("provider"),
         input=taken,
         output=made,
         details=details,
         documents=documents,
+        figures=figures,
+        places=places,
         cost=there("cost"),
         cost_documents=cost_documents,
         cost_parts=cost_parts,
         response=there("response"),
-        is_plain=not (any(map(there, _READ_OF_EACH)) or documents or cost_documents or cost_parts)
-        and known.isdisjoint((LITELLM_CALL, LOGFIRE_KIND)),
+        has_usage=has_usage,
+        has_cost=has_cost,
+        is_plain=not (has_usage or has_cost or there("response")),
         is_old=semconv.SYSTEM in known and semconv.REQUEST_MODEL in known,
         is_polluted=LITELLM_CALL in known,
         is_log=LOGFIRE_KIND in known,
+        names_agent=semconv.AGENT_NAME in known,
         has_sums=AGGREGATED_INPUT in known or (any(there("total")) and not (taken or made)),
     )
+
+
+def _getter(keys: Sequence[Any]) -> Any:
+    """Return what takes the values of some keys; a single one is taken twice, so that there is a tuple."""
+    return itemgetter(*(keys if len(keys) > 1 else (*keys, *keys))) if keys else _no_words
+
+
+def _no_words(_attributes: Mapping[str, Any]) -> tuple[Any, ...]:
+    return ()
+
+
+def _figures(keys: Sequence[tuple[str, ...]]) -> tuple[Any, Any]:
+    """Return ``Plan.figures`` and ``Plan.places`` for the keys of each kind of tokens."""
+    best = [several[0] for several in keys if several]
+    if not best:
+        return None, tuple
+    places = [best.index(several[0]) if several else -1 for several in keys]
+    return _getter(best), itemgetter(*places)
 
 
 @lru_cache(maxsize=256)

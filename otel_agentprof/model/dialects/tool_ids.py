@@ -62,9 +62,10 @@ _MOST_NODES: Final = 20_000  # of one document; more is no message list
 def tool_call_ids_of(span: Span) -> tuple[str, ...]:
     """Return the ids of the tool calls that a response asked for, in its order."""
     attributes = span.attributes
-    ids = texts(attributes.get(semconv.TOOL_CALL_IDS))
-    if not ids:
-        ids = tuple([str(attributes[key]) for key in _flat_call_keys(tuple(attributes))])
+    own = attributes.get(semconv.TOOL_CALL_IDS)
+    if own and (ids := texts(own)):
+        return tuple(dict.fromkeys(ids))
+    ids = tuple([str(attributes[key]) for key in _flat_call_keys(tuple(attributes))])
     for key in () if ids else filter(attributes.__contains__, _ANSWERS):
         ids = tuple(_ids(_content(attributes.get(key)), _call_id))
         if ids:

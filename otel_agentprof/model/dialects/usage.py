@@ -91,6 +91,10 @@ _WITHOUT_CACHED: Final = frozenset({"input_tokens", "inputTokens", "input"})
 
 def usage_of(attributes: Mapping[str, Any], plan: Plan) -> TokenUsage | None:
     """Return the tokens that attributes name; None when they name neither input nor output."""
+    if plan.figures is not None:
+        usage = _in_one_look(plan.figures(attributes), plan)
+        if usage is not None:
+            return usage
     taken = first_count(attributes, plan.input) if plan.input else None
     made = first_count(attributes, plan.output) if plan.output else None
     if plan.documents:
@@ -103,6 +107,18 @@ def usage_of(attributes: Mapping[str, Any], plan: Plan) -> TokenUsage | None:
     for place, keys in plan.details:
         parts[place] = first_count(attributes, keys) or 0
     return _usage(taken or 0, made or 0, parts, is_exclusive=False)
+
+
+def _in_one_look(found: tuple[Any, ...], plan: Plan) -> TokenUsage | None:
+    """Return the tokens where all figures are sound and none contradicts another, as nearly always."""
+    for figure in found:
+        if type(figure) is not int or figure < 0:
+            return None
+    row = plan.places((*found, 0))
+    cached, total = row[2] + row[3], row[-1]
+    if cached and (cached > row[0] or (total and total != row[0] + row[1])):
+        return None
+    return tuple.__new__(TokenUsage, row[:-1])
 
 
 def usage_in(value: Any) -> TokenUsage | None:

@@ -25,7 +25,7 @@ def first_text(attributes: Mapping[str, Any], keys: Iterable[str]) -> str | None
     """Return the first text that is there and not empty, without the quotes of JSON."""
     for key in keys:
         value = attributes.get(key)
-        if isinstance(value, str) and value:
+        if value is not None and isinstance(value, str) and value:
             if value[0] != '"':  # as nearly always
                 return value
             if text := plain(value):
