@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.queueing import limited
+from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _NEVER: Final = -(1 << 200)  # before any time; an int, so that no sum loses a nanosecond
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Change:
     """What is different. All spans are indices.

@@ -15,6 +15,8 @@ from math import ceil
 from operator import sub
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
+from otel_agentprof.model.quick_init import quick_init
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -27,6 +29,7 @@ _Key = TypeVar("_Key")
 _Known: TypeAlias = "dict[tuple[int, ...], Statistics]"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Times:
     """How long each span took, in ns and indexed like ``tree.spans``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,6 +23,8 @@ from otel_agentprof.analysis.turns import Turns
 from otel_agentprof.analysis.windows import windows
 from otel_agentprof.model.counting import count
 from otel_agentprof.model.dialects import Chain, written_chain_of
+from otel_agentprof.model.lazy import lazy
+from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,7 @@ class Stretch(NamedTuple):
     end_ns: int
 
 
+@quick_init
 @dataclass(frozen=True, eq=False)
 class Trace:
     """The measurements of one trace; whatever is per span is indexed like ``tree.spans``.
@@ -82,22 +84,22 @@ class Trace:
     barriers: Forward | None = None
     parts: Mapping[int, int] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def roles(self) -> Sequence[Role]:
         """What each span counts as: a transport as the call it belongs to."""
         return as_their_calls(self.ledger.roles, self.parts)
 
-    @cached_property
+    @lazy
     def background(self) -> AbstractSet[int]:
         """Spans that nobody waited for."""
         return self.view.background
 
-    @cached_property
+    @lazy
     def hoisted(self) -> AbstractSet[int]:
         """Spans that outlive their parent and are waited for further up."""
         return self.view.hoisted
 
-    @cached_property
+    @lazy
     def failed(self) -> AbstractSet[int]:
         """Spans that say that they failed."""
         statuses = list(map(_STATUS, self.tree.spans))
@@ -105,12 +107,12 @@ class Trace:
             return frozenset()
         return frozenset([index for index, status in enumerate(statuses) if status == "ERROR"])
 
-    @cached_property
+    @lazy
     def cost_usd(self) -> Decimal | None:
         """What all calls cost whose price is known; None where none is."""
         return total_usd(self.costs)
 
-    @cached_property
+    @lazy
     def cut_short(self) -> tuple[int, ...]:
         """Spans that say that their answer was not read to the end."""
         rows = enumerate(self.tree.spans)
@@ -123,22 +125,22 @@ class Trace:
             return self.costs[index]  # was computed so
         return None if usage is None else priced(self.tree, ledger, index, usage, self.price)
 
-    @cached_property
+    @lazy
     def forward(self) -> Forward:
         """The barriers of the trace, for what-if."""
         return forward(self.tree, self.view) if self.barriers is None else self.barriers
 
-    @cached_property
+    @lazy
     def turns(self) -> Turns:
         """Which model call asked for which tool calls."""
         return Turns.of(self.tree, self.llm_calls)
 
-    @cached_property
+    @lazy
     def iterations(self) -> Mapping[int, tuple[int, ...]]:
         """The model calls directly under each agent, by start."""
         return iterations(self.tree, self.ledger.roles, self.llm_calls)
 
-    @cached_property
+    @lazy
     def requests(self) -> Requests:
         """What each call asks for; for its chain ask :meth:`chain_of`."""
         return requests(self.tree, self.ledger)
@@ -148,7 +150,7 @@ class Trace:
         """What is equal for calls that ask for the same, by index, where it is known."""
         return self.requests.fingerprints
 
-    @cached_property
+    @lazy
     def asks_again(self) -> bool:
         """Whether any two calls ask for the same; as nearly always, none do."""
         asked = self.fingerprints
@@ -162,27 +164,27 @@ class Trace:
         written = written_chain_of(span) if semconv.PROMPT_CHAIN in span.attributes else _NO_CHAIN
         return self.requests.chains.get(index, written)
 
-    @cached_property
+    @lazy
     def repetitions(self) -> tuple[Repetition, ...]:
         """The calls that were made more than once with the same input."""
         return repetitions(self)
 
-    @cached_property
+    @lazy
     def failures(self) -> tuple[Failure, ...]:
         """The failed calls, each failure once."""
         return failures(self)
 
-    @cached_property
+    @lazy
     def neighbours(self) -> tuple[Neighbours, ...]:
         """The calls of one kind that follow each other, or overlap, under one parent."""
         return tuple(neighbours(self))
 
-    @cached_property
+    @lazy
     def model_calls(self) -> Mapping[str, tuple[ModelCall, ...]]:
         """The calls of each model: how long they took to start, and to write how much."""
         return model_calls(self)
 
-    @cached_property
+    @lazy
     def llm_calls(self) -> Sequence[int]:
         """The model calls, each once."""
         roles, counted = self.ledger.roles, self.ledger.counted

@@ -18,6 +18,7 @@ from operator import le
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from otel_agentprof.analysis.lanes import lanes_of, nested_by_lane
+from otel_agentprof.model.quick_init import quick_init
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _NOBODY: Final = -2
 _UNKNOWN: Final = -3
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Windows:
     """When each span was waited for, and by whom. All sequences are indexed like ``tree.spans``.

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cached_property
 from operator import gt, lt
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from otel_agentprof import semconv
+from otel_agentprof.model.lazy import lazy
 from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class SpanTree:
         """The root span, None for a virtual root."""
         return self.spans[self.root] if self.root >= 0 else None
 
-    @cached_property
+    @lazy
     def children(self) -> tuple[tuple[int, ...], ...]:
         """For each span the indices of its children by start; the last entry holds the tops (parent -1)."""
         groups: list[list[int]] = [[] for _ in range(len(self.spans) + 1)]

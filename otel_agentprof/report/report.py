@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof.analysis.statistics import Statistics
 from otel_agentprof.analysis.waterfall import Mark, Row
+from otel_agentprof.model.quick_init import quick_init
 from otel_agentprof.semconv import ROLES, Role
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class PathStep(NamedTuple):
     end_ns: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class OperationUsage:
     """Tokens and money of all calls of one operation; no cost is known where a model has no price."""
@@ -60,6 +62,7 @@ class DataQuality:
     span_ids: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything that was found out about one trace. Equal traces give equal reports.
