@@ -54,7 +54,8 @@ def _calls_by_asker(trace: Trace) -> Mapping[int, Mapping[str, int]]:
 
 
 def _siblings(trace: Trace, asker: int, calls: Collection[int]) -> dict[int, int | None]:
-    if len(set(map(trace.view.parents.__getitem__, calls))) == 1:  # nothing is wrapped around them
+    parents = trace.view.parents
+    if len({parents[call] for call in calls}) == 1:  # nothing is wrapped around them
         return dict.fromkeys(calls)
     chains = [_chain(trace, call) for call in calls]
     common = set(chains[0][1:]).intersection(*(chain[1:] for chain in chains[1:]))

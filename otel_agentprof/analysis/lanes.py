@@ -11,8 +11,7 @@ is hung below that sibling; if it outlives it, it is hoisted again like any othe
 from __future__ import annotations
 
 from dataclasses import replace
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from otel_agentprof.model.tree import parents_first
 
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
 
 Lanes = tuple[str | None, ...]
-_LANE: Final = attrgetter("lane")
 
 
 def lanes_of(tree: SpanTree) -> Lanes | None:
     """Return the lane of each span, None where no lane was recorded at all."""
-    lanes = tuple(map(_LANE, tree.spans))
+    lanes = tuple([span.lane for span in tree.spans])
     return lanes if any(lanes) else None
 
 

@@ -37,7 +37,8 @@ class Operation(NamedTuple):
 def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -> tuple[Operation, ...]:
     """Return the operations of a trace in the order in which they first occur."""
     groups: defaultdict[tuple[str, Role], list[int]] = defaultdict(list)
-    rows = zip(tree.spans, ledger.roles, ledger.counted, ledger.usage, strict=True)
+    usages = ledger.usage
+    rows = zip(tree.spans, ledger.roles, ledger.counted, usages, strict=True)
     for index, (span, role, counted, usage) in enumerate(rows):
         if counted or usage is not None:  # no token without an operation
             groups[operation_of(span, role) if role == "tool" else span.name, role].append(index)
@@ -47,8 +48,8 @@ def operations(tree: SpanTree, ledger: Ledger, paid: Sequence[Decimal | None]) -
                 name,
                 role,
                 tuple(indices),
-                total_usage(map(ledger.usage.__getitem__, indices)),
-                total_usd(map(paid.__getitem__, indices)),
+                total_usage([usages[index] for index in indices]),
+                total_usd([paid[index] for index in indices]),
             )
             for (name, role), indices in groups.items()
         ]

@@ -89,7 +89,7 @@ def _reuses(
     captured = trace.requests.chains
     sent: dict[str, int] = {}  # of each prefix: who sent it first
     used: dict[str, int] = {}  # and when it was last used; only kept where one may get too old
-    may_expire = max(map(ends.__getitem__, usages)) - min(map(starts.__getitem__, usages)) > life_ns
+    may_expire = max([ends[index] for index in usages]) - min([starts[index] for index in usages]) > life_ns
     found: list[Reuse] = []
     beginnings: set[str] = set()
     sizes: dict[int, int] = {}

@@ -102,7 +102,7 @@ def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int
 
 def usd_of(trace: Trace, indices: Iterable[int]) -> Decimal | None:
     """Return what some calls and everything inside them cost; None where no price is known."""
-    return total_usd(map(trace.costs.__getitem__, with_descendants(trace, indices)))
+    return total_usd([trace.costs[index] for index in with_descendants(trace, indices)])
 
 
 def usd_with(trace: Trace, index: int, usage: TokenUsage, model: str | None = None) -> Decimal | None:

@@ -97,7 +97,7 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
     for asked in asked_together(trace):
         claimed.update(asked)
         # As calls that one answer asks for mostly are: there is a moment at which all of them run.
-        if max(map(starts.__getitem__, asked)) >= min(map(ends.__getitem__, asked)):
+        if max([starts[index] for index in asked]) >= min([ends[index] for index in asked]):
             yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):

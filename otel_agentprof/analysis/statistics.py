@@ -130,12 +130,12 @@ def _own(tree: SpanTree, total: Sequence[int]) -> list[int]:
 
 
 def _statistics(indices: list[int], ledger: Ledger, taken: Times) -> Statistics:
-    counted, total = ledger.counted, taken.total
+    counted, total, own, critical = ledger.counted, taken.total, taken.own, taken.critical
     durations = [total[index] for index in indices if counted[index]]
     count = len(durations)
-    total_ns = sum(durations) if count == len(indices) else sum(map(total.__getitem__, indices))
-    self_ns = sum(map(taken.own.__getitem__, indices))
-    critical_ns = sum(map(taken.critical.__getitem__, indices))
+    total_ns = sum(durations) if count == len(indices) else sum([total[index] for index in indices])
+    self_ns = sum([own[index] for index in indices])
+    critical_ns = sum([critical[index] for index in indices])
     if not count:
         return Statistics(0, total_ns, self_ns, critical_ns)
     durations.sort()

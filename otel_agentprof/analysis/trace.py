@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import repeat
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof import semconv
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
-_STATUS: Final = attrgetter("status")
 _NO_CHAIN: Final = Chain()
 
 
@@ -102,7 +100,7 @@ class Trace:
     @lazy
     def failed(self) -> AbstractSet[int]:
         """Spans that say that they failed."""
-        statuses = list(map(_STATUS, self.tree.spans))
+        statuses = [span.status for span in self.tree.spans]
         if "ERROR" not in statuses:  # as nearly always
             return frozenset()
         return frozenset([index for index, status in enumerate(statuses) if status == "ERROR"])

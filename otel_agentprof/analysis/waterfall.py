@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import repeat
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from otel_agentprof import semconv
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 Mark = Literal["error", "open", "background", "hoisted", "incomplete"]
-_SPAN_ID: Final = attrgetter("span_id")
-_NAME: Final = attrgetter("name")
 
 
 class Row(NamedTuple):
@@ -62,36 +59,38 @@ class Row(NamedTuple):
 
 def waterfall(trace: Trace) -> tuple[Row, ...]:
     """Return one row per span: the root and what is below it, then the spans outside it."""
-    tree, ledger = trace.tree, trace.ledger
+    tree, ledger, costs = trace.tree, trace.ledger, trace.costs
+    spans, starts, ends, roles, usage = tree.spans, tree.starts, tree.ends, ledger.roles, ledger.usage
     order, depths = _depth_first(tree)
-    spans = [tree.spans[index] for index in order]
     stretches: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for stretch in trace.path:
-        stretches[stretch[0]].append(stretch[1:])
+    for owner, start_ns, end_ns in trace.path:
+        stretches[owner].append((start_ns, end_ns))
     on_path = {owner: tuple(pairs) for owner, pairs in stretches.items()}
-    marks = _marks(trace)
+    marks, models = _marks(trace), _models(ledger)
     operations: list[str | None] = [None] * len(spans)
     for found in trace.operations:
         for index in found.indices:
             if ledger.counted[index]:
                 operations[index] = found.name
-    columns = zip(
-        map(_SPAN_ID, spans),
-        map(_NAME, spans),
-        map(ledger.roles.__getitem__, order),
-        map(depths.__getitem__, order),
-        map(tree.starts.__getitem__, order),
-        map(tree.ends.__getitem__, order),
-        map(on_path.get, order, repeat(())),
-        map(ledger.usage.__getitem__, order),
-        map(trace.costs.__getitem__, order),
-        map(marks.get, order, repeat(())),
-        map(operations.__getitem__, order),
-        map(_models(ledger).__getitem__, order),
-        strict=False,  # what is repeated has no end
-    )
+    rows = [
+        (
+            spans[index].span_id,
+            spans[index].name,
+            roles[index],
+            depths[index],
+            starts[index],
+            ends[index],
+            on_path.get(index, ()),
+            usage[index],
+            costs[index],
+            marks.get(index, ()),
+            operations[index],
+            models[index],
+        )
+        for index in order
+    ]
     # tuple.__new__ is what Row() comes down to, without a Python frame per row.
-    return tuple(map(tuple.__new__, repeat(Row), columns))
+    return tuple(map(tuple.__new__, repeat(Row), rows))
 
 
 def _depth_first(tree: SpanTree) -> tuple[list[int], list[int]]:

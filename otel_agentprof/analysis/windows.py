@@ -98,8 +98,8 @@ def _queue_consumers(tree: SpanTree) -> frozenset[int]:
 def _is_nested(tree: SpanTree) -> bool:
     """Return whether every span lies inside its parent, so that every window is the span itself."""
     ends, starts = (*tree.ends, tree.end_ns), (*tree.starts, tree.start_ns)  # parent -1 is the virtual root
-    return all(map(le, tree.ends, map(ends.__getitem__, tree.parents))) and all(
-        map(le, map(starts.__getitem__, tree.parents), tree.starts)
+    return all(map(le, tree.ends, [ends[parent] for parent in tree.parents])) and all(
+        map(le, [starts[parent] for parent in tree.parents], tree.starts)
     )
 
 

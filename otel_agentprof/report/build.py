@@ -46,9 +46,9 @@ def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> 
     trace = measure(tree, pricing.total)
     ledger = trace.ledger
     models = _models(trace)
-    usage = total_usage(ledger.usage) or TokenUsage()
     usage_by_model, cost_by_model, unpriced = _by_model(trace, models)
-    cost_usd = total_usd(trace.costs)
+    usage = total_usage(usage_by_model.values()) or TokenUsage()  # no tokens without a model, see _models
+    cost_usd = trace.cost_usd
     root = tree.root_span
     known: dict[tuple[int, ...], Statistics] = {}
     return Report(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from otel_agentprof import semconv
 from otel_agentprof.model import dialects
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.tree import SpanTree
-
-_DROPPED_ATTRIBUTES: Final = attrgetter("dropped_attributes")
-_DROPPED_EVENTS: Final = attrgetter("dropped_events")
-_DROPPED_LINKS: Final = attrgetter("dropped_links")
 
 
 def data_quality(
@@ -53,8 +48,8 @@ def _shape(tree: SpanTree) -> Iterator[DataQuality]:
             f"{spans_text(count)} came again under an id that was there already; the first was kept.",
         )
     # A root whose parent lives in another process is how every traced service looks: no doubt about it.
-    orphans = tree.orphans - {tree.root}
-    remote = {index for index in orphans if tree.spans[index].has_remote_parent}
+    orphans = tree.orphans - {tree.root} if tree.orphans else tree.orphans
+    remote = {index for index in orphans if tree.spans[index].has_remote_parent} if orphans else orphans
     if remote:
         yield about(
             tree,
@@ -120,12 +115,8 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
     # A call that failed, or that a cache answered, was not billed, so there is nothing to miss.
     missing = [
         index
-        for index, (role, counted, usage) in enumerate(
-            zip(ledger.roles, ledger.counted, ledger.usage, strict=True)
-        )
-        if role == "llm"
-        and counted
-        and usage is None
+        for index in trace.llm_calls
+        if ledger.usage[index] is None
         and index not in trace.failed
         and not dialects.is_cache_hit(tree.spans[index])
     ]
@@ -145,18 +136,17 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
 
 def _losses(tree: SpanTree) -> Iterator[DataQuality]:
     spans = tree.spans
-    if any(map(_DROPPED_ATTRIBUTES, spans)):
-        cut = [index for index, span in enumerate(spans) if span.dropped_attributes]
-        dropped = sum(map(_DROPPED_ATTRIBUTES, spans))
+    if cut := [index for index, span in enumerate(spans) if span.dropped_attributes]:
+        dropped = sum(spans[index].dropped_attributes for index in cut)
         yield about(
             tree,
             cut,
             "dropped_attributes",
             f"lost {dropped:,} attributes at their tracer; roles and tokens may miss.",
         )
-    if any(map(_DROPPED_EVENTS, spans)) or any(map(_DROPPED_LINKS, spans)):
-        cut = [index for index, span in enumerate(spans) if span.dropped_events or span.dropped_links]
-        events, links = (sum(map(dropped, spans)) for dropped in (_DROPPED_EVENTS, _DROPPED_LINKS))
+    if cut := [index for index, span in enumerate(spans) if span.dropped_events or span.dropped_links]:
+        events = sum(spans[index].dropped_events for index in cut)
+        links = sum(spans[index].dropped_links for index in cut)
         yield about(
             tree,
             cut,

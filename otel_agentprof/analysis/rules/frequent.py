@@ -92,4 +92,5 @@ def _own_calls(trace: Trace, operation: Operation) -> list[int]:
 
 
 def _total_ns(trace: Trace, indices: Iterable[int]) -> int:
-    return sum(map(trace.times.total.__getitem__, indices))
+    total = trace.times.total
+    return sum([total[index] for index in indices])

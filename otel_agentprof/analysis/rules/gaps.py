@@ -34,8 +34,6 @@ class _Gap(NamedTuple):
 
 _gap: Final = partial(tuple.__new__, _Gap)  # what _Gap() comes down to, without a Python frame
 _LENGTH: Final = itemgetter(0)
-_HOLDER: Final = itemgetter(0)  # of a piece of the path
-_OWNER: Final = itemgetter(2)
 
 
 def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -50,12 +48,12 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
         retried = _retried(trace, gaps)
         if retried:
             gaps = [gap for gap in gaps if gap not in retried]
-        total_ns = sum(map(_LENGTH, gaps))
+        total_ns = sum([gap[0] for gap in gaps])
         if total_ns < least_ns:
             continue
         gaps.sort(key=_LENGTH, reverse=True)
         kept = frozenset(retried.values())
-        saving_ns = if_faster(trace, dict.fromkeys(map(_OWNER, gaps), 0.0), kept_gaps=kept)
+        saving_ns = if_faster(trace, dict.fromkeys([gap[2] for gap in gaps], 0.0), kept_gaps=kept)
         if is_worthwhile(trace, saving_ns, config):
             yield _finding(trace, name, gaps, total_ns, least_ns, saving_ns)
 
@@ -68,13 +66,15 @@ def _owners(trace: Trace, least_ns: float) -> list[tuple[str, set[int]]]:
         for index, role in enumerate(roles)
         if role in _OWN and children[index] and critical[index] and _is_own(trace, index)
     }
-    if sum(map(critical.__getitem__, owners)) < least_ns:
+    if sum([critical[owner] for owner in owners]) < least_ns:
         return []
     by_name: defaultdict[str, set[int]] = defaultdict(set)
-    for owner in dict.fromkeys(map(_HOLDER, trace.path)):  # so that of equals the first on the path is first
+    for owner in dict.fromkeys(
+        [stretch[0] for stretch in trace.path]
+    ):  # so that of equals the first on the path is first
         if owner in owners:
             by_name[trace.tree.spans[owner].name].add(owner)
-    return sorted(by_name.items(), key=lambda item: -sum(map(critical.__getitem__, item[1])))
+    return sorted(by_name.items(), key=lambda item: -sum([critical[owner] for owner in item[1]]))
 
 
 def _gaps(trace: Trace, owners: AbstractSet[int]) -> list[_Gap]:
@@ -141,7 +141,7 @@ def _finding(
             f"Where: {where}{more}. Your own code runs there, or something that nobody traces: profile it, "
             "or put a span around it, to see which."
         ),
-        span_ids=trace.ids(dict.fromkeys(map(_OWNER, gaps))),
+        span_ids=trace.ids(dict.fromkeys([gap[2] for gap in gaps])),
         saving_ns=saving_ns,
         derivation="at most: this run again with no such time at all",
     )

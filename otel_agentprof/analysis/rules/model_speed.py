@@ -110,7 +110,8 @@ def _slow_models(
 
 
 def _longest_ns(trace: Trace, operation: Operation) -> int:
-    return max(map(trace.times.total.__getitem__, operation.indices))
+    total = trace.times.total
+    return max([total[index] for index in operation.indices])
 
 
 def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: Config) -> list[_Slow]:

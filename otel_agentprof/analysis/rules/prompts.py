@@ -154,7 +154,8 @@ def _turns(trace: Trace, calls: Sequence[int]) -> tuple[int, ...]:
 
 
 def _inputs(trace: Trace, turns: Iterable[int]) -> list[int]:
-    return [usage.input for usage in map(trace.ledger.usage.__getitem__, turns) if usage is not None]
+    usages = trace.ledger.usage
+    return [usage.input for index in turns if (usage := usages[index]) is not None]
 
 
 def _is_growing(inputs: Sequence[int], config: Config) -> bool:

@@ -76,11 +76,11 @@ def _at_the_limit(trace: Trace, operation: Operation, limit_ms: float, place: in
 
 def _slow(trace: Trace, role: Role, limit_ms: float) -> list[tuple[Operation, float]]:
     """Return the slow operations of a role with their averages, those first that take longest in all."""
-    total_of, limit_ns = trace.times.total.__getitem__, limit_ms * wording.NS_PER_MS
+    total, limit_ns = trace.times.total, limit_ms * wording.NS_PER_MS
     found: list[tuple[Operation, float, int]] = []
     for operation in trace.operations:
         if operation.role == role:
-            total_ns = sum(map(total_of, operation.indices))
+            total_ns = sum([total[index] for index in operation.indices])
             avg_ns = total_ns / len(operation.indices)
             if avg_ns > limit_ns:
                 found.append((operation, avg_ns, total_ns))
