@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from otel_agentprof.model import Span
 
 _TRACES, _SIZE = 20, 50
-_PATH_GATE = {"ours": 25, "ours_with_lanes": 31, "openinference": 25}  # measured: 23.5, 29.9, 23.7
-_REPORT_GATE = {"ours": 86, "ours_with_lanes": 93, "openinference": 124}  # measured: 83.4, 90.2, 120.2
+_PATH_GATE = {"ours": 13, "ours_with_lanes": 20, "openinference": 15}  # measured: 12.4, 18.8, 14.4
+_REPORT_GATE = {"ours": 75, "ours_with_lanes": 83, "openinference": 107}  # measured: 72.5, 80.5, 103.9
 _KINDS: dict[str, dict[str, Any]] = {
     "ours": {"dialect": "ours"},
     "ours_with_lanes": {"dialect": "ours", "has_lanes": True},

@@ -1,9 +1,10 @@
 """How fast whole reports are, and how much memory they take: agents with real attributes, and odd shapes.
 
-The aims are 50,000 spans a second for whole reports, 150,000 without findings, and 3 seconds for everything
-about 100,000 spans in one trace. How near a machine comes is in the table that pytest-benchmark prints. What
-is asserted holds on a slow or busy one too: how many naive walks of the same spans (``plain_path``) the work
-takes, in CPU time, measured in turns. How many calls a span takes: ``test_report_calls.py``.
+The aims are 50,000 spans a second for trees, counting, paths and all findings, 150,000 without findings, and
+3 seconds for everything about 100,000 spans in one trace. A report has figures and a waterfall besides. How
+near a machine comes is in the table that pytest-benchmark prints. What is asserted holds on a slow or busy one
+too: how many naive walks of the same spans (``plain_path``) the work takes, in CPU time, measured in turns. How
+many calls a span takes: ``test_report_calls.py``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from speed_table import least_seconds, rows
 from trace_shapes import SHAPES
 
 from otel_agentprof import analyze, pricing
-from otel_agentprof.analysis import critical_path, drag, forward, slack
+from otel_agentprof.analysis import critical_path, drag, findings, forward, measure, slack
 from otel_agentprof.analysis.rerun import Change, rerun
+from otel_agentprof.config import Config
 from otel_agentprof.model import SpanTree, by_trace
+from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.counting import count
 from otel_agentprof.report.build import build
 
@@ -65,6 +68,13 @@ def _paths(spans: list[Span]) -> None:
         critical_path(tree)
 
 
+def _findings(spans: list[Span]) -> None:
+    settings = Config.from_env()
+    for tree in by_trace(spans):
+        with paused_collector():  # as a report does
+            findings(measure(tree, pricing.total), settings)
+
+
 def _reports(spans: list[Span]) -> None:
     for tree in by_trace(spans):
         analyze(tree)
@@ -95,6 +105,13 @@ def test_trees_counting_and_paths_of_10k_traces_take_no_longer_than_three_naive_
     benchmark: BenchmarkFixture, many: list[Span]
 ) -> None:
     assert _naive_walks(benchmark, partial(_paths, many), _traces(many)) < 3  # measured: 1.4, with lanes 2.0
+
+
+@pytest.mark.slow
+def test_findings_with_all_that_they_need_of_10k_traces_take_no_longer_than_ten_naive_walks(
+    benchmark: BenchmarkFixture, many: list[Span]
+) -> None:
+    assert _naive_walks(benchmark, partial(_findings, many), _traces(many)) < 10  # measured: 6 to 7
 
 
 @pytest.mark.slow
