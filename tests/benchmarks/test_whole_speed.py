@@ -2,9 +2,9 @@
 
 The aims are 50,000 spans a second for trees, counting, paths and all findings, 150,000 without findings, and
 3 seconds for everything about 100,000 spans in one trace. A report has figures and a waterfall besides. How
-near a machine comes is in the table that pytest-benchmark prints. What is asserted holds on a slow or busy one
-too: how many naive walks of the same spans (``plain_path``) the work takes, in CPU time, measured in turns. How
-many calls a span takes: ``test_report_calls.py``.
+near a machine comes is in the table that pytest-benchmark prints. What is asserted holds on a slow or busy
+one too: how many naive walks of the same spans (``plain_path``) the work takes, in CPU time, measured in
+turns. How many calls a span takes: ``test_report_calls.py``.
 """
 
 from __future__ import annotations
