@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 _Found = TypeVar("_Found")
 
@@ -14,11 +14,12 @@ class lazy(cached_property[_Found]):  # noqa: N801 - a decorator, as the one tha
     Two threads that ask at once may both work it out: what is pure gives both the same.
     """
 
-    if not TYPE_CHECKING:  # what is asked for and found is as there
 
-        def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
-            """Return the value of an instance; it stands in its dict from then on, and is found there."""
-            if instance is None:
-                return self
-            value = instance.__dict__[self.attrname] = self.func(instance)
-            return value
+def _get(self: lazy[Any], instance: Any, owner: type[Any] | None = None) -> Any:  # noqa: ARG001 - as there
+    if instance is None:
+        return self
+    value = instance.__dict__[self.attrname] = self.func(instance)
+    return value  # it is found in the dict from then on
+
+
+lazy.__get__ = _get  # type: ignore[method-assign,assignment]  # what is asked for and found stays as typed there
