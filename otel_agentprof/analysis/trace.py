@@ -62,11 +62,11 @@ class Trace:
         ledger: What each span is, and its tokens if they count.
         costs: US dollars per span; None for no call, and for an unknown price.
         view: Who waits for whom, and when.
+        forward: The barriers, for what-if; the path is read from them too.
         path: The critical path, in time order.
         times: Total, own and critical time of each span; what travels for a model call counts as the call's.
         operations: Calls of the same kind added up.
         disputes: Sums of money that a run names beside the cost of its calls.
-        barriers: What ``forward`` is, where the path has needed it already.
         parts: The model call that each span belongs to which is only how a call travels.
     """
 
@@ -75,11 +75,11 @@ class Trace:
     ledger: Ledger
     costs: tuple[Decimal | None, ...]
     view: Windows
+    forward: Forward
     path: tuple[Stretch, ...]
     times: Times
     operations: tuple[Operation, ...]
     disputes: tuple[Dispute, ...] = ()
-    barriers: Forward | None = None
     parts: Mapping[int, int] = field(default_factory=dict)
 
     @lazy
@@ -122,11 +122,6 @@ class Trace:
         if ledger.costs_reported[index] is None and not ledger.run_costs:
             return self.costs[index]  # was computed so
         return None if usage is None else priced(self.tree, ledger, index, usage, self.price)
-
-    @lazy
-    def forward(self) -> Forward:
-        """The barriers of the trace, for what-if."""
-        return forward(self.tree, self.view) if self.barriers is None else self.barriers
 
     @lazy
     def turns(self) -> Turns:
@@ -219,6 +214,6 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         times=given_to_calls(times(tree, path), parts),
         operations=operations(tree, ledger, paid),
         disputes=disputes,
-        barriers=barriers,
+        forward=barriers,
         parts=parts,
     )

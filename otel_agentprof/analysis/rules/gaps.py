@@ -69,9 +69,7 @@ def _owners(trace: Trace, least_ns: float) -> list[tuple[str, set[int]]]:
     if sum([critical[owner] for owner in owners]) < least_ns:
         return []
     by_name: defaultdict[str, set[int]] = defaultdict(set)
-    for owner in dict.fromkeys(
-        [stretch[0] for stretch in trace.path]
-    ):  # so that of equals the first on the path is first
+    for owner in dict.fromkeys([stretch[0] for stretch in trace.path]):  # of equals the first on it is first
         if owner in owners:
             by_name[trace.tree.spans[owner].name].add(owner)
     return sorted(by_name.items(), key=lambda item: -sum([critical[owner] for owner in item[1]]))
