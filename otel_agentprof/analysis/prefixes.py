@@ -14,7 +14,6 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_agentprof.model.dialects import written_chain_of
 from otel_agentprof.semconv import PROMPT_CHAIN
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ def _reuses(
         billed: Those that are asked for; the others are read only for what they send first.
         life_ns: How long after its last use a prefix is kept.
     """
-    starts, ends, spans = trace.tree.starts, trace.tree.ends, trace.tree.spans
-    captured = trace.requests.chains
+    starts, ends = trace.tree.starts, trace.tree.ends
     sent: dict[str, int] = {}  # of each prefix: who sent it first
     used: dict[str, int] = {}  # and when it was last used; only kept where one may get too old
     may_expire = max([ends[index] for index in usages]) - min([starts[index] for index in usages]) > life_ns
@@ -105,7 +103,7 @@ def _reuses(
                 if starts[done] - used.get(part, end) > life_ns:
                     sent[part] = done
                 used[part] = end
-        parts, lengths = captured.get(index) or written_chain_of(spans[index])
+        parts, lengths = trace.chain_of(index)
         if not parts or lengths[-1] <= 0:
             continue
         beginnings.add(parts[0])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
 
 Profile = Literal["agent", "compat"]
+_PROFILES: Final = get_args(Profile)
 TOLERANCE_NS: Final = 1_000_000  # clocks and late end() calls; a span this much too long was still waited for
 _NOBODY: Final = -2
 _UNKNOWN: Final = -3
@@ -72,7 +73,7 @@ def windows(tree: SpanTree, profile: Profile = "agent") -> Windows:
     Raises:
         ValueError: The profile is neither of the two.
     """
-    if profile not in get_args(Profile):
+    if profile not in _PROFILES:
         raise ValueError(f"profile must be 'agent' or 'compat', not {profile!r}")
     lanes = lanes_of(tree) if profile == "agent" else None
     if lanes is not None:

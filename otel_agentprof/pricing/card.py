@@ -127,7 +127,7 @@ class RateCard:
         return tuple.__new__(Cost, parts)  # what Cost() comes down to, without a Python frame
 
     def usd(self, usage: TokenUsage) -> Decimal | None:
-        """Return the total of :meth:`cost`, in a third of the time for nearly all calls."""
+        """Return the total of :meth:`cost`, in half the time for nearly all calls."""
         taken, made, read, written, reasoning, written_1h, audio_in, audio_out, audio_read = usage
         fresh, said = taken - read - written, made - reasoning
         if (

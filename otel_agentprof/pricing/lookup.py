@@ -88,7 +88,7 @@ def total(
     tier: str | None = None,
     at_ns: int | None = None,
 ) -> Total | None:
-    """Return the total of what :func:`price` returns, in half the time."""
+    """Return the total of what :func:`price` returns, in two thirds of the time."""
     card = _card((model, provider, server_address, tier), at_ns)
     amount = None if card is None else card.usd(usage)
     # tuple.__new__ is what Total() comes down to, without a Python frame.

@@ -114,7 +114,7 @@ def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage
     write = min(write, tokens - read)
     if write_1h or audio or audio_read:  # seldom
         write_1h, audio, audio_read = min(write_1h, write), min(audio, tokens), min(audio_read, read)
-    # In the order of its fields: _replace goes through names, for ten times as long.
+    # In the order of its fields: _replace goes through names, for five times as long.
     return _usage((tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read))
 
 

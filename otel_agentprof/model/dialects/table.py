@@ -178,10 +178,8 @@ def plan_of(known: frozenset[str]) -> Plan | None:
     cost_parts = tuple(keys for keys in _COST_PARTS if known.issuperset(keys))
     words = (*(key for key, _ in role_keys), *there("provider"), *there("model"))
     words += tuple(key for key in (SDK_NAME, LOGFIRE_KIND) if key in known)
-    has_usage, has_cost = (
-        bool(taken or made or documents),
-        bool(there("cost") or cost_documents or cost_parts),
-    )
+    has_usage = bool(taken or made or documents)
+    has_cost = bool(there("cost") or cost_documents or cost_parts)
     figures, places = _figures(list(map(there, _FIGURES)) if not documents and (taken or made) else ())
     return Plan(
         role_keys=role_keys,
