@@ -26,7 +26,7 @@ from otel_agentprof.analysis.asked_together import asked_together
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from otel_agentprof.analysis.finding import Confidence
     from otel_agentprof.analysis.trace import Trace
@@ -93,11 +93,9 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
         partly: Also groups of proven or likely calls of which only some wait for others.
     """
     claimed: set[int] = set()
-    starts, ends = trace.tree.starts, trace.tree.ends
     for asked in asked_together(trace):
         claimed.update(asked)
-        # As calls that one answer asks for mostly are: there is a moment at which all of them run.
-        if max([starts[index] for index in asked]) >= min([ends[index] for index in asked]):
+        if not _meet(trace, asked):
             yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
@@ -207,12 +205,18 @@ def _kind(role: Role, span: Span) -> Kind:
 def _unclaimed(trace: Trace, claimed: set[int]) -> Iterator[tuple[Confidence, tuple[int, ...]]]:
     """Yield neighbours of one kind, and how sure it would be that they need nothing of each other."""
     for kind, indices, is_after_llm in trace.neighbours:
-        if claimed.issuperset(indices):
+        if claimed.issuperset(indices) or (claimed.isdisjoint(indices) and _meet(trace, indices)):
             continue
         confidence: Confidence = "likely" if kind[0] == "tool" and is_after_llm else "possible"
         for is_claimed, run in groupby(indices, key=claimed.__contains__):
             if not is_claimed:
                 yield confidence, tuple(run)
+
+
+def _meet(trace: Trace, indices: Collection[int]) -> bool:
+    """Return whether there is a moment at which all of some spans run: as most that could do."""
+    starts, ends = trace.tree.starts, trace.tree.ends
+    return max([starts[index] for index in indices]) < min([ends[index] for index in indices])
 
 
 def _is_after_model_step(trace: Trace, step: int) -> bool:
