@@ -8,6 +8,7 @@ from otel_agentprof.analysis.critical_path import Segment, critical_path
 from otel_agentprof.analysis.finding import Confidence, Finding, Impact
 from otel_agentprof.analysis.findings import findings
 from otel_agentprof.analysis.forward import Forward, forward
+from otel_agentprof.analysis.outline import Outline, outline
 from otel_agentprof.analysis.rules import RULES
 from otel_agentprof.analysis.slack import drag, slack
 from otel_agentprof.analysis.statistics import Statistics, by_role, statistics_by
@@ -24,6 +25,7 @@ __all__ = [
     "Impact",
     "InFlight",
     "Mark",
+    "Outline",
     "Price",
     "Row",
     "Segment",
@@ -39,6 +41,7 @@ __all__ = [
     "forward",
     "in_flight",
     "measure",
+    "outline",
     "slack",
     "statistics_by",
     "waterfall",

@@ -14,8 +14,6 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_agentprof.semconv import PROMPT_CHAIN
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
@@ -56,10 +54,10 @@ def reuses(trace: Trace, life_s: float, min_missed: int) -> Mapping[_Pool, list[
         min_missed: How many tokens of the prefix a cache has to have missed; with fewer it is left out.
     """
     pools: defaultdict[_Pool, dict[int, TokenUsage]] = defaultdict(dict)
-    ledger, spans = trace.ledger, trace.tree.spans
-    failed, captured = trace.failed, trace.requests.chains
+    ledger, failed = trace.ledger, trace.failed
+    _, captured, written = trace.requests
     for index in trace.llm_calls:
-        if index not in failed and (PROMPT_CHAIN in spans[index].attributes or index in captured):
+        if (index in written or index in captured) and index not in failed:
             usage, model = ledger.usage[index], ledger.models[index]
             if usage is not None and usage.input and model is not None:
                 pools[model, ledger.providers[index]][index] = usage
@@ -103,17 +101,18 @@ def _reuses(
                 if starts[done] - used.get(part, end) > life_ns:
                     sent[part] = done
                 used[part] = end
-        parts, lengths = trace.chain_of(index)
-        if not parts or lengths[-1] <= 0:
+        chain = trace.chain_of(index)
+        parts = chain[0]
+        if not parts or (whole := chain.size(-1)) <= 0:
             continue
         beginnings.add(parts[0])
-        sizes[index] = lengths[-1]
+        sizes[index] = whole
         heappush(running, (ends[index], index, parts))
         for place in range(len(parts) - 1, -1, -1) if index in billed else ():
             part = parts[place]
             if part in sent and start_ns - used.get(part, start_ns) <= life_ns:
-                source, size = sent[part], lengths[place]
-                tokens = _tokens(usages[index], size, sizes[index])
+                source, size = sent[part], chain.size(place)
+                tokens = _tokens(usages[index], size, whole)
                 missed = tokens - usages[index].cache_read
                 source_tokens = _tokens(usages[source], size, sizes[source])
                 found.append(_reuse((index, source, tokens, missed, source_tokens)))

@@ -18,6 +18,7 @@ from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.counting import Ledger
@@ -41,30 +42,37 @@ class Requests(NamedTuple):
 
     Attributes:
         fingerprints: What is equal for calls that ask for the same.
-        chains: The first parts of captured prompts; chains that our own spans tell are left on them.
+        chains: The first parts of captured prompts.
+        written: The calls whose own span tells them; they are read there when they are needed.
     """
 
     fingerprints: Mapping[int, str]
     chains: Mapping[int, Chain]
+    written: AbstractSet[int]
 
 
 def requests(tree: SpanTree, ledger: Ledger) -> Requests:
     """Return what the calls of a tree ask for."""
     fingerprints: dict[int, str] = {}
     chains: dict[int, Chain] = {}
+    written: set[int] = set()
     for index, (span, role, counted) in enumerate(zip(tree.spans, ledger.roles, ledger.counted, strict=True)):
-        if counted and role in _CALLS:
-            find = span.attributes.get
-            own = find(_FINGERPRINT)
-            if own and isinstance(own, str) and (role not in _LEAVES or find(_CHAIN) is not None):
-                fingerprints[index] = own  # the rest of the span would tell nothing more
-                continue
-            fingerprint, chain = dialects.request_of(span, role, reads_written_chain=False)
+        if not counted or role not in _CALLS:
+            continue
+        attributes = span.attributes
+        has_chain = role in _LEAVES and _CHAIN in attributes
+        if has_chain:
+            written.add(index)
+        own = attributes.get(_FINGERPRINT)
+        if own and isinstance(own, str) and (has_chain or role not in _LEAVES):
+            fingerprints[index] = own  # the rest of the span would tell nothing more
+        elif not dialects.TELLING.isdisjoint(attributes):
+            fingerprint, chain = dialects.request_of(span, role)
             if fingerprint:
                 fingerprints[index] = fingerprint
             if chain.parts:
                 chains[index] = chain
-    return Requests(fingerprints, chains)
+    return Requests(fingerprints, chains, written)
 
 
 def repetitions(trace: Trace) -> tuple[Repetition, ...]:

@@ -13,12 +13,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from math import ceil
 from operator import sub
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from otel_agentprof.analysis.trace import Stretch
     from otel_agentprof.model.counting import Ledger
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 _Key = TypeVar("_Key")
-_Known: TypeAlias = "dict[tuple[int, ...], Statistics]"
 
 
 @quick_init
@@ -76,35 +75,24 @@ def times(tree: SpanTree, path: Iterable[Stretch]) -> Times:
     return Times(total, tuple(_own(tree, total)), tuple(critical[:-1]), critical[-1])
 
 
-def statistics_by(
-    keys: Sequence[_Key | None], ledger: Ledger, taken: Times, known: _Known | None = None
-) -> dict[_Key, Statistics]:
+def statistics_by(keys: Sequence[_Key | None], ledger: Ledger, taken: Times) -> dict[_Key, Statistics]:
     """Return the figures of each group, in the order in which groups first occur.
 
     Args:
         keys: The group of each span, indexed like ``tree.spans``; None for a span in no group.
         ledger: Which spans stand for a call.
         taken: How long the spans took.
-        known: Figures of groups of this trace that were asked for before; those found are added. All calls
-            of a role may be those of one name and one model.
     """
-    known = {} if known is None else known
     groups: defaultdict[_Key, list[int]] = defaultdict(list)
     for index, key in enumerate(keys):
         if key is not None:
             groups[key].append(index)
-    found: dict[_Key, Statistics] = {}
-    for key, indices in groups.items():
-        group = tuple(indices)
-        if group not in known:
-            known[group] = _statistics(indices, ledger, taken)
-        found[key] = known[group]
-    return found
+    return {key: _statistics(indices, ledger, taken) for key, indices in groups.items()}
 
 
-def by_role(ledger: Ledger, taken: Times, known: _Known | None = None) -> Mapping[Role, Statistics]:
+def by_role(ledger: Ledger, taken: Times) -> dict[Role, Statistics]:
     """Return the figures per role; their ``critical_ns`` adds up to the length of the trace."""
-    found: dict[Role, Statistics] = statistics_by(ledger.roles, ledger, taken, known)
+    found: dict[Role, Statistics] = statistics_by(ledger.roles, ledger, taken)
     if taken.outside_ns:
         other = found.get("other", Statistics(0, 0, 0, 0))
         found["other"] = other._replace(critical_ns=other.critical_ns + taken.outside_ns)

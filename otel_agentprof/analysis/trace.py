@@ -151,11 +151,9 @@ class Trace:
 
     def chain_of(self, index: int) -> Chain:
         """Return the first parts of a prompt, see ``Request.chain``; nothing where they are not known."""
-        if not self.ledger.counted[index] or self.ledger.roles[index] not in semconv.LEAF_ROLES:
-            return _NO_CHAIN
-        span = self.tree.spans[index]
-        written = written_chain_of(span) if semconv.PROMPT_CHAIN in span.attributes else _NO_CHAIN
-        return self.requests.chains.get(index, written)
+        if index in self.requests.written:
+            return written_chain_of(self.tree.spans[index])
+        return self.requests.chains.get(index, _NO_CHAIN)
 
     @lazy
     def repetitions(self) -> tuple[Repetition, ...]:

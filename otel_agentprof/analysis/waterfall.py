@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from otel_agentprof import semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from decimal import Decimal
 
-    from otel_agentprof.analysis.trace import Trace
+    from otel_agentprof.analysis.outline import Outline
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tokens import TokenUsage
-    from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
 
 Mark = Literal["error", "open", "background", "hoisted", "incomplete"]
@@ -57,47 +55,50 @@ class Row(NamedTuple):
     model: str | None = None
 
 
-def waterfall(trace: Trace) -> tuple[Row, ...]:
+def waterfall(trace: Outline) -> tuple[Row, ...]:
     """Return one row per span: the root and what is below it, then the spans outside it."""
-    tree, ledger, costs = trace.tree, trace.ledger, trace.costs
-    spans, starts, ends, roles, usage = tree.spans, tree.starts, tree.ends, ledger.roles, ledger.usage
-    order, depths = _depth_first(tree)
+    ledger, size = trace.ledger, len(trace.span_ids)
+    order, depths = _depth_first(trace)
     stretches: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for owner, start_ns, end_ns in trace.path:
         stretches[owner].append((start_ns, end_ns))
-    on_path = {owner: tuple(pairs) for owner, pairs in stretches.items()}
-    marks, models = _marks(trace), _models(ledger)
-    operations: list[str | None] = [None] * len(spans)
+    on_path: list[tuple[tuple[int, int], ...]] = [()] * (size + 1)  # the last entry is the virtual root's
+    for owner, pairs in stretches.items():
+        on_path[owner] = tuple(pairs)
+    marks: list[tuple[Mark, ...]] = [()] * size
+    for index, told in trace.marks.items():
+        marks[index] = told
+    operations: list[str | None] = [None] * size
     for found in trace.operations:
         for index in found.indices:
             if ledger.counted[index]:
                 operations[index] = found.name
-    rows = [
-        (
-            spans[index].span_id,
-            spans[index].name,
-            roles[index],
-            depths[index],
-            starts[index],
-            ends[index],
-            on_path.get(index, ()),
-            usage[index],
-            costs[index],
-            marks.get(index, ()),
-            operations[index],
-            models[index],
+    rows = list(
+        zip(
+            trace.span_ids,
+            trace.names,
+            ledger.roles,
+            depths,
+            trace.starts,
+            trace.ends,
+            on_path,
+            ledger.usage,
+            trace.costs,
+            marks,
+            operations,
+            _models(ledger),
+            strict=False,  # see on_path
         )
-        for index in order
-    ]
+    )
     # tuple.__new__ is what Row() comes down to, without a Python frame per row.
-    return tuple(map(tuple.__new__, repeat(Row), rows))
+    return tuple(map(tuple.__new__, repeat(Row), map(rows.__getitem__, order)))
 
 
-def _depth_first(tree: SpanTree) -> tuple[list[int], list[int]]:
+def _depth_first(trace: Outline) -> tuple[list[int], list[int]]:
     """Return the order of the rows, and how deep each span is."""
-    order, depths = [], [0] * len(tree.spans)
-    children = tree.children
-    todo = _tops(tree)[::-1]
+    order, depths = [], [0] * len(trace.span_ids)
+    children = trace.children
+    todo = _tops(trace)[::-1]
     while todo:  # not by recursion: agents nest deeper than Python does
         index = todo.pop()
         order.append(index)
@@ -117,24 +118,7 @@ def _models(ledger: Ledger) -> list[str | None]:
     ]
 
 
-def _tops(tree: SpanTree) -> list[int]:
+def _tops(trace: Outline) -> list[int]:
     """Return the spans without a parent, the root first."""
-    tops = tree.children[-1]
-    return [index for index in tops if index == tree.root] + [index for index in tops if index != tree.root]
-
-
-def _marks(trace: Trace) -> dict[int, tuple[Mark, ...]]:
-    """Return the marks of the spans that have any."""
-    tree = trace.tree
-    claims: tuple[tuple[Mark, Iterable[int]], ...] = (
-        ("error", trace.failed),
-        ("open", tree.open_spans),
-        ("background", trace.background),
-        ("hoisted", trace.hoisted),
-        ("incomplete", trace.cut_short),
-    )
-    found: dict[int, tuple[Mark, ...]] = {}
-    for mark, indices in claims:
-        for index in indices:
-            found[index] = (*found.get(index, ()), mark)
-    return found
+    tops = trace.children[-1]
+    return [index for index in tops if index == trace.root] + [index for index in tops if index != trace.root]

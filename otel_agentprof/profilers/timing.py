@@ -11,6 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_agentprof import semconv
+from otel_agentprof.analysis.outline import outline
 from otel_agentprof.analysis.waterfall import waterfall
 from otel_agentprof.instrumentation import tracing
 from otel_agentprof.instrumentation.open_span import OpenSpan
@@ -128,7 +129,7 @@ class PerformanceProfiler:
             return "No records"
         trace = measured(records)
         names = {span.span_id: record.name for span, record in zip(trace.tree.spans, records, strict=True)}
-        return "\n".join(_drawn(waterfall(trace), names, width))
+        return "\n".join(_drawn(waterfall(outline(trace)), names, width))
 
     def _keep(self, record: TimingRecord) -> None:
         self.records.append(record)

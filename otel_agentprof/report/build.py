@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import repeat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from otel_agentprof import pricing, semconv
+from otel_agentprof import pricing
 from otel_agentprof.analysis.findings import findings
 from otel_agentprof.analysis.operations import total_usage, total_usd
-from otel_agentprof.analysis.statistics import by_role, statistics_by
+from otel_agentprof.analysis.outline import outline
 from otel_agentprof.analysis.trace import measure
-from otel_agentprof.analysis.waterfall import waterfall
 from otel_agentprof.config import Config
 from otel_agentprof.model.collector import paused_collector
 from otel_agentprof.model.cost import ZERO
 from otel_agentprof.model.tokens import TokenUsage
+from otel_agentprof.report.late import UNNAMED_MODEL, called_models
 from otel_agentprof.report.quality import data_quality
-from otel_agentprof.report.report import OperationUsage, PathStep, Report
+from otel_agentprof.report.report import OperationUsage, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
-    from otel_agentprof.analysis.statistics import Statistics
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.tree import SpanTree
-
-UNNAMED_MODEL: Final = "unknown"  # stands for tokens whose span names no model, so that sums stay whole
 
 
 def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[str, str]] = ()) -> Report:
@@ -44,13 +40,11 @@ def build(tree: SpanTree, config: Config | None = None, notes: Iterable[tuple[st
 
 def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> Report:
     trace = measure(tree, pricing.total)
-    ledger = trace.ledger
-    models = _models(trace)
+    models = called_models(trace.ledger)
     usage_by_model, cost_by_model, unpriced = _by_model(trace, models)
     usage = total_usage(usage_by_model.values()) or TokenUsage()  # no tokens without a model, see _models
     cost_usd = trace.cost_usd
     root = tree.root_span
-    known: dict[tuple[int, ...], Statistics] = {}
     return Report(
         trace_id=tree.trace_id,
         root_span_id=root.span_id if root else None,
@@ -58,10 +52,6 @@ def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> 
         start_ns=tree.start_ns,
         duration_ns=tree.duration_ns,
         span_count=len(tree),
-        critical_path=_steps(trace),
-        by_role=by_role(ledger, trace.times, known),
-        by_name=statistics_by([span.name for span in tree.spans], ledger, trace.times, known),
-        by_model=statistics_by(models, ledger, trace.times, known),
         usage=usage,
         usage_by_model=usage_by_model,
         by_operation=_by_operation(trace),
@@ -70,18 +60,8 @@ def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> 
         unpriced_models=unpriced,
         findings=findings(trace, config),
         data_quality=data_quality(trace, unpriced, notes),
-        waterfall=waterfall(trace),
+        outline=outline(trace),
     )
-
-
-def _models(trace: Trace) -> list[str | None]:
-    """Return the model behind each span that is a model call; agents name models too and call none."""
-    ledger = trace.ledger
-    rows = zip(ledger.models, ledger.usage, ledger.roles, strict=True)
-    return [
-        (model if role in semconv.LEAF_ROLES else None) if usage is None else model or UNNAMED_MODEL
-        for model, usage, role in rows
-    ]
 
 
 def _by_model(
@@ -117,15 +97,3 @@ def _by_operation(trace: Trace) -> dict[str, OperationUsage]:
             cost_usd=total_usd((before.cost_usd, operation.cost_usd)),
         )
     return found
-
-
-def _steps(trace: Trace) -> tuple[PathStep, ...]:
-    spans, roles = trace.tree.spans, trace.roles
-    columns = [
-        (spans[owner].span_id, spans[owner].name, roles[owner], start_ns, end_ns)
-        if owner >= 0
-        else (None, None, "other", start_ns, end_ns)
-        for owner, start_ns, end_ns in trace.path
-    ]
-    # tuple.__new__ is what PathStep() comes down to, without a Python frame per step.
-    return tuple(map(tuple.__new__, repeat(PathStep), columns))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, InitVar, dataclass, fields
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from otel_agentprof.analysis.statistics import Statistics
-from otel_agentprof.analysis.waterfall import Mark, Row
+from otel_agentprof.analysis.statistics import Statistics, by_role
+from otel_agentprof.analysis.waterfall import Mark, Row, waterfall
+from otel_agentprof.model.collector import paused_collector
+from otel_agentprof.model.lazy import lazy
 from otel_agentprof.model.quick_init import quick_init
+from otel_agentprof.report.late import PathStep, by_model, by_name, path_steps
 from otel_agentprof.semconv import ROLES, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
     from otel_agentprof.analysis.finding import Finding
+    from otel_agentprof.analysis.outline import Outline
     from otel_agentprof.model.tokens import TokenUsage
 
 SCHEMA: Final = "agentprof.report/1"
@@ -31,16 +35,6 @@ __all__ = [
     "Row",
     "Statistics",
 ]
-
-
-class PathStep(NamedTuple):
-    """A stretch of the critical path; no span id and no name where the root waited outside all spans."""
-
-    span_id: str | None
-    name: str | None
-    role: Role
-    start_ns: int
-    end_ns: int
 
 
 @quick_init
@@ -62,10 +56,22 @@ class DataQuality:
     span_ids: tuple[str, ...] = ()
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
+def _late(draw: Callable[[Outline], Any]) -> Any:
+    """Return what draws a field of a report when it is first asked for, if the field was not given."""
+
+    def drawn(report: Report) -> Any:
+        with paused_collector():
+            return draw(vars(report)["outline"])
+
+    return lazy(drawn)
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that was found out about one trace. Equal traces give equal reports.
+
+    ``critical_path``, the tables and ``waterfall`` are drawn when they are first asked for, from times and
+    names: no report keeps the attributes of its spans.
 
     Attributes:
         trace_id: None when the spans are of several traces.
@@ -88,16 +94,17 @@ class Report:
         waterfall: One row per span.
     """
 
+    _: KW_ONLY
     trace_id: str | None
     root_span_id: str | None
     root_name: str | None
     start_ns: int
     duration_ns: int
     span_count: int
-    critical_path: tuple[PathStep, ...]
-    by_role: Mapping[Role, Statistics]
-    by_name: Mapping[str, Statistics]
-    by_model: Mapping[str, Statistics]
+    critical_path: tuple[PathStep, ...] = _late(path_steps)
+    by_role: Mapping[Role, Statistics] = _late(lambda trace: by_role(trace.ledger, trace.times))
+    by_name: Mapping[str, Statistics] = _late(by_name)
+    by_model: Mapping[str, Statistics] = _late(by_model)
     usage: TokenUsage
     usage_by_model: Mapping[str, TokenUsage]
     by_operation: Mapping[str, OperationUsage]
@@ -106,7 +113,20 @@ class Report:
     unpriced_models: tuple[str, ...]
     findings: tuple[Finding, ...]
     data_quality: tuple[DataQuality, ...]
-    waterfall: tuple[Row, ...]
+    waterfall: tuple[Row, ...] = _late(waterfall)
+    outline: InitVar[Outline | None] = None
+
+    def __post_init__(self, outline: Outline | None) -> None:
+        own = vars(self)
+        missing = [name for name, value in own.items() if isinstance(value, lazy)]
+        if missing and outline is None:
+            raise TypeError(f"a report needs {', '.join(missing)}, or an outline to draw them from")
+        for name in missing:
+            del own[name]
+        own["outline"] = outline
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}  # drawn, once and for all
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types, in the schema ``agentprof.report/1``."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from drawing import draw
 from flat_prices import flat_price
 
-from otel_agentprof.analysis import Row, measure, waterfall
+from otel_agentprof.analysis import Row, measure, outline, waterfall
 from otel_agentprof.model import Span, SpanTree, TokenUsage
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 def rows(tree: SpanTree) -> tuple[Row, ...]:
-    return waterfall(measure(tree, flat_price))
+    return waterfall(outline(measure(tree, flat_price)))
 
 
 def marks(tree: SpanTree) -> dict[str, tuple[Mark, ...]]:

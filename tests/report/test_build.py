@@ -1,21 +1,22 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import gc
+import pickle
+from dataclasses import fields, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from types import FunctionType, ModuleType
 
+import pytest
 from drawing import draw, draw_spans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_agentprof.config import Config
 from otel_agentprof.model import Span, SpanTree, TokenUsage
-from otel_agentprof.report.build import UNNAMED_MODEL, build
-from otel_agentprof.report.report import DataQuality, PathStep, Statistics
+from otel_agentprof.report.build import build
+from otel_agentprof.report.late import UNNAMED_MODEL
+from otel_agentprof.report.report import DataQuality, PathStep, Report, Statistics
 from otel_agentprof.semconv import ROLE
-
-if TYPE_CHECKING:
-    from otel_agentprof.report.report import Report
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -301,3 +302,48 @@ def test_parts_add_up_to_the_whole_whatever_the_spans(spans: list[Span]) -> None
 @given(forests())
 def test_equal_spans_give_equal_reports(spans: list[Span]) -> None:
     assert build(SpanTree.from_spans(spans)) == build(SpanTree.from_spans(spans))
+
+
+def test_what_is_drawn_late_is_what_was_measured() -> None:
+    tree = draw("""
+        agent     |------------|   role=agent
+          chat     |----|          role=llm model=gpt-4o provider=openai in=10 out=1 secret="CANARY"
+          search         |---|     role=tool
+    """)
+
+    report = build(tree)
+    is_late = "waterfall" not in vars(report)
+    kept = pickle.loads(pickle.dumps(report))  # noqa: S301 - our own bytes
+
+    assert is_late
+    assert b"CANARY" not in pickle.dumps(report)
+    assert kept == report == build(tree)
+    assert [row.name for row in kept.waterfall] == ["agent", "chat", "search"]
+    assert report.waterfall is report.waterfall
+    assert replace(report, waterfall=()).waterfall == ()
+    assert sum(one.critical_ns for one in kept.by_role.values()) == report.duration_ns
+
+
+def test_a_report_keeps_no_span() -> None:
+    report = build(draw("agent  |--|  role=agent"))
+
+    assert not any(isinstance(one, Span) for one in _reachable(report))
+
+
+def test_a_report_cannot_be_made_without_what_it_shows() -> None:
+    given = {one.name: None for one in fields(Report) if one.name != "waterfall"}
+
+    with pytest.raises(TypeError, match="a report needs waterfall, or an outline"):
+        Report(**given)  # type: ignore[arg-type]
+
+
+def _reachable(start: object) -> list[object]:
+    """Return what an object holds on to, directly or not; classes and modules left out."""
+    seen: dict[int, object] = {}
+    todo = [start]
+    while todo:
+        one = todo.pop()
+        if id(one) not in seen and not isinstance(one, type | ModuleType | FunctionType):
+            seen[id(one)] = one
+            todo.extend(gc.get_referents(one))
+    return list(seen.values())

@@ -29,7 +29,13 @@ from otel_agentprof.model.dialects.calls import (
 )
 from otel_agentprof.model.dialects.dialect import Dialect
 from otel_agentprof.model.dialects.reading import Reading, read
-from otel_agentprof.model.dialects.requests import Chain, Request, request_of, written_chain_of
+from otel_agentprof.model.dialects.requests import (
+    TELLING,
+    Chain,
+    Request,
+    request_of,
+    written_chain_of,
+)
 from otel_agentprof.model.dialects.tool_ids import tool_call_ids_of, tool_result_ids_of
 
 if TYPE_CHECKING:
@@ -38,6 +44,7 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 __all__ = [
+    "TELLING",
     "Chain",
     "Dialect",
     "Reading",

@@ -59,7 +59,8 @@ _FLAT_FIRST: Final = frozenset(  # one of them is there where messages are flatt
         "embedding.embeddings.0.embedding.text",
     }
 )
-_TELLING: Final = frozenset(
+# A span with none of these tells nothing of what was asked.
+TELLING: Final = frozenset(
     {semconv.REQUEST_FINGERPRINT, semconv.PROMPT_CHAIN, *_ARGUMENTS, *_MESSAGES, *_FLAT_FIRST}
 )
 _BEFORE_MESSAGES: Final = (semconv.TOOL_DEFINITIONS, semconv.SYSTEM_INSTRUCTIONS)
@@ -89,6 +90,7 @@ _WRITE: Final = json_writer(separators=(", ", ": "), default=repr)
 _MOST_NODES: Final = 1_000  # that are looked at for something said
 _FIRST: Final = 8  # of a chain: these and the last ones, as on our own spans
 _LAST: Final = 24
+_MOST_DIGITS: Final = 4_000  # of all sizes of a chain; Python makes no number of much more
 
 
 class Chain(NamedTuple):
@@ -99,11 +101,15 @@ class Chain(NamedTuple):
 
     Attributes:
         parts: Of each part what is equal for prompts that are equal up to its end.
-        sizes: How many characters that are, from the start.
+        sizes: How many characters that are, from the start: numbers, or the digits of them, see :meth:`size`.
     """
 
     parts: Sequence[str] = ()
-    sizes: Sequence[int] = ()
+    sizes: Sequence[int] | Sequence[str] = ()
+
+    def size(self, place: int) -> int:
+        """Return how many characters there are up to the end of a part."""
+        return int(self.sizes[place])
 
 
 _NO_CHAIN: Final = Chain()
@@ -117,7 +123,8 @@ class Request(NamedTuple):
         fingerprint: Equal for calls that ask for the same: our own keyed hash, else a value made from
             captured content: the tool and its arguments, or the model, its settings and the messages. The two
             kinds never equal each other. None where nothing is known of it.
-        chain: The first parts of its prompt; nothing where the prompt is not known.
+        chain: The first parts of its captured prompt; nothing where that is not known. What our own span
+            tells of it is in :func:`written_chain_of`.
     """
 
     fingerprint: str | None = None
@@ -128,35 +135,31 @@ _UNKNOWN: Final = Request()
 _request: Final = partial(tuple.__new__, Request)  # what Request() comes down to, without a Python frame
 
 
-def request_of(span: Span, role: Role, *, reads_written_chain: bool = True) -> Request:
+def request_of(span: Span, role: Role) -> Request:
     """Return what a call asks for, as far as its span tells.
 
     Args:
         span: A call.
         role: What it is; only tools, LLM calls and embeddings ask for something.
-        reads_written_chain: False leaves out a chain that our own span tells, for who asks
-            :func:`written_chain_of` when it is needed.
     """
     attributes = span.attributes
     own = attributes.get(semconv.REQUEST_FINGERPRINT)
     fingerprint = own if isinstance(own, str) and own else None
-    if fingerprint is None and _TELLING.isdisjoint(attributes):
+    if fingerprint is None and TELLING.isdisjoint(attributes):
         return _UNKNOWN
     if role == "tool":
         return _request((fingerprint or _tool_fingerprint(span), _NO_CHAIN))
     if role not in semconv.LEAF_ROLES:
         return _request((fingerprint, _NO_CHAIN))
-    written = attributes.get(semconv.PROMPT_CHAIN)
-    chain = _chain(_prompt(span)) if fingerprint is None or written is None else _NO_CHAIN
+    has_written = semconv.PROMPT_CHAIN in attributes
+    chain = _NO_CHAIN if fingerprint is not None and has_written else _chain(_prompt(span))
     if fingerprint is None and chain.parts:
         settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
         if settings is not None:
             model = first_text(attributes, KEYS["model"]) or ""
             # The last part of the chain tells the whole prompt.
             fingerprint = f"{chain.parts[-1]} {role} {settings} {model}"
-    if written is not None:
-        chain = written_chain_of(span) if reads_written_chain else _NO_CHAIN
-    return _request((fingerprint, chain))
+    return _request((fingerprint, _NO_CHAIN if has_written else chain))
 
 
 def written_chain_of(span: Span) -> Chain:
@@ -164,19 +167,15 @@ def written_chain_of(span: Span) -> Chain:
     find = span.attributes.get
     chain, sizes = find(semconv.PROMPT_CHAIN), find(semconv.PROMPT_SIZES)
     if isinstance(chain, str) and isinstance(sizes, str):
-        parts: Any = chain.split()
-        try:
-            counts: Any = list(map(int, sizes.split()))
-        except ValueError:
-            return _NO_CHAIN
-    elif isinstance(chain, list | tuple) and isinstance(sizes, list | tuple):
-        parts, counts = chain, sizes
-        if set(map(type, parts)) != {str} or set(map(type, counts)) != {int}:
-            return _NO_CHAIN
-    else:
+        parts, digits = chain.split(), sizes.split()
+        # Not made numbers yet: of most chains only two sizes are ever asked for.
+        is_sound = "".join(digits).isdecimal() and len(sizes) < _MOST_DIGITS and len(parts) == len(digits)
+        return _made_chain((parts, digits)) if is_sound else _NO_CHAIN
+    if not isinstance(chain, list | tuple) or not isinstance(sizes, list | tuple):
         return _NO_CHAIN
-    is_sound = parts and len(parts) == len(counts) and min(counts) >= 0
-    return _made_chain((parts, counts)) if is_sound else _NO_CHAIN
+    if set(map(type, chain)) != {str} or set(map(type, sizes)) != {int}:
+        return _NO_CHAIN
+    return _made_chain((chain, sizes)) if len(chain) == len(sizes) and min(sizes) >= 0 else _NO_CHAIN
 
 
 def _tool_fingerprint(span: Span) -> str | None:
