@@ -15,6 +15,7 @@ children), further slots are how far a lane below a span has got. A start reads 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from operator import sub
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,13 +97,23 @@ def _starters(order: Order, view: Windows) -> tuple[list[int], set[int]]:
         if view.starts[creator] <= view.starts[span] <= view.ends[creator]:
             starters[span] = creator
             spawned.append(span)
-    on_the_way: set[int] = set()
+    return starters, _on_the_way(spawned, starters, order)
+
+
+def _on_the_way(spawned: list[int], starters: Sequence[int], order: Order) -> set[int]:
+    """Return the spans that lie between who started a span and who waits for it, and are such a span too."""
+    if len(spawned) < 2:  # noqa: PLR2004 - a span does not lie on its own way
+        return set()
+    passing: defaultdict[int, int] = defaultdict(int)  # how many ways lead through a span, or end there
     for span in spawned:
-        step, waiter = starters[span], order.parents[span]
-        while step != waiter and step not in on_the_way:
-            on_the_way.add(step)
-            step = order.parents[step]
-    return starters, on_the_way.intersection(spawned)
+        passing[starters[span]] += 1
+        passing[order.parents[span]] -= 1
+    found: set[int] = set()
+    for event in order.events[:-1]:  # ends come bottom up: what goes through a span goes on to its parent
+        if event < 0 and (ways := passing.get(~event)):
+            found.add(~event)
+            passing[order.parents[~event]] += ways
+    return found.intersection(spawned)
 
 
 class _Barriers:

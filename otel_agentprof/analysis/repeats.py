@@ -60,7 +60,7 @@ def requests(tree: SpanTree, ledger: Ledger) -> Requests:
         if not counted or role not in _CALLS:
             continue
         attributes = span.attributes
-        has_chain = role in _LEAVES and _CHAIN in attributes
+        has_chain = role in _LEAVES and attributes.get(_CHAIN) is not None
         if has_chain:
             written.add(index)
         own = attributes.get(_FINGERPRINT)

@@ -55,12 +55,17 @@ def if_at_most(trace: Trace, indices: Iterable[int], limit_ns: float) -> int:
 
 
 def if_limited(trace: Trace, limits_ns: Mapping[int, float]) -> int:
-    """Return what is saved if no call is longer than a limit of its own; what is inside it shrinks alike."""
+    """Return what is saved if no call is longer than a limit of its own; what is inside it shrinks alike.
+
+    A call inside another one shrinks by what the stricter of the two asks for.
+    """
     factors: dict[int, float] = {}
     for index, limit_ns in limits_ns.items():
         total_ns = trace.times.total[index]
         if total_ns > limit_ns:
-            factors.update(dict.fromkeys(with_descendants(trace, [index]), limit_ns / total_ns))
+            factor = limit_ns / total_ns
+            for inside in with_descendants(trace, [index]):
+                factors[inside] = min(factor, factors.get(inside, factor))
     return if_faster(trace, factors)
 
 

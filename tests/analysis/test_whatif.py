@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from drawing import draw
+from drawing import draw, draw_spans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_spans import likely_spans
@@ -96,6 +96,27 @@ def test_what_was_hoisted_out_of_something_hoisted_moves_with_both() -> None:
     for name, span_id in ids.items():
         assert what_if(trace, {span_id: 0}).saved_ns == _named(trace, drag(trace))[name]
         assert what_if(trace, {span_id: 0}, concurrency=9).saved_ns == what_if(trace, {span_id: 0}).saved_ns
+
+
+def test_ways_that_end_nearer_hide_no_other_way() -> None:
+    spans = draw_spans(
+        """
+        root        |--------------------------------------|
+          before     |-|
+            long      |---------------|
+          first                      |----|
+            second                     |-----|
+              third                      |--|
+                inner                     |--|
+                outer                      |------|
+    """,
+        unit=1_000_000_000,
+    )
+    *above, inner, outer = [replace(span, start_ns=span.start_ns + n) for n, span in enumerate(spans)]
+
+    for order in ([*above, inner, outer], [*above, outer, inner], [outer, inner, *reversed(above)]):
+        tree = SpanTree.from_spans(order)
+        assert {tree.spans[index].name for index in forward(tree).second_reads} == {"second"}
 
 
 def test_several_ways_out_of_one_span_all_move_with_it() -> None:

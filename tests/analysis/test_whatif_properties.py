@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,9 @@ from random_spans import likely_spans, wild_spans
 from otel_agentprof.analysis import critical_path, drag, forward, slack, what_if, windows
 from otel_agentprof.analysis.rerun import Change, makespan_ns, rerun
 from otel_agentprof.model import Span, SpanTree
+
+if TYPE_CHECKING:
+    from random import Random
 
 _LANES = st.sampled_from(["a", "b", "c", None])
 
@@ -131,3 +135,22 @@ def _below(tree: SpanTree, index: int) -> list[int]:
     for span in found:
         found += tree.children[span]
     return found
+
+
+@given(spans=any_spans, random=st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None)
+def test_the_order_of_spans_changes_no_prediction_but_in_ties(spans: list[Span], random: Random) -> None:
+    moments: set[int] = set()
+    apart = []
+    for span in {span.span_id: span for span in spans}.values():
+        ends = {span.start_ns, span.end_ns} - {None}
+        if moments.isdisjoint(ends) and len(ends) > 1:  # of what comes at once the first given is taken
+            moments |= {span.start_ns, span.end_ns or 0}
+            apart.append(span)
+    names = dict.fromkeys((span.name for span in apart), 0.5)
+
+    one, other = (SpanTree.from_spans(order) for order in (apart, random.sample(apart, len(apart))))
+
+    assert slack(one) == slack(other)
+    assert drag(one) == drag(other)
+    assert what_if(one, by_name=names).makespan_ns == what_if(other, by_name=names).makespan_ns

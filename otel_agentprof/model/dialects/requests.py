@@ -151,7 +151,7 @@ def request_of(span: Span, role: Role) -> Request:
         return _request((fingerprint or _tool_fingerprint(span), _NO_CHAIN))
     if role not in semconv.LEAF_ROLES:
         return _request((fingerprint, _NO_CHAIN))
-    has_written = semconv.PROMPT_CHAIN in attributes
+    has_written = attributes.get(semconv.PROMPT_CHAIN) is not None
     chain = _NO_CHAIN if fingerprint is not None and has_written else _chain(_prompt(span))
     if fingerprint is None and chain.parts:
         settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])

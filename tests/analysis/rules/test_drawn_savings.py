@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from drawing import draw
+import pytest
+from drawing import draw, draw_spans
 from found import SECOND, found_by, ids
 
 from otel_agentprof.config import Config
+from otel_agentprof.model import SpanTree
 
 
 def test_a_slow_operation_saves_what_its_calls_take_beyond_the_limit_where_somebody_waits() -> None:
@@ -29,6 +31,22 @@ def test_a_slow_operation_saves_what_its_calls_take_beyond_the_limit_where_someb
         5 * SECOND,
         "this run again, no such call longer than 3.0 s",
     )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_slow_call_inside_another_one_shrinks_with_it_whatever_the_order(order: tuple[int, ...]) -> None:
+    spans = draw_spans(
+        """
+        agent       |------------------|   role=agent
+          research  |------------------|   role=tool
+            research     |---------|       role=tool
+        """,
+        unit=SECOND,
+    )
+
+    (slow,) = found_by("slow_tool", SpanTree.from_spans([spans[place] for place in order]))
+
+    assert slow.saving_ns == 18 * SECOND  # what is left of 19 s is the limit of 1 s
 
 
 def test_only_the_operations_that_take_longest_get_a_saving() -> None:
