@@ -11,6 +11,7 @@ Content that is masked, cut off or only outlined says nothing: calls that merely
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from itertools import accumulate
@@ -145,16 +146,17 @@ def request_of(span: Span, role: Role) -> Request:
     attributes = span.attributes
     own = attributes.get(semconv.REQUEST_FINGERPRINT)
     fingerprint = own if isinstance(own, str) and own else None
-    if fingerprint is None and TELLING.isdisjoint(attributes):
+    names = _names(tuple(attributes))
+    if fingerprint is None and not names.are_telling:
         return _UNKNOWN
     if role == "tool":
-        return _request((fingerprint or _tool_fingerprint(span), _NO_CHAIN))
+        return _request((fingerprint or _tool_fingerprint(span, names), _NO_CHAIN))
     if role not in semconv.LEAF_ROLES:
         return _request((fingerprint, _NO_CHAIN))
     has_written = attributes.get(semconv.PROMPT_CHAIN) is not None
-    chain = _NO_CHAIN if fingerprint is not None and has_written else _chain(_prompt(span))
+    chain = _NO_CHAIN if fingerprint is not None and has_written else _chain(_prompt(span, names))
     if fingerprint is None and chain.parts:
-        settings = _canonical([(key, attributes[key]) for key in _SETTINGS if key in attributes])
+        settings = _canonical([(key, attributes[key]) for key in names.settings])
         if settings is not None:
             model = first_text(attributes, KEYS["model"]) or ""
             # The last part of the chain tells the whole prompt.
@@ -178,8 +180,8 @@ def written_chain_of(span: Span) -> Chain:
     return _made_chain((chain, sizes)) if len(chain) == len(sizes) and min(sizes) >= 0 else _NO_CHAIN
 
 
-def _tool_fingerprint(span: Span) -> str | None:
-    arguments = _arguments(span.attributes)
+def _tool_fingerprint(span: Span, names: _Names) -> str | None:
+    arguments = _arguments(span.attributes, names)
     if arguments is None:
         return None
     # Of this process only, as nobody else sees it; Python's own keyed hash takes an eighth of the time.
@@ -197,23 +199,22 @@ def _chain(parts: list[str]) -> Chain:
     return Chain(prefixes, sizes)
 
 
-def _arguments(attributes: Mapping[str, Any]) -> str | None:
-    for key in _ARGUMENTS:
-        if key in attributes:
-            found = _content(attributes[key])
-            if found in (None, "") or (not found and key in _ADK_HIDDEN):
-                continue
-            if isinstance(found, Mapping) and "inputs" in found:
-                found = found["inputs"]  # LangChain under OpenLLMetry: beside it stand ids of the run
-            return _canonical(found)
+def _arguments(attributes: Mapping[str, Any], names: _Names) -> str | None:
+    for key in names.arguments:
+        found = _content(attributes[key])
+        if found is None or found == "" or (not found and key in _ADK_HIDDEN):
+            continue
+        if isinstance(found, (dict, Mapping)) and "inputs" in found:
+            found = found["inputs"]  # LangChain under OpenLLMetry: beside it stand ids of the run
+        return _canonical(found)
     return None
 
 
-def _prompt(span: Span) -> list[str]:
+def _prompt(span: Span, names: _Names) -> list[str]:
     """Return the canonical parts of a captured prompt; none where any of it is not known."""
     attributes = span.attributes
-    messages = _messages(span)
-    before = [_content(attributes[key]) for key in _BEFORE_MESSAGES if key in attributes]
+    messages = _messages(span, names)
+    before = [_content(attributes[key]) for key in names.before_messages]
     if not messages or None in before:
         return []
     parts = [_canonical(part) for part in (*before, *messages)]
@@ -221,15 +222,13 @@ def _prompt(span: Span) -> list[str]:
     return known if len(known) == len(parts) and all(map(_is_told, messages)) else []
 
 
-def _messages(span: Span) -> list[Any]:
-    attributes = span.attributes
-    if not _FLAT_FIRST.isdisjoint(attributes):
-        return _flat_messages(span)
-    for key in _MESSAGES:
-        if key in attributes:
-            found = _content(attributes[key])
-            if found:
-                return _listed(found)
+def _messages(span: Span, names: _Names) -> list[Any]:
+    if names.are_flat:
+        return _flat_messages(span, names)
+    for key in names.messages:
+        found = _content(span.attributes[key])
+        if found:
+            return _listed(found)
     return []
 
 
@@ -245,31 +244,65 @@ def _listed(found: Any) -> list[Any]:
     return [found]
 
 
-def _flat_messages(span: Span) -> list[Any]:
+def _flat_messages(span: Span, names: _Names) -> list[Any]:
     """Return messages from their scattered fields; none where one is missing."""
     if span.dropped_attributes:
         return []
-    attributes = span.attributes
-    found: dict[int, dict[str, Any]] = {}
-    for key, number, name in _flat_keys(tuple(attributes)):
-        field = _content(attributes[key])
-        if field is None:
-            return []
-        found.setdefault(number, {})[name] = field
-    return [found[number] for number in sorted(found)] if len(found) == max(found, default=-1) + 1 else []
+    messages = []
+    for fields in names.flat:
+        message: dict[str, Any] = {}
+        for key, name in fields:
+            message[name] = field = _content(span.attributes[key])
+            if field is None:
+                return []
+        messages.append(message)
+    return messages
+
+
+class _Names(NamedTuple):
+    """Which attributes of a span tell what was asked, the best first.
+
+    Attributes:
+        flat: By message, the attributes that hold a field of it, and the field's name; none where a message is
+            missing.
+    """
+
+    are_telling: bool
+    are_flat: bool
+    arguments: tuple[str, ...]
+    before_messages: tuple[str, ...]
+    messages: tuple[str, ...]
+    flat: tuple[tuple[tuple[str, str], ...], ...]
+    settings: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)  # calls of one kind have the same attributes; names only, no values
-def _flat_keys(keys: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
-    """Return of some attributes the fields of messages, each with the number of its message and its name."""
-    matches = [_FLAT.fullmatch(key) for key in keys if key.startswith(_FLAT_STARTS)]
-    return tuple(
-        [
-            (match[0], int(match[1] or match[2] or match[3]), match[4])
-            for match in matches
-            if match is not None and match[4] != _FLAT_RESULT
-        ]
+def _names(keys: tuple[str, ...]) -> _Names:
+    present = frozenset(keys)
+    arguments, before, messages, settings = (
+        tuple([key for key in known if key in present])
+        for known in (_ARGUMENTS, _BEFORE_MESSAGES, _MESSAGES, _SETTINGS)
     )
+    are_flat = not _FLAT_FIRST.isdisjoint(present)
+    return _Names(
+        are_telling=not TELLING.isdisjoint(present),
+        are_flat=are_flat,
+        arguments=arguments,
+        before_messages=before,
+        messages=messages,
+        flat=_flat(keys) if are_flat else (),
+        settings=settings,
+    )
+
+
+def _flat(keys: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    found: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for key in keys:
+        match = _FLAT.fullmatch(key) if key.startswith(_FLAT_STARTS) else None
+        if match is not None and match[4] != _FLAT_RESULT:
+            found[int(match[1] or match[2] or match[3])].append((key, match[4]))
+    is_whole = len(found) == max(found, default=-1) + 1
+    return tuple([tuple(found[number]) for number in sorted(found)]) if is_whole else ()
 
 
 def _content(value: Any) -> Any:
