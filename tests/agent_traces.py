@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 _MS = 1_000_000
 _TOOLS = ("search", "fetch", "query_database", "read_file")
-_ENGINE = "otel_agentprof"
-_OPENINFERENCE = "openinference.instrumentation.langchain"
+_SCOPES = {
+    "ours": "otel_agentprof",
+    "semconv": "opentelemetry.instrumentation.openai_v2",
+    "openinference": "openinference.instrumentation.langchain",
+}
+_LEAST = 8  # attributes of a span of another tracer
 
 Attributes = dict[str, Any]
 
@@ -24,13 +28,14 @@ def agent_trace(number: int, size: int, *, dialect: str = "ours", has_lanes: boo
     Args:
         number: Makes the ids; equal numbers give equal traces.
         size: How many spans.
-        dialect: ``ours``, as our engine writes them, or ``openinference``.
+        dialect: ``ours``, as our engine writes them, ``semconv``, as standard tracers do, or
+            ``openinference``.
         has_lanes: Whether thread and task were recorded.
     """
     chance = random.Random(number)  # noqa: S311 - the same spans each time, no secrets
     trace_id = f"{number + 1:032x}"
     attributes_of = _WRITERS[dialect]
-    scope = _ENGINE if dialect == "ours" else _OPENINFERENCE
+    scope = _SCOPES[dialect]
     resource = {"service.name": "research", "telemetry.sdk.name": "opentelemetry"}
     rows = list(_rows(size, chance))
     return [
@@ -168,7 +173,14 @@ def _openinference(kind: str, name: str, place: int, chance: random.Random) -> A
     return _ours(kind, name, place, chance)
 
 
+def _semconv(kind: str, name: str, place: int, chance: random.Random) -> Attributes:
+    told = _ours(kind, name, place, chance)
+    told = {key: value for key, value in told.items() if not key.startswith("agentprof.")}
+    return told | {f"app.x{number}": f"value {number}" for number in range(_LEAST - len(told))}
+
+
 _WRITERS: dict[str, Callable[[str, str, int, random.Random], Attributes]] = {
     "ours": _ours,
+    "semconv": _semconv,
     "openinference": _openinference,
 }

@@ -1,10 +1,11 @@
 """How fast whole reports are, and how much memory they take: agents with real attributes, and odd shapes.
 
 The aims are 50,000 spans a second for trees, counting, paths and all findings, 150,000 without findings, and
-3 seconds for everything about 100,000 spans in one trace. A report has figures and a waterfall besides. How
-near a machine comes is in the table that pytest-benchmark prints. What is asserted holds on a slow or busy
-one too: how many naive walks of the same spans (``plain_path``) the work takes, in CPU time, measured in
-turns. How many calls a span takes: ``test_report_calls.py``.
+3 seconds for everything about 100,000 spans in one trace. A report tells tokens, cost and doubts besides, and
+draws its tables and its waterfall when it is asked for them: here it is. How near a machine comes is in the
+table that pytest-benchmark prints. What is asserted holds on a slow or busy one too: how many naive walks of
+the same spans (``plain_path``) the work takes, in CPU time, measured in turns. How many calls a span takes:
+``test_report_calls.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from agent_traces import agent_trace
 from plain_path import plain_path
-from speed_table import least_seconds, rows
+from speed_table import drawn, least_seconds, rows
 from trace_shapes import SHAPES
 
 from otel_agentprof import analyze, pricing
@@ -77,7 +78,7 @@ def _findings(spans: list[Span]) -> None:
 
 def _reports(spans: list[Span]) -> None:
     for tree in by_trace(spans):
-        analyze(tree)
+        drawn(analyze(tree))
 
 
 def _naive_walks(
@@ -146,7 +147,7 @@ def test_everything_of_100k_spans_in_one_trace_takes_no_longer_than_ten_naive_wa
 
     def everything() -> None:
         tree = SpanTree.from_spans(spans)
-        build(tree)
+        drawn(build(tree))
         model = forward(tree)
         slack(tree, model=model)
         drag(tree, model=model)
@@ -162,7 +163,7 @@ def test_what_is_kept_of_a_trace_takes_less_than_a_kibibyte_per_span(kind: str) 
 
     tracemalloc.start()
     try:
-        kept = [tree := SpanTree.from_spans(spans), build(tree)]
+        kept = [tree := SpanTree.from_spans(spans), drawn(build(tree))]
         gc.collect()
         taken, _ = tracemalloc.get_traced_memory()
     finally:

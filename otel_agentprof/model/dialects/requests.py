@@ -263,8 +263,8 @@ class _Names(NamedTuple):
     """Which attributes of a span tell what was asked, the best first.
 
     Attributes:
-        flat: By message, the attributes that hold a field of it, and the field's name; none where a message is
-            missing.
+        flat: By message, the attributes that hold a field of it, and the field's name; none where a message
+            is missing.
     """
 
     are_telling: bool
