@@ -85,13 +85,17 @@ class LaneSlots:
         A span in no group that its own parent started need not be told: it waits for the parent's slot.
         """
         group = self.group_of[span]
-        slot = self.read_by(span, starter)
-        if group >= 0:
-            if not self._starts[group]:
-                self._started_by[group] = self._origins(self._parents[span])
-            self._starts[group] += 1
-            self._open[group] += 1
-        return slot
+        if group < 0:
+            return self.read_by(span, starter)
+        parent = self._parents[span]
+        if not self._starts[group]:
+            self._started_by[group] = self._origins(parent)
+        self._starts[group] += 1
+        self._open[group] += 1
+        if starter != parent:
+            return self.read_by(span, starter)
+        slot = self._slots[group]
+        return starter if slot < 0 else slot
 
     def read_by(self, span: int, starter: int) -> int:
         """Return the slot that a span waits for when it is started below another one."""
@@ -103,17 +107,16 @@ class LaneSlots:
         """Note that a span of a group ends; return the slots that are told."""
         group = self.group_of[span]
         self._open[group] -= 1
-        told = [self._slot(group)]
+        starts, told = self._starts, [group]
         for origin, gap in self._started_by[group]:
-            if self._starts[origin] == gap:
-                told.append(self._slot(origin))
-        return tuple(told)
+            if starts[origin] == gap:
+                told.append(origin)
+        return tuple([slot if (slot := self._slots[one]) >= 0 else self._new_slot(one) for one in told])
 
-    def _slot(self, group: int) -> int:
-        if self._slots[group] < 0:
-            self._slots[group] = self.count
-            self.count += 1
-        return self._slots[group]
+    def _new_slot(self, group: int) -> int:
+        slot = self._slots[group] = self.count
+        self.count += 1
+        return slot
 
     def _origins(self, parent: int) -> tuple[tuple[int, int], ...]:
         """Return the groups in whose gap a new one begins, each with the number of that gap."""
