@@ -42,7 +42,7 @@ def _built(tree: SpanTree, config: Config, notes: Iterable[tuple[str, str]]) -> 
     trace = measure(tree, pricing.total)
     models = called_models(trace.ledger)
     usage_by_model, cost_by_model, unpriced = _by_model(trace, models)
-    usage = total_usage(usage_by_model.values()) or TokenUsage()  # no tokens without a model, see called_models
+    usage = total_usage(usage_by_model.values()) or TokenUsage()  # none without a model
     cost_usd = trace.cost_usd
     root = tree.root_span
     return Report(
