@@ -115,8 +115,8 @@ def _skew(trace: Trace, left_out_count: int) -> DataQuality:
         trace.tree,
         trace.early,
         "clock_skew",
-        f"started before the parent or the root, by up to {duration(max(trace.early.values()))}: clocks of two "
-        f"machines differ, or times were set by hand. Times around it are uncertain.{off_path}",
+        f"started before the parent or the root, by up to {duration(max(trace.early.values()))}: clocks of "
+        f"two machines differ, or times were set by hand. Times around it are uncertain.{off_path}",
     )
 
 
