@@ -145,6 +145,21 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             "missing_usage",
             "called a model and told no tokens: the sums of tokens and cost are too low.",
         )
+    unreadable = [
+        index
+        for index in trace.llm_calls
+        if (usage := ledger.usage[index]) is not None
+        and not (usage.input and usage.output)
+        and dialects.has_unreadable_tokens(tree.spans[index])
+    ]
+    if unreadable:
+        yield about(
+            tree,
+            unreadable,
+            "missing_usage",
+            "called a model and told its input or output by what is no count of tokens (a text, a fraction, "
+            "less than 0): it is left out, and the sums of tokens and cost are too low.",
+        )
     if unpriced_models:
         names = ", ".join(unpriced_models)
         yield DataQuality(
