@@ -7,7 +7,7 @@ agent          |------------|
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis.windows import TOLERANCE_NS
 
@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
     from otel_agentprof.model.tree import SpanTree
 
+_ROUNDING_NS: Final = 2_000_000
+
 
 def early_spans(tree: SpanTree) -> Mapping[int, int]:
     """Return by how many ns spans start before their parent, or before the root where they have none.
 
-    Tracers that write milliseconds, rounded or cut off, are off by one millisecond at most: that is not told.
+    What two tracers on one clock may differ by is not told: one that cuts times to milliseconds is 1 ms early
+    at most, one that rounds them 0.5 ms late, and seconds in floating point are off by some 200 ns.
     """
     starts = (*tree.starts, tree.start_ns)
     return {
         index: starts[parent] - start
         for index, (parent, start) in enumerate(zip(tree.parents, tree.starts, strict=True))
-        if starts[parent] - start > TOLERANCE_NS
+        if starts[parent] - start > _ROUNDING_NS
     }
 
 
