@@ -177,6 +177,22 @@ def test_watch_has_spans_that_a_full_queue_turned_away_if_it_saw_them_start() ->
     assert (report.span_count, told_left_out(report)) == (4, "")
 
 
+def test_watched_span_itself_may_be_turned_away() -> None:
+    pipeline = drop_in(max_bytes=40_000)
+    with pipeline.tracer.start_as_current_span("agent") as agent:
+        watch = pipeline.processor.watch(agent.get_span_context())
+        pipeline.processor._lock.acquire()  # nothing is taken in meanwhile
+        for _ in range(3):
+            span(pipeline.tracer, "child", 0, 1, text="x" * 8_000)
+    pipeline.processor._lock.release()
+
+    report = watch.report(timeout_s=10)
+
+    assert report is not None
+    assert (report.root_name, report.span_count, told_left_out(report)) == ("agent", 4, "")
+    assert pipeline.processor._buffer._watches.get(watch.trace_id, set()) == set()
+
+
 def test_abandoned_watch_is_forgotten() -> None:
     pipeline = drop_in(max_age_s=0)
     agent = pipeline.tracer.start_span("agent")

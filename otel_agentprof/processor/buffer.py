@@ -213,10 +213,12 @@ class Buffer:
             turned_away: Ended spans that never came here, by trace id.
         """
         for trace_id, count in turned_away.items():
-            for watch in self._watches.get(trace_id, ()):
-                watch.missed(count)
             trace = self.live.get(trace_id)
-            lost = count if trace is None else max(0, count - ended_count(trace.open_spans.values()))
+            open_spans = {} if trace is None else trace.open_spans
+            for watch in tuple(self._watches.get(trace_id, ())):
+                if watch.missed(count, open_spans):
+                    self._watches[trace_id].discard(watch)
+            lost = max(0, count - ended_count(open_spans.values()))
             self.dropped["queue"] += lost
             if trace is not None:
                 trace.left_out += lost

@@ -13,7 +13,7 @@ from otel_agentprof.processor.left_out import note
 from otel_agentprof.processor.spans import ended_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.trace import SpanContext
@@ -84,12 +84,25 @@ class Watch:
             self._is_over.set()
         return is_watched
 
-    def missed(self, count: int) -> None:
-        """Note ended spans of the trace that never came in; those whose start did are known anyhow."""
-        lost = count - ended_count(self._open.values())
+    def missed(self, count: int, open_spans: Mapping[int, Span]) -> bool:
+        """Note ended spans of the trace that never came in; those whose start did are known anyhow.
+
+        Args:
+            count: How many.
+            open_spans: The spans of the trace that seem to be open, by span id.
+
+        Returns:
+            Whether the watched span is one of them.
+        """
+        watched = open_spans.get(self._span_id)
+        has_ended = watched is not None and watched.end_time is not None
+        lost = count - has_ended - ended_count(self._open.values())
         if lost > 0:
             self.dropped_count += lost
             self._limit = "queue"
+        if watched is not None and has_ended:
+            self.ended(watched, 0)
+        return has_ended
 
     def report(self, timeout_s: float = 0.0) -> Report | None:
         """Return the report of the watched span; the same one every time.
