@@ -71,5 +71,7 @@ def count(tree: SpanTree) -> Ledger:
         coarse=frozenset(draft.coarse),
         maybe_cumulative=frozenset(draft.coarse & draft.maybe_cumulative),
         coverage_unknown=frozenset(draft.coverage_unknown),
-        reranks=frozenset([index for index in leaves if draft.kinds[index] == "rerank"]),
+        reranks=frozenset([index for index in leaves if draft.kinds[index] == "rerank"])
+        if "rerank" in present
+        else frozenset(),
     )

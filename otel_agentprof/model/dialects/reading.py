@@ -118,7 +118,7 @@ def read(span: Span) -> Reading:
     role = _role_with_name(span.name, plan, kind) if kind.minds_name else reading.role
     if plan.is_plain:
         return reading if role == reading.role else _reading((role, *reading[1:]))
-    _, dialect, usage, model, provider, cost, response_id, *rest = reading
+    _, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums, is_rerank = reading
     if kind.has_usage and not (dialect.copies and span.name.startswith(dialect.copies)):
         usage = usage_in_attributes(attributes, plan)
         if kind.has_thoughts_twice and usage is not None:
@@ -129,7 +129,8 @@ def read(span: Span) -> Reading:
             cost = None
     if plan.response:
         response_id = first_text(attributes, plan.response)
-    return _reading((role, dialect, usage, model, provider, cost, response_id, *rest))
+    told = role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums, is_rerank
+    return _reading(told)
 
 
 @lru_cache(maxsize=1024)  # by words for roles, vendors and models: nothing of what was asked or answered
