@@ -78,3 +78,8 @@ def span(tracer: Any, name: str, start_s: float, end_s: float, **attributes: Any
     """Make an ended span below the current one."""
     made = tracer.start_span(name, start_time=int(start_s * SECOND), attributes=attributes)
     made.end(end_time=int(end_s * SECOND))
+
+
+def told_left_out(report: Report) -> str:
+    """Return what a report says about spans that a limit kept out of it."""
+    return "".join(doubt.message for doubt in report.data_quality if doubt.code == "dropped_spans")

@@ -110,15 +110,18 @@ def test_processor_tells_what_it_took_in_and_what_it_took(meters: Meters) -> Non
     with pipeline.tracer.start_as_current_span("large"):
         for _ in range(9):
             pipeline.tracer.start_span("child").end()
+        late = pipeline.tracer.start_span("late")
+    pipeline.flush()
+    late.end()
     pipeline.processor.on_report = _raise
     run(pipeline)
     pipeline.flush()
     pipeline.provider.shutdown()
 
     stats = pipeline.processor.stats
-    assert meters.sums("agentprof.processor.spans", "none") == {None: stats.seen} == {None: 18}
+    assert meters.sums("agentprof.processor.spans", "none") == {None: stats.seen} == {None: 19}
     dropped = meters.sums("agentprof.processor.dropped", "agentprof.drop.reason")
-    assert dropped == {"spans_per_trace": 6, "late": stats.late}
+    assert dropped == {"spans_per_trace": 4, "late": 1}
     assert meters.sums("agentprof.processor.failures", "none") == {None: 1}
     assert meters.sums("agentprof.processor.time", "none")[None] > 0
 

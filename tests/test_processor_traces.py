@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import trace
-from pipelines import drop_in, owning
+from pipelines import drop_in, owning, told_left_out
 
 from otel_agentprof.processor import span_processor
 
@@ -253,8 +253,9 @@ def test_spans_after_shutdown_are_ignored_without_next_processor() -> None:
 # --- limits -------------------------------------------------------------------------------------------------
 
 
-def test_trace_with_too_many_spans_is_forwarded_as_it_is() -> None:
-    pipeline = owning(max_spans_per_trace=3)
+@pytest.mark.parametrize("mode", [drop_in, owning])
+def test_trace_with_too_many_spans_is_forwarded_as_it_is_and_reported_in_part(mode: Any) -> None:
+    pipeline = mode(max_spans_per_trace=3)
     root = pipeline.tracer.start_span("agent")
     for number in range(5):
         child(pipeline, root, f"child {number}").end()
@@ -262,10 +263,54 @@ def test_trace_with_too_many_spans_is_forwarded_as_it_is() -> None:
 
     pipeline.flush()
 
-    assert len(pipeline.names) == 6
-    assert pipeline.reports == []
-    assert pipeline.processor.stats.dropped == {"spans_per_trace": 4}
-    assert pipeline.processor.stats.late == 2
+    assert sorted(pipeline.names) == ["agent", *(f"child {number}" for number in range(5))]
+    assert [(report.root_name, report.span_count) for report in pipeline.reports] == [("agent", 4)]
+    assert told_left_out(pipeline.reports[0]) == (
+        "2 spans were left out (over OTEL_AGENTPROF_MAX_SPANS_PER_TRACE): "
+        "counts, tokens and cost are too low."
+    )
+    stats = pipeline.processor.stats
+    assert (stats.dropped, stats.late, stats.partial) == ({"spans_per_trace": 2}, 0, 1)
+
+
+def test_whole_trace_counts_as_dropped_where_nobody_asks_for_reports_of_a_part() -> None:
+    pipeline = drop_in(max_spans_per_trace=3)
+    pipeline.processor.on_report = None
+    root = pipeline.tracer.start_span("agent")
+    for _ in range(5):
+        child(pipeline, root).end()
+    root.end()
+
+    pipeline.flush()
+
+    assert pipeline.analysis is None
+    assert pipeline.processor.stats.dropped == {"spans_per_trace": 6}
+
+
+def test_only_one_root_is_kept_beyond_the_limit() -> None:
+    pipeline = drop_in(max_spans_per_trace=2)
+    caller = trace.NonRecordingSpan(trace.SpanContext(7, 8, is_remote=True, trace_flags=trace.TraceFlags(1)))
+    last, *others = [child(pipeline, caller, f"request {number}") for number in range(5)]
+    for request in others:
+        request.end()
+
+    last.end()
+    pipeline.flush()
+
+    assert [report.span_count for report in pipeline.reports] == [3]
+    assert pipeline.processor.stats.dropped == {"spans_per_trace": 2}
+
+
+def test_lanes_of_spans_that_are_left_out_are_not_kept() -> None:
+    pipeline = drop_in(max_spans_per_trace=1)
+    root = pipeline.tracer.start_span("agent")
+    for _ in range(5):
+        child(pipeline, root).end()
+    pipeline.processor._run()
+    (live,) = pipeline.processor._buffer.live.values()
+
+    assert len(live.lanes) <= 3
+    root.end()
 
 
 def test_trace_of_exactly_the_limit_is_analysed() -> None:
@@ -295,9 +340,14 @@ def test_oldest_of_too_many_traces_has_to_go(mode: Any) -> None:
     pipeline.flush()
 
     assert names == ["child"]
-    assert sorted(report.root_name or "" for report in pipeline.reports) == ["agent 1", "agent 2"]
-    assert pipeline.processor.stats.dropped == {"traces": 1}
-    assert pipeline.processor.stats.late == 1
+    given_up, *whole = pipeline.reports
+    assert told_left_out(given_up) == (
+        "What ended after the trace was given up is missing (over OTEL_AGENTPROF_MAX_TRACES): "
+        "counts, tokens and cost are too low."
+    )
+    assert {row.name: row.marks for row in given_up.waterfall} == {"agent 0": ("open",), "child": ()}
+    assert [(report.root_name, report.data_quality) for report in whole] == [("agent 1", ()), ("agent 2", ())]
+    assert (pipeline.processor.stats.dropped, pipeline.processor.stats.late) == ({}, 1)
 
 
 def test_spans_that_take_too_much_memory_are_not_kept() -> None:
@@ -311,8 +361,36 @@ def test_spans_that_take_too_much_memory_are_not_kept() -> None:
     pipeline.flush()
 
     assert len(pipeline.names) == 7
-    assert pipeline.reports == []
-    assert pipeline.processor.stats.dropped == {"bytes": 5}
+    assert [(report.root_name, report.span_count) for report in pipeline.reports] == [("agent", 5)]
+    assert told_left_out(pipeline.reports[0]).startswith(
+        "2 spans were left out (over OTEL_AGENTPROF_MAX_BYTES)"
+    )
+    assert pipeline.processor.stats.dropped == {"bytes": 2}
+
+
+@pytest.mark.parametrize("mode", [drop_in, owning])
+def test_trace_that_is_too_large_makes_way_for_the_next_one(mode: Any) -> None:
+    pipeline = mode(max_bytes=100_000)
+    large, small = (pipeline.tracer.start_span(name) for name in ("large", "small"))
+    for _ in range(6):
+        child(pipeline, large, text="x" * 10_000).end()
+        pipeline.processor._run()
+
+    child(pipeline, small, text="x" * 10_000).end()
+    small.end()
+    large.end()
+    pipeline.flush()
+
+    assert [(report.root_name, report.span_count) for report in pipeline.reports] == [
+        ("large", 5),
+        ("small", 2),
+    ]
+    assert told_left_out(pipeline.reports[0]).startswith(
+        "2 spans were left out; what ended after the trace was given up is missing "
+        "(over OTEL_AGENTPROF_MAX_BYTES)"
+    )
+    assert pipeline.reports[1].data_quality == ()
+    assert (pipeline.processor.stats.dropped, pipeline.processor.stats.late) == ({"bytes": 2}, 1)
 
 
 def test_events_count_as_memory() -> None:
@@ -325,7 +403,7 @@ def test_events_count_as_memory() -> None:
     pipeline.flush()
 
     assert pipeline.names == ["agent"]
-    assert pipeline.processor.stats.dropped == {"bytes": 1}
+    assert [report.root_name for report in pipeline.reports if told_left_out(report)] == ["agent"]
 
 
 @pytest.mark.parametrize("mode", [drop_in, owning])
@@ -341,9 +419,42 @@ def test_full_queue_lets_spans_pass_and_gives_up_what_is_incomplete_now(mode: An
     pipeline.flush()
 
     assert sorted(pipeline.names) == ["agent", "child 0", "child 1", "child 2", "first"]
-    assert [report.root_name for report in stuck.reports] == ["first"]
-    assert pipeline.processor.stats.dropped == {"queue": 4}
+    assert [(report.root_name, report.span_count) for report in stuck.reports] == [("first", 1), ("agent", 4)]
+    # Of the two that were turned away the starts were known, so that the spans themselves were, too.
+    assert told_left_out(stuck.reports[1]) == (
+        "What ended after the trace was given up is missing (the queue was full): "
+        "counts, tokens and cost are too low."
+    )
+    assert pipeline.processor.stats.dropped == {}
     assert pipeline.processor.stats.seen == 5
+
+
+def test_spans_that_never_came_in_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = drop_in()
+    stuck = _Stuck(pipeline)
+    root = pipeline.tracer.start_span("agent")
+    watch = pipeline.processor.watch(root.get_span_context())
+    child(pipeline, root, "seen").end()
+    monkeypatch.setattr(span_processor, "_MAX_ENTRIES", 4)
+    for _ in range(3):
+        child(pipeline, root, "unseen").end()
+
+    monkeypatch.undo()
+    pipeline.tracer.start_span("other").end()
+    stuck.let_go()
+    pipeline.flush()
+    root.end()
+    report = watch.report(timeout_s=10)
+
+    assert [report.span_count for report in stuck.reports if report.root_name == "agent"] == [2]
+    given_up = next(report for report in stuck.reports if report.root_name == "agent")
+    assert told_left_out(given_up).startswith(
+        "3 spans were left out; what ended after the trace was given up"
+    )
+    assert report is not None
+    assert report.span_count == 2
+    assert told_left_out(report).startswith("3 spans were left out (the queue was full)")
+    assert pipeline.processor.stats.dropped == {"queue": 3}
 
 
 def test_queue_full_of_starts_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

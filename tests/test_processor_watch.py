@@ -7,7 +7,7 @@ import threading
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider, sampling
-from pipelines import drop_in, span
+from pipelines import drop_in, span, told_left_out
 
 
 def test_watch_reports_the_subtree_of_a_span_inside_a_running_trace() -> None:
@@ -128,7 +128,7 @@ def test_watches_may_nest() -> None:
     assert [report.span_count for report in reports if report] == [2, 1]
 
 
-def test_watch_keeps_no_more_spans_than_the_limit() -> None:
+def test_watch_keeps_no_more_spans_than_the_limit_and_its_report_says_so() -> None:
     pipeline = drop_in(max_spans_per_trace=3)
     with pipeline.tracer.start_as_current_span("agent") as agent:
         watch = pipeline.processor.watch(agent.get_span_context())
@@ -139,7 +139,58 @@ def test_watch_keeps_no_more_spans_than_the_limit() -> None:
 
     assert report is not None
     assert report.span_count == 4
-    assert watch.dropped_count == 2
+    assert told_left_out(report) == (
+        "2 spans were left out (over OTEL_AGENTPROF_MAX_SPANS_PER_TRACE): "
+        "counts, tokens and cost are too low."
+    )
+
+
+def test_watch_keeps_no_more_bytes_than_the_limit_and_its_report_says_so() -> None:
+    pipeline = drop_in(max_bytes=50_000)
+    with pipeline.tracer.start_as_current_span("agent") as agent:
+        watch = pipeline.processor.watch(agent.get_span_context())
+        for _ in range(5):
+            span(pipeline.tracer, "child", 0, 1, text="x" * 20_000)
+            pipeline.processor._run()
+
+    report = watch.report()
+
+    assert report is not None
+    assert report.span_count == 3
+    assert told_left_out(report) == (
+        "3 spans were left out (over OTEL_AGENTPROF_MAX_BYTES): counts, tokens and cost are too low."
+    )
+
+
+def test_watch_has_spans_that_a_full_queue_turned_away_if_it_saw_them_start() -> None:
+    pipeline = drop_in(max_bytes=40_000)
+    with pipeline.tracer.start_as_current_span("agent") as agent:
+        watch = pipeline.processor.watch(agent.get_span_context())
+        with pipeline.processor._lock:  # nothing is taken in meanwhile
+            for _ in range(3):
+                span(pipeline.tracer, "child", 0, 1, text="x" * 8_000)
+        pipeline.processor._run()
+
+    report = watch.report()
+
+    assert report is not None
+    assert (report.span_count, told_left_out(report)) == (4, "")
+
+
+def test_watched_span_itself_may_be_turned_away() -> None:
+    pipeline = drop_in(max_bytes=40_000)
+    with pipeline.tracer.start_as_current_span("agent") as agent:
+        watch = pipeline.processor.watch(agent.get_span_context())
+        pipeline.processor._lock.acquire()  # nothing is taken in meanwhile
+        for _ in range(3):
+            span(pipeline.tracer, "child", 0, 1, text="x" * 8_000)
+    pipeline.processor._lock.release()
+
+    report = watch.report(timeout_s=10)
+
+    assert report is not None
+    assert (report.root_name, report.span_count, told_left_out(report)) == ("agent", 4, "")
+    assert pipeline.processor._buffer._watches.get(watch.trace_id, set()) == set()
 
 
 def test_abandoned_watch_is_forgotten() -> None:

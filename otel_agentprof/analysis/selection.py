@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from otel_agentprof.analysis.model_names import called
 from otel_agentprof.analysis.transport import as_their_calls, transports
@@ -12,13 +12,14 @@ from otel_agentprof.model import dialects
 from otel_agentprof.model.counting import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
 
 NOT_HERE: Final = "nothing in this trace goes by that name"
+Kind = Literal["span", "name", "role", "model", "tool"]
 _CALLS: Final = frozenset({"llm", "tool", "retrieval", "embedding"})
 
 
@@ -37,37 +38,43 @@ class Selection:
 
     def scale_ids(self, factors: Mapping[str, float]) -> None:
         """Choose spans by id."""
-        self._scale([span.span_id for span in self._tree.spans] if factors else [], factors)
+        self._scale("span", factors)
 
     def scale_names(self, factors: Mapping[str, float]) -> None:
         """Choose spans by name."""
-        self._scale([span.name for span in self._tree.spans] if factors else [], factors)
+        self._scale("name", factors)
 
     def scale_roles(self, factors: Mapping[str, float]) -> None:
         """Choose spans by role."""
-        self._scale(as_their_calls(self._ledger.roles, self._parts) if factors else (), factors)
+        self._scale("role", factors)
 
     def scale_models(self, factors: Mapping[str, float]) -> None:
         """Choose calls by model, named as :func:`~otel_agentprof.analysis.model_names.called` takes it.
 
         Agents name models too, but their own time is not the model's.
         """
-        if factors:
-            _check(factors)
-            rows = zip(self._ledger.models, self._ledger.roles, strict=True)
-            models = [model if role in _CALLS else None for model, role in rows]
-            keys = as_their_calls(models, self._parts)
-            for name, factor in factors.items():
-                self._scale(keys, dict.fromkeys(called(models, name), factor))
+        for name, factor in factors.items():
+            _check({name: factor})
+            self._scale("model", dict.fromkeys(called(self.names("model"), name), factor))
 
     def scale_tools(self, factors: Mapping[str, float]) -> None:
         """Choose tool calls by the name of the tool."""
-        if factors:
-            rows = zip(self._tree.spans, self._ledger.roles, strict=True)
-            self._scale(
-                [dialects.operation_of(span, role) if role == "tool" else None for span, role in rows],
-                factors,
-            )
+        self._scale("tool", factors)
+
+    def names(self, kind: Kind) -> Sequence[str | None]:
+        """Return what each span can be chosen by; None where it cannot be."""
+        if kind == "span":
+            return [span.span_id for span in self._tree.spans]
+        if kind == "name":
+            return [span.name for span in self._tree.spans]
+        roles = self._ledger.roles
+        if kind == "role":
+            return as_their_calls(roles, self._parts)
+        if kind == "model":
+            rows = zip(self._ledger.models, roles, strict=True)
+            return as_their_calls([model if role in _CALLS else None for model, role in rows], self._parts)
+        spans = zip(self._tree.spans, roles, strict=True)
+        return [dialects.operation_of(span, role) if role == "tool" else None for span, role in spans]
 
     def below(self, span_ids: Iterable[str]) -> set[int]:
         """Return spans and everything that was made inside them, hoisted spans too."""
@@ -127,9 +134,9 @@ class Selection:
     def _positions(self) -> Mapping[int, int]:
         return {event: position for position, event in enumerate(self._model.events) if event >= 0}
 
-    def _scale(self, keys: Iterable[str | None], factors: Mapping[str, float]) -> None:
+    def _scale(self, kind: Kind, factors: Mapping[str, float]) -> None:
         _check(factors)
-        for index, key in enumerate(keys):
+        for index, key in enumerate(self.names(kind) if factors else ()):
             if key is not None and key in factors:
                 self.factors[index] = self.factors.get(index, 1.0) * factors[key]
 

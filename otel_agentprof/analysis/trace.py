@@ -16,6 +16,7 @@ from otel_agentprof.analysis.model_calls import ModelCall, model_calls
 from otel_agentprof.analysis.operations import operations, total_usd
 from otel_agentprof.analysis.repeats import repetitions, requests
 from otel_agentprof.analysis.sequential import Neighbours, neighbours
+from otel_agentprof.analysis.skew import early_spans
 from otel_agentprof.analysis.statistics import times
 from otel_agentprof.analysis.transport import as_their_calls, given_to_calls, transports
 from otel_agentprof.analysis.turns import Turns
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 _NO_CHAIN: Final = Chain()
+_NOT_EARLY: Final[Mapping[int, int]] = {}
 
 
 class Stretch(NamedTuple):
@@ -96,6 +98,13 @@ class Trace:
     def hoisted(self) -> AbstractSet[int]:
         """Spans that outlive their parent and are waited for further up."""
         return self.view.hoisted
+
+    @lazy
+    def early(self) -> Mapping[int, int]:
+        """By how many ns spans start before their parent: times around them are uncertain."""
+        if self.view.starts is self.tree.starts:  # every span lies inside its parent, as nearly always
+            return _NOT_EARLY
+        return early_spans(self.tree)
 
     @lazy
     def failed(self) -> AbstractSet[int]:

@@ -77,7 +77,7 @@ def load(path: str, *, name: str) -> Recorded | None:
     if dropped := marks[-1].attributes.get(semconv.DROPPED_SPANS):
         notes.append(
             (
-                "dropped",
+                "dropped_spans",
                 f"{dropped:,} spans left out: over OTEL_AGENTPROF_MAX_SPANS_PER_TRACE, or the disk full",
             )
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from otel_agentprof.cli.fetching import fetching
 from otel_agentprof.cli.output import say
 from otel_agentprof.errors import AgentProfError
+from otel_agentprof.report.trace_ids import digits_needed, found_by, significant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.span import Span
     from otel_agentprof.report.report import Report
 
-_TRACE_DIGITS: Final = 32
 _NAMED_TRACES: Final = 5
-_SHORT_ID: Final = 8
 
 
 def grouped(*sources: str) -> tuple[dict[str, list[Span]], tuple[tuple[str, str], ...]]:
@@ -69,10 +68,7 @@ def chosen(trace_ids: Sequence[str], asked: str) -> str:
     Raises:
         AgentProfError: None does, or several do.
     """
-    wanted = asked.strip().lower()
-    found = [trace_id for trace_id in trace_ids if trace_id.startswith(wanted)]
-    if not found:  # Jaeger leaves leading zeros out
-        found = [trace_id for trace_id in trace_ids if trace_id == wanted.zfill(_TRACE_DIGITS)]
+    found = found_by(trace_ids, asked)
     if len(found) == 1:
         return found[0]
     if found:
@@ -81,9 +77,8 @@ def chosen(trace_ids: Sequence[str], asked: str) -> str:
 
 
 def ids(trace_ids: Sequence[str]) -> str:
-    """Return some trace ids for people: the first few, short if that tells them apart."""
-    shown = list(trace_ids[:_NAMED_TRACES])
-    if len({trace_id[:_SHORT_ID] for trace_id in trace_ids}) == len(trace_ids):
-        shown = [trace_id[:_SHORT_ID] for trace_id in shown]
+    """Return some trace ids for people: the first few, no longer than it takes to tell all apart."""
+    digits = digits_needed(trace_ids)
+    shown = [significant(trace_id)[:digits] for trace_id in trace_ids[:_NAMED_TRACES]]
     left_out = len(trace_ids) - _NAMED_TRACES
     return ", ".join(shown) + (f" and {left_out:,} more" if left_out > 0 else "")

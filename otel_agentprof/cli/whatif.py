@@ -12,6 +12,7 @@ from otel_agentprof.cli import output, traces
 from otel_agentprof.config import Config
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.report import text
+from otel_agentprof.semconv import ROLES
 
 if TYPE_CHECKING:
     import argparse
@@ -77,7 +78,7 @@ class WhatIfVerb:
         from otel_agentprof.analysis.trace import measure  # noqa: PLC0415 - likewise
         from otel_agentprof.model.tree import SpanTree  # noqa: PLC0415 - likewise
         from otel_agentprof.report import changes_text  # noqa: PLC0415 - likewise
-        from otel_agentprof.report.changes import outcomes  # noqa: PLC0415 - likewise
+        from otel_agentprof.report.changes import outcomes, unheard  # noqa: PLC0415 - likewise
 
         planned = _planned(args)
         if not planned:
@@ -96,6 +97,9 @@ class WhatIfVerb:
             found = outcomes(trace, planned)
         except ValueError as error:
             raise AgentProfError(str(error)) from error
+        if present := unheard(trace, planned, found):
+            labels = ", ".join(change.label for change in planned)
+            raise AgentProfError(f"nothing in this trace to change ({labels}): {present}")
         before = cost_usd(trace)
         if place.format == "json":
             place.write(_as_json(trace, found, before))
@@ -151,6 +155,8 @@ def _scale(asked: str) -> Planned:
             f"--scale {asked}: expected KIND:NAME=FACTOR such as tool:search=0.5, "
             f"KIND one of {', '.join(_KINDS)}, FACTOR from 0 on"
         )
+    if kind == "role" and name not in ROLES:
+        raise AgentProfError(f"--scale {asked}: there is no role {name}; the roles are {', '.join(ROLES)}")
     return Planned(f"{kind} {name} x {number:g}", {_KINDS[kind]: {name: number}})
 
 

@@ -1,9 +1,12 @@
 """The spans of traces that are still running, until each trace is complete or a limit is reached.
 
     start --+                     +--> complete  its roots have ended, nothing is open or the grace is over
-            +--> live[trace_id] --+--> partial   silent for too long, or the process ends
-    end ----+         |           +--> bare      over a limit, late, or flushed early: without analysis
+            +--> live[trace_id] --+--> partial   spans are missing: silent for too long, over a limit, the end
+    end ----+         |           +--> bare      late, left out, or flushed early: without analysis
                       +--> watches
+
+A trace that is too large keeps the spans that it has, and its root; the others are counted, and its report
+says so. Where that makes no room, or there are too many traces, the oldest one goes with what there is of it.
 
 Not thread-safe: the owner holds a lock around every call. Nothing here does I/O or looks at a clock.
 """
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
-from otel_agentprof.processor.spans import is_analysis_span, is_local_root
+from otel_agentprof.processor.spans import ended_count, is_analysis_span, is_local_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from otel_agentprof.config import Config
+    from otel_agentprof.processor.left_out import Limit
     from otel_agentprof.processor.watch import Watch
 
 Outcome = Literal["complete", "partial", "bare"]
@@ -42,6 +46,9 @@ class LiveTrace:
         seen: Monotonic time of the last span.
         deadline: When the grace for open spans is over; None while a root is still to end.
         origin: A live span of the trace: it knows the pipeline that it came from.
+        limit: The limit that keeps further spans out; None as long as there is room.
+        left_out: How many ended spans were not kept.
+        has_root: Whether a root was kept beyond the limit.
     """
 
     spans: list[ReadableSpan] = field(default_factory=list)
@@ -52,11 +59,18 @@ class LiveTrace:
     seen: float = 0.0
     deadline: float | None = None
     origin: Span | None = None
+    limit: Limit | None = None
+    left_out: int = 0
+    has_root: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handover:
-    """Spans of one trace that leave the buffer together; see :class:`LiveTrace` for the fields."""
+    """Spans of one trace that leave the buffer together; see :class:`LiveTrace` for the fields.
+
+    Attributes:
+        is_given_up: A limit ended the watching of the trace, not its own end.
+    """
 
     spans: Sequence[ReadableSpan]
     outcome: Outcome
@@ -65,6 +79,9 @@ class Handover:
     size: int = 0
     origin: Span | None = None
     lanes: Mapping[int, str] = field(default_factory=dict)
+    limit: Limit | None = None
+    left_out: int = 0
+    is_given_up: bool = False
 
     @property
     def root(self) -> ReadableSpan | None:
@@ -128,7 +145,7 @@ class Buffer:
             self._ending.pop(trace_id, None)
         trace.origin = trace.origin or span
         trace.open_spans[context.span_id] = span
-        if lane is not None:
+        if lane is not None and trace.limit is None:
             trace.lanes[context.span_id] = lane
         trace.seen = now
 
@@ -150,11 +167,9 @@ class Buffer:
                 self._pass_on(span)
                 return
             trace = self._open(trace_id)  # it started before we were attached
-        self._keep(trace, span, size)
+        self._take(trace_id, trace, span, size)
         trace.seen = now
-        self._enforce_limits(trace_id, trace)
-        if trace_id in self.live:
-            self._settle(trace_id, trace, span, now)
+        self._settle(trace_id, trace, span, now)
 
     def expire(self, now: float) -> None:
         """Hand on traces whose grace is over, and those that were silent for too long."""
@@ -191,10 +206,24 @@ class Buffer:
         for trace_id, trace in list(self.live.items()):
             self._hand_on(trace_id, "partial" if trace.deadline is None else "complete")
 
-    def give_up_all(self, reason: str) -> None:
-        """Hand on every trace without analysis: spans of any of them may be missing."""
+    def give_up_all(self, turned_away: Mapping[int, int]) -> None:
+        """Hand on every trace as it is: spans of any of them may be missing.
+
+        Args:
+            turned_away: Ended spans that never came here, by trace id.
+        """
+        for trace_id, count in turned_away.items():
+            trace = self.live.get(trace_id)
+            open_spans = {} if trace is None else trace.open_spans
+            for watch in tuple(self._watches.get(trace_id, ())):
+                if watch.missed(count, open_spans):
+                    self._watches[trace_id].discard(watch)
+            lost = max(0, count - ended_count(open_spans.values()))
+            self.dropped["queue"] += lost
+            if trace is not None:
+                trace.left_out += lost
         for trace_id in list(self.live):
-            self._give_up(trace_id, reason)
+            self._give_up(trace_id, "queue")
 
     def take(self) -> Handover | None:
         """Return what has waited longest for being analysed or forwarded."""
@@ -211,16 +240,31 @@ class Buffer:
         trace = self.live[trace_id] = LiveTrace()
         return trace
 
-    def _keep(self, trace: LiveTrace, span: ReadableSpan, size: int) -> None:
+    def _take(self, trace_id: int, trace: LiveTrace, span: ReadableSpan, size: int) -> None:
+        """Keep a span, or count it where there is no room; one root has room in any case."""
+        limit = self._limit_reached(trace_id, trace, size)
+        if limit is not None:
+            trace.limit = limit
+            if trace.has_root or not is_local_root(span):
+                trace.left_out += 1
+                self.dropped[limit] += 1
+                self._pass_on(span)
+                return
+            trace.has_root = True
         trace.spans.append(span)
         trace.size += size
         self._size += size
 
-    def _enforce_limits(self, trace_id: int, trace: LiveTrace) -> None:
-        if len(trace.spans) > self._config.max_spans_per_trace:
-            self._give_up(trace_id, "spans_per_trace")
-        while self.live and self._size > self._max_size:
-            self._give_up(next(iter(self.live)), "bytes")
+    def _limit_reached(self, trace_id: int, trace: LiveTrace, size: int) -> Limit | None:
+        """Return the limit that a span of this size would break, after older traces have made way."""
+        if trace.limit is not None or len(trace.spans) >= self._config.max_spans_per_trace:
+            return trace.limit or "spans_per_trace"
+        while self._size + size > self._max_size:
+            oldest = next(iter(self.live))
+            if oldest == trace_id:
+                return "bytes"
+            self._give_up(oldest, "bytes")
+        return None
 
     def _settle(self, trace_id: int, trace: LiveTrace, span: ReadableSpan, now: float) -> None:
         """Find out whether the trace is complete now that ``span`` has ended."""
@@ -233,23 +277,33 @@ class Buffer:
         if trace.deadline is not None and not trace.open_spans:
             self._hand_on(trace_id, "complete")
 
-    def _hand_on(self, trace_id: int, outcome: Outcome) -> None:
+    def _hand_on(self, trace_id: int, outcome: Outcome, *, is_given_up: bool = False) -> None:
         trace = self._remove(trace_id)
         if not trace.spans:
             return
+        if trace.limit is not None:
+            outcome = "partial"
         self.partial_count += outcome == "partial"
         self._ready_size += trace.size
-        open_spans = tuple(trace.open_spans.values())
         self.ready.append(
-            Handover(trace.spans, outcome, open_spans, trace.sent, trace.size, trace.origin, trace.lanes)
+            Handover(
+                trace.spans,
+                outcome,
+                tuple(trace.open_spans.values()),
+                trace.sent,
+                trace.size,
+                trace.origin,
+                trace.lanes,
+                trace.limit,
+                trace.left_out,
+                is_given_up,
+            )
         )
 
-    def _give_up(self, trace_id: int, reason: str) -> None:
-        trace = self._remove(trace_id)
-        self.dropped[reason] += len(trace.spans)
-        if self._forwards and trace.sent < len(trace.spans):
-            self._ready_size += trace.size
-            self.ready.append(Handover(trace.spans, "bare", sent=trace.sent, size=trace.size))
+    def _give_up(self, trace_id: int, limit: Limit) -> None:
+        trace = self.live[trace_id]
+        trace.limit = trace.limit or limit
+        self._hand_on(trace_id, "partial", is_given_up=True)
 
     def _remove(self, trace_id: int) -> LiveTrace:
         trace = self.live.pop(trace_id)

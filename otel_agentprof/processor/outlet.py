@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from otel_agentprof.processor import analysis_span
 from otel_agentprof.processor.enrichment import enriched
+from otel_agentprof.processor.left_out import note
 from otel_agentprof.processor.metrics import Meters
 from otel_agentprof.processor.spans import is_sampled
 
@@ -33,7 +35,8 @@ class Outlet:
         meters: Where figures of runs go.
         report_count: Reports made.
         has_no_time: The process is about to end: nothing is analysed any more.
-        skipped_count: Spans that were in no report for that reason.
+        skipped: Spans that got into no report, by reason: ``shutdown``, or the limit that cut their trace
+            where nobody asks for reports of a part.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Outlet:
         self.meters = meters or Meters()
         self.report_count = 0
         self.has_no_time = False
-        self.skipped_count = 0
+        self.skipped: Counter[str] = Counter()
         self._next = next_processor
         self.on_report = on_report
         self._config = config
@@ -59,11 +62,14 @@ class Outlet:
     def finish(self, handover: Handover) -> None:
         """Do with the spans all that is to be done with them; never raises an Exception."""
         tree, report = None, None
-        if self.has_no_time:
-            self.skipped_count += len(handover.spans) if self._is_wanted(handover) else 0
-        elif self._is_wanted(handover):
-            tree = self._tree_of(self._converted(handover))
-            report = None if tree is None else self._report_of(tree)
+        if self._is_wanted(handover):
+            if self.has_no_time:
+                self.skipped["shutdown"] += len(handover.spans)
+            else:
+                tree = self._tree_of(self._converted(handover))
+                report = None if tree is None else self._report_of(tree, _notes(handover))
+        elif handover.limit is not None:
+            self.skipped[handover.limit] += len(handover.spans)
         if self._next is not None:
             self._next.forward(self._enriched(handover, tree, report), may_wait=True)
         elif report is not None:
@@ -75,16 +81,16 @@ class Outlet:
             with self._failures.contained("an on_report callback"):
                 self.on_report(report)
 
-    def analyse(self, spans: Sequence[model.Span]) -> Report | None:
-        """Return the report of some spans, None when that failed."""
+    def analyse(self, spans: Sequence[model.Span], notes: Sequence[tuple[str, str]]) -> Report | None:
+        """Return the report of some spans, None when that failed; ``notes`` are (code, message)."""
         tree = self._tree_of(spans)
-        return None if tree is None else self._report_of(tree)
+        return None if tree is None else self._report_of(tree, notes)
 
-    def _report_of(self, tree: SpanTree) -> Report | None:
+    def _report_of(self, tree: SpanTree, notes: Sequence[tuple[str, str]]) -> Report | None:
         with self._failures.contained("the analysis of a trace"):
             from otel_agentprof.report.build import build  # noqa: PLC0415 - not needed before the first report
 
-            report = build(tree, self._config)
+            report = build(tree, self._config, notes)
             self.report_count += 1
             return report
         return None
@@ -100,10 +106,11 @@ class Outlet:
         return self._next is None and self._is_emitted(handover)
 
     def _is_emitted(self, handover: Handover) -> bool:
-        """Whether the trace gets a span of ours: it has more than one span, and may be exported."""
+        """Whether the trace gets a span of ours: it is whole, has more than one span, and may be exported."""
+        if handover.limit is not None or not self._config.emit_analysis_span:
+            return False
         root = handover.root
-        has_root = root is not None and is_sampled(root)
-        return self._config.emit_analysis_span and has_root and len(handover.spans) > 1
+        return root is not None and is_sampled(root) and len(handover.spans) > 1
 
     def _converted(self, handover: Handover) -> Sequence[model.Span]:
         with self._failures.contained("the conversion of a trace"):
@@ -135,3 +142,9 @@ class Outlet:
         if root is not None and self._is_emitted(handover):
             with self._failures.contained("the analysis span"):
                 analysis_span.emit(report, root, self.tracer or analysis_span.tracer_for(handover.origin))
+
+
+def _notes(handover: Handover) -> Sequence[tuple[str, str]]:
+    if handover.limit is None:
+        return ()
+    return (note(handover.limit, handover.left_out, is_given_up=handover.is_given_up),)

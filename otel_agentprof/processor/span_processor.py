@@ -13,7 +13,7 @@ import atexit
 import os
 import threading
 import weakref
-from collections import deque
+from collections import Counter, deque
 from os import getpid
 from time import monotonic, thread_time, time_ns
 from typing import TYPE_CHECKING
@@ -199,12 +199,12 @@ class AgentProfSpanProcessor(SpanProcessor):
     def stats(self) -> ProcessorStats:
         """The counters of this moment."""
         buffer = self._buffer
-        dropped = {**buffer.dropped, "shutdown": self._outlet.skipped_count}
+        dropped = buffer.dropped + self._outlet.skipped
         return ProcessorStats(
-            seen=buffer.seen_count + self._turned_away,
+            seen=buffer.seen_count + self._turned_away_count,
             forwarded=0 if self._way_on is None else self._way_on.forwarded_count,
             late=buffer.late_count,
-            dropped={reason: count for reason, count in dropped.items() if count},
+            dropped=dict(dropped),
             lost={} if self._way_on is None else self._way_on.lost,
             partial=buffer.partial_count,
             reports=self._outlet.report_count,
@@ -219,7 +219,8 @@ class AgentProfSpanProcessor(SpanProcessor):
         self._entries: deque[Entry] = deque()
         self._waiting_size = 0
         self._has_overflowed = False
-        self._turned_away = 0
+        self._turned_away_count = 0
+        self._turned_away: Counter[int] = Counter()  # for lack of room, since the last time, by trace id
         self._failures = Failures()
         self._way_on = None if self._next is None else NextProcessor(self._next, self._failures)
         self._outlet = Outlet(
@@ -251,9 +252,11 @@ class AgentProfSpanProcessor(SpanProcessor):
     def _turn_away(self, span: ReadableSpan) -> None:
         """Let a span pass for which there is no room, or no worker any more."""
         with self._lock:
-            self._turned_away += 1
+            self._turned_away_count += 1
             if not self._is_shut_down:
-                self._buffer.dropped["queue"] += 1
+                trace_id = 0 if span.context is None else span.context.trace_id
+                has_room = len(self._turned_away) < self._config.max_traces
+                self._turned_away[trace_id if has_room else 0] += 1
                 # We cannot know what else is missing in the traces that are running now.
                 self._has_overflowed = True
         if self._way_on is not None:
@@ -323,7 +326,8 @@ class AgentProfSpanProcessor(SpanProcessor):
             for _ in range(len(entries)):
                 _feed(buffer, entries.popleft(), now)
             if has_overflowed:
-                buffer.give_up_all("queue")
+                buffer.give_up_all(self._turned_away)
+                self._turned_away.clear()
             if self._is_shut_down:
                 buffer.close()
             buffer.expire(now)

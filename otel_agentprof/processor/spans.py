@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from otel_agentprof import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from opentelemetry.sdk.trace import ReadableSpan
 
 _SPAN_BYTES = 1_500  # an ended span without attributes: the objects that the SDK makes for it
@@ -29,6 +31,11 @@ def is_analysis_span(span: ReadableSpan) -> bool:
     """Return whether a processor like ours made the span."""
     scope = span.instrumentation_scope
     return span.name == semconv.ANALYSIS_SPAN_NAME and scope is not None and scope.name == semconv.SCOPE
+
+
+def ended_count(spans: Iterable[ReadableSpan]) -> int:
+    """Return how many of some spans that count as open have ended without our hearing of it."""
+    return sum(span.end_time is not None for span in spans)
 
 
 def rough_size(span: ReadableSpan) -> int:

@@ -24,7 +24,8 @@ class ProcessorStats:
         lost: Spans forwarded that the backend will not have, by reason: ``next_queue`` (the batch processor
             behind ours had no room), ``export`` (not sent). The second is known of a
             :class:`BoundedSpanExporter` only, which is what ``instrument()`` sets up.
-        partial: Traces handed on before their root had ended: silent for too long, or the process ended.
+        partial: Traces of which there is a part only: silent for too long, over a limit, or the process ended
+            before their root did. Their reports say what is missing; they get no analysis span.
         reports: Reports made.
         failures: Exceptions of the analysis, of callbacks and of the next processor, all contained.
         without_fingerprint: Calls of this process, seen here or not, that have no fingerprint although they

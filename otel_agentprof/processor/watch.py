@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import format_span_id
 
+from otel_agentprof.processor.left_out import note
+from otel_agentprof.processor.spans import ended_count
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.trace import SpanContext
 
     from otel_agentprof.config import Config
     from otel_agentprof.model import span as model
+    from otel_agentprof.processor.left_out import Limit
     from otel_agentprof.report.report import Report
 
-    Analyser = Callable[[Sequence[model.Span]], Report | None]
+    Analyser = Callable[[Sequence[model.Span], Sequence[tuple[str, str]]], Report | None]
 
 _POLL_S = 0.01
 
@@ -28,7 +32,8 @@ class Watch:
     """The spans that happen below one span, from now until that span has ended.
 
     Spans of the same trace that are beside or above it are left out. What is still running below it when it
-    ends is in the report too: open, or ended if it has by the time of the first call of :meth:`report`.
+    ends is in the report too: open, or ended if it has by the time of the first call of :meth:`report`. The
+    report's ``data_quality`` says what a limit left out.
 
         watch = processor.watch(span.get_span_context())
         ...  # the work, in whatever threads and tasks
@@ -42,6 +47,7 @@ class Watch:
         """Keep spans within the limits of ``config``; ``catch_up`` brings in what has happened so far."""
         self.trace_id = watched.trace_id
         self.dropped_count = 0
+        self._limit: Limit = "spans_per_trace"
         self._span_id = watched.span_id
         self._max_spans = config.max_spans_per_trace
         self._max_size = config.max_bytes
@@ -73,9 +79,30 @@ class Watch:
             self._spans.append(span)
         else:
             self.dropped_count += 1
+            self._limit = "spans_per_trace" if len(self._spans) >= self._max_spans else "bytes"
         if is_watched:
             self._is_over.set()
         return is_watched
+
+    def missed(self, count: int, open_spans: Mapping[int, Span]) -> bool:
+        """Note ended spans of the trace that never came in; those whose start did are known anyhow.
+
+        Args:
+            count: How many.
+            open_spans: The spans of the trace that seem to be open, by span id.
+
+        Returns:
+            Whether the watched span is one of them.
+        """
+        watched = open_spans.get(self._span_id)
+        has_ended = watched is not None and watched.end_time is not None
+        lost = count - has_ended - ended_count(self._open.values())
+        if lost > 0:
+            self.dropped_count += lost
+            self._limit = "queue"
+        if watched is not None and has_ended:
+            self.ended(watched, 0)
+        return has_ended
 
     def report(self, timeout_s: float = 0.0) -> Report | None:
         """Return the report of the watched span; the same one every time.
@@ -96,7 +123,8 @@ class Watch:
             self._catch_up()
         with self._lock:
             if self._report is None:
-                self._report = self._analyse(self._subtree())
+                notes = [note(self._limit, self.dropped_count)] if self.dropped_count else []
+                self._report = self._analyse(self._subtree(), notes)
             return self._report
 
     def _subtree(self) -> list[model.Span]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from otel_agentprof.analysis.quantiles import LEVEL
+from otel_agentprof.report.trace_ids import LEAST_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,6 +128,7 @@ class Aggregate:
         slowest: A few traces, the slowest first.
         dearest: Likewise, by what is known of their cost.
         traces: All of them, in order of start, where they are few; else empty.
+        id_digits: How many digits of the trace ids tell all of them apart.
     """
 
     runs: int
@@ -152,6 +154,7 @@ class Aggregate:
     slowest: tuple[Brief, ...]
     dearest: tuple[Brief, ...]
     traces: tuple[Brief, ...]
+    id_digits: int = LEAST_DIGITS
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON types, in the schema ``agentprof.aggregate/1``."""

@@ -50,7 +50,7 @@ def render(found: Aggregate) -> str:
         ("Dearest traces", () if found.traces else found.dearest),
     ):
         if briefs:
-            blocks += [f"### {title}", columns_grid(tables.traces(briefs))]
+            blocks += [f"### {title}", columns_grid(tables.traces(briefs, found.id_digits))]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_agentprof.report import headline, text
 from otel_agentprof.report.grids import Column
 from otel_agentprof.report.headline import Share
+from otel_agentprof.report.trace_ids import significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,6 @@ INTERVALS: Final = (
     "observed). Too few: nothing bounds it from above; a p50 takes 6 observations, a p95 72, a p99 368."
 )
 ADDING: Final = "A saving is summed over the runs; savings of different findings do not add up."
-_TRACE_DIGITS: Final = 8
 _MANY: Final = 20  # runs of which one is a twentieth
 
 
@@ -146,13 +146,13 @@ def run_costs(groups: Sequence[Group]) -> tuple[Column, ...]:
     return (*found, Column("max $", tuple(text.money(cost.highest) for _, cost in priced), 1))
 
 
-def traces(briefs: Sequence[Brief]) -> tuple[Column, ...]:
-    """Return the columns of a table of traces, one line each."""
+def traces(briefs: Sequence[Brief], digits: int) -> tuple[Column, ...]:
+    """Return the columns of a table of traces, one line each, with so many digits of their ids."""
     roots = tuple(
         "(several roots)" if brief.root_name is None else text.name(brief.root_name) for brief in briefs
     )
     named = tuple(
-        "several" if brief.trace_id is None else text.clean(brief.trace_id)[:_TRACE_DIGITS]
+        "several" if brief.trace_id is None else significant(text.clean(brief.trace_id))[:digits]
         for brief in briefs
     )
     return (

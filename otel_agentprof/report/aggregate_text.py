@@ -48,10 +48,10 @@ def render(found: Aggregate, *, width: int, color: bool, ascii: bool = False) ->
     _add_findings(sheet, found.findings, found.runs)
     _add_notes(sheet, tables.notes(found))
     if found.traces:
-        _add_traces(sheet, "Traces", found.traces)
+        _add_traces(sheet, "Traces", found.traces, found.id_digits)
     else:
-        _add_traces(sheet, "Slowest traces", found.slowest)
-        _add_traces(sheet, "Dearest traces", found.dearest)
+        _add_traces(sheet, "Slowest traces", found.slowest, found.id_digits)
+        _add_traces(sheet, "Dearest traces", found.dearest, found.id_digits)
     if found.runs:
         sheet.add()
         sheet.add_wrapped("One of them in full: --trace ID (the first digits are enough)", style="dim")
@@ -91,7 +91,7 @@ def _add_notes(sheet: Sheet, notes: list[str]) -> None:
     sheet.add_rest(len(notes) - _MOST_NOTES)
 
 
-def _add_traces(sheet: Sheet, title: str, briefs: tuple[Brief, ...]) -> None:
+def _add_traces(sheet: Sheet, title: str, briefs: tuple[Brief, ...], digits: int) -> None:
     if briefs:
         sheet.add_title(title)
-        add_grid(sheet, tables.traces(briefs))
+        add_grid(sheet, tables.traces(briefs, digits))

@@ -50,12 +50,12 @@ def _doubles(trace: Trace) -> Iterator[DataQuality]:
 
 def _sums(trace: Trace) -> Iterator[DataQuality]:
     """Yield the sums that disagree with the calls below: too few calls traced, or calls counted twice."""
-    roles = trace.ledger.roles
+    roles, reranks = trace.ledger.roles, trace.ledger.reranks
     more: list[RollUp] = []
     fewer: list[RollUp] = []
     times: list[RollUp] = []
     for entry in trace.ledger.roll_up_deltas:
-        is_wrapper = roles[entry.index] in semconv.LEAF_ROLES
+        is_wrapper = roles[entry.index] in semconv.LEAF_ROLES or entry.index in reranks
         if abs(entry.delta) <= (_CLOSE_WRAPPER if is_wrapper else _CLOSE) * entry.counted:
             continue
         if entry.delta > 0:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.report import headline, text
 from otel_agentprof.report.aggregate import Aggregate, Brief, NoteCount
+from otel_agentprof.report.span_keys import run_name, steady_name
 from otel_agentprof.report.tallies import Findings, Money, Tally, groups, spread
+from otel_agentprof.report.trace_ids import digits_needed
 from otel_agentprof.semconv import ROLES, Role
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ NO_AGENT: Final = "(no agent)"
 FEW_TRACES: Final = 12  # so many are listed one by one
 _NAMED_TRACES: Final = 5
 _DEAR_PERCENT: Final = 5
+_NAMED_AT_RUN_TIME: Final = frozenset({"step", "other"})  # a tool's or a model's number is a part of its name
 _Tallies = defaultdict[tuple[str, Role | None], Tally]
 
 
@@ -122,13 +125,14 @@ class _Gathering:
                 nsmallest(_NAMED_TRACES, (trace for trace in traces if trace.cost_usd), key=_dear_first)
             ),
             traces=tuple(traces) if len(traces) <= FEW_TRACES else (),
+            id_digits=digits_needed(trace.trace_id for trace in traces if trace.trace_id is not None),
         )
 
     def _add_run(self, number: int, report: Report, brief: Brief) -> None:
         root = report.waterfall[0] if report.waterfall else None
         has_failed = root is not None and root.span_id == report.root_span_id and "error" in root.marks
         self.failed += has_failed
-        runs = self.by_run[headline.title(report), None]
+        runs = self.by_run[run_name(report), None]
         runs.call(report.duration_ns, has_failed=has_failed)
         runs.take(number, report.duration_ns, report.usage)
         runs.money.add(brief.cost_usd, is_whole=brief.is_cost_whole)
@@ -141,7 +145,9 @@ class _Gathering:
             agents.pop()
         mine: list[Tally] = []
         if row.role != "agent":
-            mine.append(self.by_operation[row.operation or row.name, row.role])
+            name = row.operation or row.name
+            name = steady_name(name, row.role) if row.role in _NAMED_AT_RUN_TIME else name
+            mine.append(self.by_operation[name, row.role])
         elif row.operation is not None:
             mine.append(self.by_agent[row.operation, "agent"])
             agents.append((row.depth, mine[0]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otel_agentprof import semconv
+from otel_agentprof.analysis.skew import before_the_wait
+from otel_agentprof.analysis.wording import duration
 from otel_agentprof.model import dialects
 from otel_agentprof.report.counting_quality import about, counting_quality, spans_text
 from otel_agentprof.report.report import DataQuality
@@ -93,13 +95,29 @@ def _clocks(trace: Trace) -> Iterator[DataQuality]:
             "negative_duration",
             "ended before the start and got no length.",
         )
-    if trace.background:
+    background = trace.background
+    if trace.early:
+        left_out = before_the_wait(tree, trace.early, background)
+        background = background - left_out
+        yield _skew(trace, len(left_out))
+    if background:
         yield about(
             tree,
-            trace.background,
+            background,
             "background_spans",
             "ran in the background: nobody waited, so that time is not on the critical path.",
         )
+
+
+def _skew(trace: Trace, left_out_count: int) -> DataQuality:
+    off_path = f" Off the critical path for that: {spans_text(left_out_count)}." if left_out_count else ""
+    return about(
+        trace.tree,
+        trace.early,
+        "clock_skew",
+        f"started before the parent or the root, by up to {duration(max(trace.early.values()))}: clocks of "
+        f"two machines differ, or times were set by hand. Times around it are uncertain.{off_path}",
+    )
 
 
 def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
@@ -126,6 +144,21 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             missing,
             "missing_usage",
             "called a model and told no tokens: the sums of tokens and cost are too low.",
+        )
+    unreadable = [
+        index
+        for index in trace.llm_calls
+        if (usage := ledger.usage[index]) is not None
+        and not (usage.input and usage.output)
+        and dialects.has_unreadable_tokens(tree.spans[index])
+    ]
+    if unreadable:
+        yield about(
+            tree,
+            unreadable,
+            "missing_usage",
+            "called a model and told its input or output by what is no count of tokens (a text, a fraction, "
+            "less than 0): it is left out, and the sums of tokens and cost are too low.",
         )
     if unpriced_models:
         names = ", ".join(unpriced_models)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otel_agentprof.model.cost import ZERO
 from otel_agentprof.report import headline
-from otel_agentprof.report.span_keys import Key, keyed, steady_name
+from otel_agentprof.report.span_keys import Key, keyed, run_name, steady_name
 from otel_agentprof.semconv import ROLES
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def gathered(reports: Iterable[Report]) -> dict[str, Runs]:
     """Return the runs of one side; each report is dropped before the next one is asked for."""
     side: defaultdict[str, Runs] = defaultdict(Runs)
     for report in reports:
-        _add(side[steady_name(headline.title(report), "")], report)
+        _add(side[run_name(report)], report)
         del report
     return dict(side)
 

@@ -14,7 +14,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from otel_agentprof.report import text
+from otel_agentprof.report import headline, text
 from otel_agentprof.semconv import LEAF_ROLES
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ def keyed(report: Report) -> Iterator[tuple[Key, Row]]:
         paths.append(path)
         seen[path] += 1
         yield Key(path, seen[path]), row
+
+
+def run_name(report: Report) -> str:
+    """Return the name by which a run is one of its kind: the root's, steady."""
+    return steady_name(headline.title(report), "")
 
 
 @lru_cache(maxsize=8_192)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ def test_several_traces_give_their_aggregate_and_a_table_that_says_how_to_go_on(
     assert main(["report", two]) == 0
 
     out = capsys.readouterr().out
-    assert "2 traces of 2 kinds" in out
+    assert "2 traces of span #" in out
     assert "p95" in out
     assert TRACE[:8] in out
     assert OTHER[:8] in out
@@ -117,6 +118,28 @@ def test_trace_takes_a_jaeger_id_without_its_leading_zeros(
     assert capsys.readouterr().out.startswith("span 1 ")
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+@pytest.mark.parametrize(
+    "trace_ids",
+    [
+        pytest.param([f"6753a5f0{n:024x}" for n in range(3)], id="X-Ray: of one second"),
+        pytest.param([f"{'0' * 16}{n}d3f{'1' * 12}" for n in range(3)], id="64 bits"),
+        pytest.param([f"{n:032x}" for n in range(1, 4)], id="counted"),
+    ],
+)
+def test_a_trace_can_be_chosen_by_what_is_shown_of_it(
+    trace_ids: list[str], form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text(line(*(span(n, trace=trace_id) for n, trace_id in enumerate(trace_ids, start=1))))
+    main(["report", str(path), "--format", form])
+    shown = re.findall(r"([0-9a-f]{8,}) +span \d", capsys.readouterr().out)
+
+    for asked, trace_id in zip(shown, trace_ids, strict=True):
+        assert main(["report", str(path), "--trace", asked, "--format", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)["trace_id"] == trace_id
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
@@ -179,7 +202,7 @@ def test_folded_of_several_traces_is_the_sum_of_their_critical_paths(
 
 def test_markdown_of_several_traces_is_their_aggregate(two: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", two, "--format", "markdown"]) == 0
-    assert capsys.readouterr().out.startswith("## 2 traces of 2 kinds\n")
+    assert capsys.readouterr().out.startswith("## 2 traces of span `#`\n")
 
 
 def test_aggregate_gives_one_object_even_of_one_trace(
@@ -192,7 +215,7 @@ def test_aggregate_gives_one_object_even_of_one_trace(
         counts.append((data["schema"], data["runs"]))
 
     assert main(["report", one, "--aggregate"]) == 0
-    assert capsys.readouterr().out.startswith("1 trace of span 1 ")
+    assert capsys.readouterr().out.startswith("1 trace of span # ")
     assert counts == [("agentprof.aggregate/1", 1), ("agentprof.aggregate/1", 2)]
 
 

@@ -158,16 +158,64 @@ def test_each_scale_and_each_model_counts_in_all_together(
     assert data["together"]["is_estimate"]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--model", "o3=gpt-4o-mini"), ("--scale", "model:o3=0.5"), ("--scale", "tool:fetch=0")]
-)
-def test_a_name_that_nothing_goes_by_is_told(
+UNHEARD = [
+    (("--model", "o3=gpt-4o-mini"), "its models are gpt-4o, gpt-4o-mini"),
+    (("--scale", "model:o3=0.5"), "its models are gpt-4o, gpt-4o-mini"),
+    (("--scale", "tool:fetch=0"), "its tools are search"),
+    (("--scale", "name:fetch=0"), "its names are agent, chat, search"),
+    (("--scale", "role:retrieval=0"), "its roles are agent, llm, tool"),
+    (("--scale", "span:ff=0"), "its spans are 0000000000000001, 0000000000000002, "),
+]
+
+
+@pytest.mark.parametrize("arguments", [arguments for arguments, _ in UNHEARD])
+def test_a_name_that_nothing_goes_by_is_told_beside_one_that_something_does(
     source: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
-    (change,) = _data(source, capsys, *arguments)["changes"]
+    for other in (("--scale", "tool:search=0.5"), ("--parallel",)):
+        changes = _data(source, capsys, *arguments, *other)["changes"]
 
-    assert (change["saved_ns"], change["saved_usd"]) == (0, 0)
-    assert change["note"] == "nothing in this trace goes by that name"
+        (change,) = (change for change in changes if not change["saved_ns"])
+        assert (change["saved_ns"], change["saved_usd"]) == (0, 0)
+        assert change["note"] == "nothing in this trace goes by that name"
+
+
+@pytest.mark.parametrize(("arguments", "present"), UNHEARD)
+def test_changes_of_nothing_that_is_there_are_a_usage_error(
+    source: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], present: str
+) -> None:
+    assert main(["whatif", source, *arguments]) == 2
+
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "nothing in this trace to change (" in err
+    assert present in err
+
+
+def test_several_changes_of_nothing_are_told_in_one_line_with_a_few_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"          step{n}     |-|    role=step\n" for n in range(9))
+    path = tmp_path / "steps.jsonl"
+    path.write_text("".join(render(draw_spans(f"        agent       |---|    role=step\n{rows}"))))
+
+    assert main(["whatif", str(path), "--scale", "name:x=0", "--scale", "tool:y=0", "--model", "a=b"]) == 2
+
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.endswith(
+        "(name x x 0, tool y x 0, model a -> b): its names are agent, step0, step1, step2, step3, step4, "
+        "step5, step6 and 2 more; it has no tool; it has no model"
+    )
+
+
+def test_a_role_that_does_not_exist_is_a_usage_error_that_lists_the_roles(
+    source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["whatif", source, "--scale", "role:zap=0.5", "--parallel"]) == 2
+
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "no role zap; the roles are llm, tool, agent, retrieval, embedding, step, other" in err
 
 
 def test_a_model_may_be_named_without_its_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

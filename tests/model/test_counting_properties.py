@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 def _with_calls(spans: list[Span], random: Random) -> list[Span]:
-    roles = ["llm", "llm", "embedding", "agent", "tool", "step"]
+    roles = ["llm", "llm", "embedding", "agent", "tool", "step", "retrieval"]
     made = []
     for span in spans:
         attributes: dict[str, object] = {"agentprof.role": random.choice(roles)}
+        if attributes["agentprof.role"] == "retrieval" and random.random() < 0.7:
+            attributes["gen_ai.operation.name"] = "rerank"
         if random.random() < 0.7:
             attributes["gen_ai.usage.input_tokens"] = random.choice([5, 7, 100])
         if random.random() < 0.5:
@@ -48,12 +50,14 @@ def test_no_tokens_count_again_in_a_span_above(spans: list[Span], random: Random
 
     ledger = count(tree)
 
+    kinds = ["rerank" if n in ledger.reranks else role for n, role in enumerate(ledger.roles)]
+    leaves = {"llm", "embedding", "rerank"}
     for index, usage in enumerate(ledger.usage):
         above = tree.parents[index]
         while usage is not None and above >= 0:
-            if ledger.usage[above] is not None and ledger.roles[index] in {"llm", "embedding"}:
-                assert ledger.roles[above] in {"llm", "embedding"}
-                assert ledger.roles[above] != ledger.roles[index] or tree.starts[index] > tree.ends[above]
+            if ledger.usage[above] is not None and kinds[index] in leaves:
+                assert kinds[above] in leaves
+                assert kinds[above] != kinds[index] or tree.starts[index] > tree.ends[above]
             above = tree.parents[above]
 
 

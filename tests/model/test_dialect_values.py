@@ -247,7 +247,7 @@ WILD_ATTRIBUTES = st.dictionaries(
 READERS: list[Callable[[Span], Any]] = [
     getattr(dialects, name)
     for name in dialects.__all__
-    if name not in {"Dialect", "Reading", "Request", "operation_of", "request_of"}
+    if name not in {"TELLING", "Chain", "Dialect", "Reading", "Request", "operation_of", "request_of"}
 ]
 
 

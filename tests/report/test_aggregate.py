@@ -310,3 +310,23 @@ def test_an_interval_names_its_unit_once(low: int, high: int | None, shown: str)
 if __name__ == "__main__":  # write what the renderers give now; then look at it
     for file_name, write in GOLDEN.items():
         (GOLDEN_DIRECTORY / file_name).write_text(write(many()), encoding="utf-8")
+
+
+def test_runs_and_steps_that_only_a_number_tells_apart_are_one_kind() -> None:
+    drawn = """
+        GET_/chat/{0}   |-----------------|    name=request/{0}
+          step_{0}        |------|             role=step
+          tool_{0}               |------|      role=tool
+    """
+
+    found = aggregate(build(draw(drawn.format(number))) for number in range(3))
+
+    assert [(one.name, one.runs) for one in found.by_run] == [("request/#", 3)]
+    assert {one.name: one.runs for one in found.by_operation} == {
+        "request/#": 3,
+        "step_#": 3,
+        "tool_0": 1,
+        "tool_1": 1,
+        "tool_2": 1,
+    }
+    assert title(found) == "3 traces of request/#"

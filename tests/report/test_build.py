@@ -234,6 +234,24 @@ def test_what_is_uncertain_about_calls_is_told() -> None:
     assert "mystery-1" in told["unpriced_model"].message
 
 
+@pytest.mark.parametrize("figure", ["many", "5.5", "-1", "NaN", "true", "[5]"])
+def test_a_side_of_a_call_that_is_told_by_no_count_is_told_to_be_missing(figure: str) -> None:
+    picture = f"""
+        agent      |--------------|      role=agent
+          chat      |-|                  role=llm in={figure} out=9
+          whole         |-|              role=llm in=12.0 out=9
+          silent            |-|          role=llm in=100
+          nothing               |-|      role=llm in=0 out=0
+        """
+
+    report = build(draw(picture, unit=10 * MS))
+
+    doubt = quality(report)["missing_usage"]
+    assert (report.usage.input, report.usage.output) == (112, 18)
+    assert "told its input or output by what is no count of tokens" in doubt.message
+    assert doubt.span_ids == (f"{2:016x}",)
+
+
 def test_spans_of_several_traces_are_told_apart() -> None:
     report = build(
         draw("""

@@ -115,3 +115,13 @@ def test_two_sums_of_money_are_both_told(words: str, model: str, claim: str | No
 
     assert ("reported_cost_disagrees" in told) == (claim is not None)
     assert claim is None or claim in told["reported_cost_disagrees"].message
+
+
+def test_a_rerank_around_a_rerank_may_count_a_little_more_as_any_gateway_may() -> None:
+    told = doubts("""
+        agent       |-----------|    role=agent
+          outer       |-------|      op=rerank in=104 scope=a
+            inner       |---|        op=rerank in=100 scope=b
+    """)
+
+    assert set(told) == {"roll_up_ignored"}

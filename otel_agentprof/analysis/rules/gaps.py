@@ -40,7 +40,8 @@ def own_code_gap(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the agents and steps that were waited for while no call inside them was running.
 
     A span without children is no gap: its name says what it does. Nor is the pause before a call is tried
-    again, and the time of a call that only its agent span shows.
+    again, and the time of a call that only its agent span shows. Where the clock of a child is behind its
+    parent's, nobody knows when the child ran, so its parent has no gaps.
     """
     least_ns = max(config.own_code_ms * wording.NS_PER_MS, trace.tree.duration_ns * config.own_code_ratio)
     for name, owners in _owners(trace, least_ns)[:FEW_RERUNS]:
@@ -66,6 +67,9 @@ def _owners(trace: Trace, least_ns: float) -> list[tuple[str, set[int]]]:
         for index, role in enumerate(roles)
         if role in _OWN and children[index] and critical[index] and _is_own(trace, index)
     }
+    if trace.early:
+        parents, root = trace.tree.parents, trace.tree.root
+        owners -= {parents[index] if parents[index] >= 0 else root for index in trace.early}
     if sum([critical[owner] for owner in owners]) < least_ns:
         return []
     by_name: defaultdict[str, set[int]] = defaultdict(set)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_agentprof import semconv
 from otel_agentprof.model.counting.calls import (
     join_same_responses,
     join_twins,
@@ -23,7 +22,7 @@ from otel_agentprof.model.counting.calls import (
     leave_out_inner_tools,
     leave_out_wrappers,
 )
-from otel_agentprof.model.counting.draft import Draft
+from otel_agentprof.model.counting.draft import LEAF_KINDS, Draft
 from otel_agentprof.model.counting.ledger import Ledger, RollUp
 from otel_agentprof.model.counting.misplaced import join_logs, split_polluted, take_details
 from otel_agentprof.model.counting.sums import compare_sums, has_sums, leave_out_sums, take_differences
@@ -40,14 +39,15 @@ def count(tree: SpanTree) -> Ledger:
     split_polluted(draft)
     take_details(draft)
     join_logs(draft)
-    leaves = [index for index, role in enumerate(draft.roles) if role in semconv.LEAF_ROLES]
+    draft.tell_reranks()
+    leaves = [index for index, kind in enumerate(draft.kinds) if kind in LEAF_KINDS]
     join_same_responses(draft, leaves)
     join_twins(draft, leaves)
-    present = set(draft.roles)
+    present = set(draft.kinds)
     above = set(tree.parents)
     if not above.isdisjoint(leaves):
-        for role in sorted(semconv.LEAF_ROLES & present):
-            leave_out_wrappers(draft, role)
+        for kind in sorted(LEAF_KINDS & present):
+            leave_out_wrappers(draft, kind)
         leave_out_covered(draft)
     if has_sums(draft):
         take_differences(draft)
@@ -71,4 +71,7 @@ def count(tree: SpanTree) -> Ledger:
         coarse=frozenset(draft.coarse),
         maybe_cumulative=frozenset(draft.coarse & draft.maybe_cumulative),
         coverage_unknown=frozenset(draft.coverage_unknown),
+        reranks=frozenset([index for index in leaves if draft.kinds[index] == "rerank"])
+        if "rerank" in present
+        else frozenset(),
     )

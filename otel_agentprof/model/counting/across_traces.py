@@ -92,7 +92,8 @@ def _call(trace: _Key, span: Span) -> _Call[_Key] | None:
     if span.end_ns is None:
         return None
     said = dialects.read(span)
-    if said.role not in semconv.LEAF_ROLES or said.usage is None or not said.usage.total:
+    is_call = said.role in semconv.LEAF_ROLES or said.is_rerank
+    if not is_call or said.usage is None or not said.usage.total:
         return None
     facts = (said.role, family(said.model), said.usage.input, said.usage.output)
     return _Call(trace, span, span.start_ns, span.end_ns, facts, said.response_id)

@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from otel_agentprof import semconv
 from otel_agentprof.model import dialects
+from otel_agentprof.model.counting.draft import LEAF_KINDS
 from otel_agentprof.model.tree import NO_PARENT
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from otel_agentprof.model.counting.draft import Draft
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
-    from otel_agentprof.semconv import Role
 
 _NEVER: Final = float("inf")
 _SEVERAL: Final = -2
@@ -75,12 +74,12 @@ def join_twins(draft: Draft, leaves: Sequence[int]) -> None:
     tree, usage = draft.tree, draft.usage
     if len({tree.spans[index].scope for index in leaves}) < 2:  # noqa: PLR2004 - one scope shows calls once
         return
-    groups: dict[tuple[int, Role, str | None, int, int], list[int]] = {}
+    groups: dict[tuple[int, str, str | None, int, int], list[int]] = {}
     for index in leaves:
         tokens = usage[index]
         if tokens is not None and tokens.total:
             model = family(draft.models[index])
-            key = (tree.parents[index], draft.roles[index], model, tokens.input, tokens.output)
+            key = (tree.parents[index], draft.kinds[index], model, tokens.input, tokens.output)
             groups.setdefault(key, []).append(index)
     twins = [members for members in groups.values() if len(members) > 1]
     if not twins:
@@ -139,14 +138,14 @@ def _has_call_below(draft: Draft, index: int) -> bool:
     todo = list(children[index])
     while todo:
         below = todo.pop()
-        if draft.roles[below] == draft.roles[index] and draft.usage[below] is not None:
+        if draft.kinds[below] == draft.kinds[index] and draft.usage[below] is not None:
             return True
         todo.extend(children[below])
     return False
 
 
-def leave_out_wrappers(draft: Draft, role: Role) -> None:
-    """R3: a leaf around leaves of its role is no call of its own, if it has no tokens or they have some.
+def leave_out_wrappers(draft: Draft, kind: str) -> None:
+    """R3: a leaf around leaves of its kind is no call of its own, if it has no tokens or they have some.
 
     Leaves that start after it ended do not count: a leaked context hangs later calls below earlier ones.
     """
@@ -158,7 +157,7 @@ def leave_out_wrappers(draft: Draft, role: Role) -> None:
     for index in reversed(tree.top_down):
         parent, heir = parents[index], heirs[index]
         any_start, with_tokens_start = first_any[index], first_with_tokens[index]
-        if draft.roles[index] == role:
+        if draft.kinds[index] == kind:
             has_tokens = usage[index] is not None
             if (with_tokens_start if has_tokens else any_start) <= ends[index]:
                 _leave_out_wrapper(draft, index, heir)
@@ -197,14 +196,14 @@ def _either(one: int, other: int) -> int:
 
 def leave_out_covered(draft: Draft) -> None:
     """R3 the other way round: a leaf without tokens inside a call with tokens is a part of that call."""
-    tree, roles = draft.tree, draft.roles
+    tree, kinds = draft.tree, draft.kinds
     around = [NO_PARENT] * (len(tree.spans) + 1)  # the call with tokens that a span is in
     for index in tree.top_down:
         call = around[tree.parents[index]]
-        if roles[index] in semconv.LEAF_ROLES:
+        if kinds[index] in LEAF_KINDS:
             if draft.weights[index]:
                 call = index
-            elif draft.counted[index] and _is_part_of(tree, index, call) and roles[index] == roles[call]:
+            elif draft.counted[index] and _is_part_of(tree, index, call) and kinds[index] == kinds[call]:
                 draft.counted[index] = False
                 draft.gifts.append((index, call))
         around[index] = call

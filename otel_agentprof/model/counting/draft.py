@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from otel_agentprof import semconv
 from otel_agentprof.model.dialects import Reading, read
 
 if TYPE_CHECKING:
     from otel_agentprof.model.dialects import Dialect
+    from otel_agentprof.model.dialects.dialect import Kind
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.model.tree import SpanTree
     from otel_agentprof.semconv import Role
+
+LEAF_KINDS: Final = semconv.LEAF_ROLES | {"rerank"}  # calls: where tokens and cost are counted
 
 
 class Draft:
@@ -19,6 +23,7 @@ class Draft:
     Attributes:
         counted: Whether a span stands for a call.
         weights: Whether a span's tokens count.
+        kinds: The roles, with ``rerank`` for those retrievals that are calls.
         same_call: The span that stands for the call of each span, itself where nobody else does.
         gifts: Pairs (giver, taker): what the taker does not know of its call, the giver may.
     """
@@ -31,11 +36,13 @@ class Draft:
         "dialects",
         "doubles",
         "gifts",
+        "kinds",
         "logs",
         "maybe_cumulative",
         "models",
         "polluted",
         "providers",
+        "reranks",
         "responses",
         "roles",
         "roll_ups",
@@ -64,6 +71,8 @@ class Draft:
         self.polluted: list[bool] = columns[7]
         self.logs: list[bool] = columns[8]
         self.summing: list[bool] = columns[9]
+        self.reranks: list[bool] = columns[10]
+        self.kinds: list[Kind] | list[Role] = self.roles
         self.counted = [True] * len(readings)
         self.weights = [usage is not None for usage in self.usage]
         self.same_call = list(range(len(readings)))
@@ -74,6 +83,12 @@ class Draft:
         self.coarse: set[int] = set()
         self.maybe_cumulative: set[int] = set()
         self.coverage_unknown: list[int] = []
+
+    def tell_reranks(self) -> None:
+        """Tell reranks from other retrievals, once roles are final."""
+        if True in self.reranks:
+            rows = zip(self.roles, self.reranks, strict=True)
+            self.kinds = ["rerank" if is_rerank and role == "retrieval" else role for role, is_rerank in rows]
 
     def stands_for(self, index: int) -> int:
         """Return the span that stands for the call of a span."""

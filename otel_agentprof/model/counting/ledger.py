@@ -50,6 +50,7 @@ class Ledger:
         coarse: Spans that are no calls and whose tokens count since nothing below them has any.
         maybe_cumulative: Those of them whose tokens may hold earlier runs that are not in the trace.
         coverage_unknown: Calls of a gateway whose own tokens could not be read.
+        reranks: Retrievals that are calls of a model.
     """
 
     roles: tuple[Role, ...]
@@ -66,3 +67,4 @@ class Ledger:
     coarse: frozenset[int] = frozenset()
     maybe_cumulative: frozenset[int] = frozenset()
     coverage_unknown: frozenset[int] = frozenset()
+    reranks: frozenset[int] = frozenset()

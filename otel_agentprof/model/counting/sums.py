@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from otel_agentprof import semconv
+from otel_agentprof.model.counting.draft import LEAF_KINDS
 from otel_agentprof.model.counting.ledger import RollUp
 from otel_agentprof.model.dialects import agent_name_of, aggregated_of, bare_total_of
 from otel_agentprof.model.tokens import TokenUsage
@@ -67,7 +68,9 @@ def leave_out_sums(draft: Draft) -> None:
     for index in reversed(tree.top_down):
         parent = tree.parents[index]
         written, role = usage[index], roles[index]
-        if role in semconv.LEAF_ROLES:
+        # A rerank may sum up models that it asks; one around another rerank is left out already.
+        is_sum = draft.kinds[index] == "rerank" and has_leaf[index] and draft.weights[index]
+        if draft.kinds[index] in LEAF_KINDS and not is_sum:
             if written is not None:
                 has_leaf[parent] = True
         elif has_leaf[index]:
@@ -146,7 +149,7 @@ def compare_sums(draft: Draft) -> tuple[RollUp, ...]:
             said, total = aggregated_of(tree.spans[index]), bare_total_of(tree.spans[index])
         if said is not None:
             found.append(RollUp(index, said, own_below[index]))
-        elif total is not None and draft.roles[index] not in semconv.LEAF_ROLES:
+        elif total is not None and draft.kinds[index] not in LEAF_KINDS:
             found.append(RollUp(index, total, all_below[index]))
         elif index in left_out and _is_sum(draft, index):
             usage = draft.usage[index] or _NOTHING
@@ -158,7 +161,7 @@ def compare_sums(draft: Draft) -> tuple[RollUp, ...]:
 
 def _is_sum(draft: Draft, index: int) -> bool:
     dialect = draft.dialects[index]
-    if draft.roles[index] in semconv.LEAF_ROLES:
+    if draft.kinds[index] in LEAF_KINDS:
         return True
     return (
         dialect.sums != "partial"

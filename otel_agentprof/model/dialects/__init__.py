@@ -37,6 +37,7 @@ from otel_agentprof.model.dialects.requests import (
     written_chain_of,
 )
 from otel_agentprof.model.dialects.tool_ids import tool_call_ids_of, tool_result_ids_of
+from otel_agentprof.model.dialects.usage import has_unreadable_tokens
 
 if TYPE_CHECKING:
     from otel_agentprof.model.span import Span
@@ -54,6 +55,7 @@ __all__ = [
     "bare_total_of",
     "finish_reasons_of",
     "first_token_s_of",
+    "has_unreadable_tokens",
     "is_cache_hit",
     "is_streamed",
     "model_of",

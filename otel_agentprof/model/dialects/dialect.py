@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from otel_agentprof.semconv import Role
 
 Sums = Literal["inclusive", "own", "partial"]
+Kind = Literal[
+    "llm", "tool", "agent", "retrieval", "rerank", "embedding", "step", "other"
+]  # a role, or rerank
 Field = Literal[
     "model",
     "provider",
@@ -46,7 +49,8 @@ class Dialect:
         scopes: Its instrumentation scopes; those whose name goes on after a dot or a dash are its own too.
         marks: Attributes that only this dialect writes.
         frameworks: What it writes where the vendor, or the name of OpenTelemetry's SDK, should stand.
-        roles: Per attribute that tells a role: which word means which.
+        roles: Per attribute that tells a role: which word means which. A rerank is a retrieval that is a call
+            of a model.
         keys: Per field the attributes that hold it, the best first; the same number under two names is never
             added up.
         documents: Attributes that hold usage as a JSON text or a Python repr, and what the text is a part of.
@@ -71,7 +75,7 @@ class Dialect:
     scopes: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     frameworks: tuple[str, ...] = ()
-    roles: Mapping[str, Mapping[str, Role]] = field(default_factory=dict)
+    roles: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
     keys: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ OPENINFERENCE: Final = Dialect(
             "LLM": "llm",
             "EMBEDDING": "embedding",
             "RETRIEVER": "retrieval",
-            "RERANKER": "retrieval",
+            "RERANKER": "rerank",
             "TOOL": "tool",
             "AGENT": "agent",
             "CHAIN": "step",

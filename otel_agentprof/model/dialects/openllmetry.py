@@ -16,7 +16,7 @@ OPENLLMETRY: Final = Dialect(
             "chat": "llm",
             "completion": "llm",
             "embedding": "embedding",
-            "rerank": "retrieval",
+            "rerank": "rerank",
         },
     },
     keys={

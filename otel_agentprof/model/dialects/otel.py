@@ -27,7 +27,7 @@ OTEL: Final = Dialect(
             "responses": "llm",  # Azure
             "call_llm": "llm",  # any-agent
             "embeddings": "embedding",
-            "rerank": "retrieval",
+            "rerank": "rerank",
             "retrieval": "retrieval",
             "search_memory": "retrieval",
             "execute_tool": "tool",

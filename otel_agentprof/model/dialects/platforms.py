@@ -58,7 +58,7 @@ MLFLOW: Final = Dialect(
             "CHAT_MODEL": "llm",
             "EMBEDDING": "embedding",
             "RETRIEVER": "retrieval",
-            "RERANKER": "retrieval",
+            "RERANKER": "rerank",
             "TOOL": "tool",
             "AGENT": "agent",
             "WORKFLOW": "agent",

@@ -28,7 +28,7 @@ from otel_agentprof.semconv import OPERATION_NAME
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_agentprof.model.dialects.dialect import Dialect
+    from otel_agentprof.model.dialects.dialect import Dialect, Kind
     from otel_agentprof.model.span import Span
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
@@ -64,6 +64,7 @@ class Reading(NamedTuple):
         is_polluted: A gateway wrote its call's attributes on it although it is something else.
         is_log: A log record in the shape of a span, without a length.
         has_sums: It names sums that are marked as such, or a total that does not say what was input.
+        is_rerank: A retrieval that is a call of a model, and is counted like one.
     """
 
     role: Role
@@ -76,6 +77,7 @@ class Reading(NamedTuple):
     is_polluted: bool = False
     is_log: bool = False
     has_sums: bool = False
+    is_rerank: bool = False
 
 
 _reading: Final = partial(tuple.__new__, Reading)  # what Reading() comes down to, without a Python frame
@@ -116,7 +118,7 @@ def read(span: Span) -> Reading:
     role = _role_with_name(span.name, plan, kind) if kind.minds_name else reading.role
     if plan.is_plain:
         return reading if role == reading.role else _reading((role, *reading[1:]))
-    _, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums = reading
+    _, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums, is_rerank = reading
     if kind.has_usage and not (dialect.copies and span.name.startswith(dialect.copies)):
         usage = usage_in_attributes(attributes, plan)
         if kind.has_thoughts_twice and usage is not None:
@@ -127,7 +129,8 @@ def read(span: Span) -> Reading:
             cost = None
     if plan.response:
         response_id = first_text(attributes, plan.response)
-    return _reading((role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums))
+    told = role, dialect, usage, model, provider, cost, response_id, is_polluted, is_log, has_sums, is_rerank
+    return _reading(told)
 
 
 @lru_cache(maxsize=1024)  # by words for roles, vendors and models: nothing of what was asked or answered
@@ -135,7 +138,9 @@ def _kind_of(plan: Plan, scope: str, words: tuple[Any, ...], tracer: Any) -> _Ki
     told = dict(zip(plan.word_keys, words, strict=False))
     dialect = _dialect(scope, told, tracer, plan)
     is_polluted = plan.is_polluted and scope != LITELLM_SCOPE
-    role = _role_by_words(told, plan.own_role_keys if is_polluted else plan.role_keys)
+    role_keys = plan.own_role_keys if is_polluted else plan.role_keys
+    said = _kind_by_words(told, role_keys)
+    role: Role | None = "retrieval" if said == "rerank" else said
     minds_name = role is None or (bool(dialect.not_calls) and not is_polluted)
     if role is None and plan.is_old and not is_polluted:
         role, minds_name = "llm", False
@@ -157,11 +162,14 @@ def _kind_of(plan: Plan, scope: str, words: tuple[Any, ...], tracer: Any) -> _Ki
             is_polluted=is_polluted,
             is_log=plan.is_log and told.get(LOGFIRE_KIND) == "log",
             has_sums=plan.has_sums,
+            # Our own word for the role says retrieval; the conventions' word beside it says what it is.
+            is_rerank=role == "retrieval"
+            and any(_kind_by_words(told, (one,)) == "rerank" for one in role_keys),
         ),
     )
 
 
-def _role_by_words(told: Mapping[str, Any], keys: tuple[tuple[str, Mapping[str, Role]], ...]) -> Role | None:
+def _kind_by_words(told: Mapping[str, Any], keys: tuple[tuple[str, Mapping[str, Kind]], ...]) -> Kind | None:
     for key, roles in keys:
         word = told[key]
         if isinstance(word, str):

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from otel_agentprof import semconv
-from otel_agentprof.model.dialects.dialect import Dialect, Field
+from otel_agentprof.model.dialects.dialect import Dialect, Field, Kind
 from otel_agentprof.model.dialects.frameworks import (
     ADK,
     AG2,
@@ -44,8 +44,6 @@ from otel_agentprof.model.dialects.vercel import VERCEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from otel_agentprof.semconv import Role
 
 # In this order the role is looked for. LangSmith says "chat" on prompt runs too, so it stands before OTel.
 _BY_ROLE: Final = (OURS, OPENINFERENCE, LANGFUSE, LANGSMITH, MLFLOW, VERCEL, OTEL, OPENLLMETRY, MCP)
@@ -111,8 +109,8 @@ class Plan:
         is_plain: No tokens, no money and no response: all of a span is told by its words and its name.
     """
 
-    role_keys: tuple[tuple[str, Mapping[str, Role]], ...]
-    own_role_keys: tuple[tuple[str, Mapping[str, Role]], ...]
+    role_keys: tuple[tuple[str, Mapping[str, Kind]], ...]
+    own_role_keys: tuple[tuple[str, Mapping[str, Kind]], ...]
     dialect: Dialect | None
     words: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     word_keys: tuple[str, ...]

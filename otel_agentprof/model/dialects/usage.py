@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_agentprof.model.dialects.table import DETAILS
+from otel_agentprof.model.dialects.table import DETAILS, KNOWN, plan_of
 from otel_agentprof.model.dialects.values import document, first_count
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
     from otel_agentprof.model.dialects.dialect import Field
     from otel_agentprof.model.dialects.table import Plan
+    from otel_agentprof.model.span import Span
 
 _tokens: Final = partial(tuple.__new__, TokenUsage)  # what TokenUsage() comes down to, without a Python frame
 # A detail stands below the side that it is a part of; both together are its name here.
@@ -119,6 +120,16 @@ def _in_one_look(found: tuple[Any, ...], plan: Plan) -> TokenUsage | None:
     if cached and (cached > row[0] or (total and total != row[0] + row[1])):
         return None
     return tuple.__new__(TokenUsage, row[:-1])
+
+
+def has_unreadable_tokens(span: Span) -> bool:
+    """Return whether a span names its input or output tokens only by what is no count, such as a text."""
+    attributes = span.attributes
+    plan = plan_of(KNOWN.intersection(attributes))
+    return plan is not None and any(
+        first_count(attributes, keys) is None and any(attributes[key] is not None for key in keys)
+        for keys in (plan.input, plan.output)
+    )
 
 
 def usage_in(value: Any) -> TokenUsage | None:

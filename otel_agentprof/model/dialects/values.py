@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _MOST_REPR: Final = 16_384  # characters; Python's parser needs stack for what it nests
 _MOST_JSON: Final = 4_194_304
 _NUMBERS: Final = (int, float)  # a union would be made anew for each value
+_EXACT: Final = 2**53  # up to there each whole number has a double of its own
 _LISTS: Final = (list, tuple)
 _JSON_SPACE: Final = " \t\n\r"
 _DECODER: Final = json.JSONDecoder()
@@ -34,11 +35,14 @@ def first_text(attributes: Mapping[str, Any], keys: Iterable[str]) -> str | None
 
 
 def first_count(attributes: Mapping[str, Any], keys: Iterable[str]) -> int | None:
-    """Return the first whole number that is there and not negative; true is no number."""
+    """Return the first whole number that is there and not negative, a double too; true is no number."""
     for key in keys:
         value = attributes.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
+        if isinstance(value, _NUMBERS) and not isinstance(value, bool) and value >= 0:
+            if isinstance(value, int):
+                return value
+            if value.is_integer() and value <= _EXACT:
+                return int(value)
     return None
 
 

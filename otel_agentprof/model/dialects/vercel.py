@@ -25,7 +25,7 @@ VERCEL: Final = Dialect(
             "ai.embedMany": "step",
             "ai.embedMany.doEmbed": "embedding",
             "ai.rerank": "step",
-            "ai.rerank.doRerank": "retrieval",
+            "ai.rerank.doRerank": "rerank",
             "ai.toolCall": "tool",
         }
     },

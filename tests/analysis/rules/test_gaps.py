@@ -201,3 +201,39 @@ def test_a_gap_beside_work_that_nobody_waits_for_has_no_neighbours() -> None:
     (gap,) = found_by("own_code_gap", tree)
 
     assert gap.suggestion.startswith("Where: 10.0 s beside what runs inside.")
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        pytest.param("chat   |--|               role=llm", id="before its parent"),
+        pytest.param("chat       |--|           role=llm", id="before the start of its parent"),
+        pytest.param("other    |--|             role=llm parent=ff", id="an orphan before the root"),
+    ],
+)
+def test_where_a_clock_is_behind_nobody_knows_what_was_own_code(early: str) -> None:
+    tree = draw(
+        f"""
+        agent         |-------------------|   role=agent
+          {early}
+          search                     |--|     role=tool
+        """,
+        unit=SECOND,
+    )
+
+    assert found_by("own_code_gap", tree) == []
+
+
+def test_other_spans_keep_their_gaps_where_a_clock_is_behind() -> None:
+    tree = draw(
+        """
+        agent         |-------------------|   role=agent
+          search               |--|           role=tool
+            serve           |--|
+        """,
+        unit=SECOND,
+    )
+
+    (gap,) = found_by("own_code_gap", tree)
+
+    assert gap.component == "agent"
