@@ -178,3 +178,83 @@ def test_the_models_with_most_to_save_come_first_and_open_calls_are_left_out() -
     )
 
     assert [late.component for late in found_by("slow_first_token", tree)] == ["o", "n"]
+
+
+@pytest.mark.parametrize(
+    ("first_s", "found"),
+    [
+        pytest.param(2.0, (), id="at its end: a gateway hands the answer on when it is complete"),
+        pytest.param(1.9999, (), id="so near to it that no model writes as fast"),
+        pytest.param(1.5, ids(4), id="early enough to tell how fast it was written"),
+    ],
+)
+def test_an_answer_that_came_in_one_piece_is_no_speed_to_hold_another_against(
+    first_s: float, found: tuple[str, ...]
+) -> None:
+    tree = draw(
+        f"""
+        agent    |---------|   role=agent
+          chat   |-|           role=llm model=m out=100 {TTFT}={first_s}
+          chat     |-|         role=llm model=m out=100 {TTFT}={first_s}
+          chat       |----|    role=llm model=m out=100 {TTFT}=1.0
+        """,
+        unit=SECOND,
+    )
+
+    assert [slow.span_ids for slow in found_by("slow_generation", tree)] == ([found] if found else [])
+
+
+def test_short_answers_are_not_slow_since_their_start_weighs_more() -> None:
+    # 2 s to the first token and 100 tokens a second from there on, whatever the length
+    tree = draw(
+        """
+        agent    |---------------------------------------------------------------|   role=agent
+          chat   |--------------------|                                              role=llm model=m out=1800
+          chat                        |---|                                          role=llm model=m out=100
+          chat                            |--------------------|                     role=llm model=m out=1800
+          chat                                                 |---|                 role=llm model=m out=100
+          chat                                                     |----------|      role=llm model=m out=800
+        """,
+        unit=SECOND,
+    )
+
+    assert found_by("slow_generation", tree) == []
+
+
+def test_a_short_answer_that_takes_longer_than_long_ones_is_slow() -> None:
+    tree = draw(
+        """
+        agent    |-----------------------------------------------|   role=agent
+          chat   |-----|                                             role=llm model=m out=400
+          chat         |-----|                                       role=llm model=m out=400
+          chat               |------|                                role=llm model=m out=500
+          chat                      |--------------|                 role=llm model=m out=200
+        """,
+        unit=SECOND,
+    )
+
+    (slow,) = found_by("slow_generation", tree)
+
+    # The median of 6, 6 and 7 s, each for more tokens than its 200: it takes 6 s at most.
+    assert slow.title == "m writes slowly in 1 of 4 calls: 13 tokens/s, start included, usually 33"
+    assert (slow.saving_ns, slow.span_ids) == (9 * SECOND, ids(5))
+    assert found_by("slow_generation", tree, Config(outlier_ratio=2.5)) == []
+    assert found_by("slow_generation", tree, Config(outlier_ms=9001)) == []
+
+
+def test_a_long_answer_is_slow_when_it_takes_more_than_its_share_of_what_shorter_ones_take() -> None:
+    tree = draw(
+        """
+        agent    |-----------------------------------------------|   role=agent
+          chat   |---|                                               role=llm model=m out=200
+          chat       |---|                                           role=llm model=m out=200
+          chat           |---|                                       role=llm model=m out=100
+          chat               |------------------------|              role=llm model=m out=400
+        """,
+        unit=SECOND,
+    )
+
+    (slow,) = found_by("slow_generation", tree)
+
+    # 4 s for 200 tokens are 8 s for 400 at most, by two of three.
+    assert (slow.saving_ns, slow.span_ids) == (17 * SECOND, ids(5))
