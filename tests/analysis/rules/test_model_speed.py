@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from drawing import draw
 from found import SECOND, found_by, ids
@@ -180,6 +182,9 @@ def test_the_models_with_most_to_save_come_first_and_open_calls_are_left_out() -
     assert [late.component for late in found_by("slow_first_token", tree)] == ["o", "n"]
 
 
+STEADY = Config(slow_llm_ms=60_000)  # so that no average is told instead
+
+
 @pytest.mark.parametrize(
     ("first_s", "found"),
     [
@@ -201,7 +206,7 @@ def test_an_answer_that_came_in_one_piece_is_no_speed_to_hold_another_against(
         unit=SECOND,
     )
 
-    assert [slow.span_ids for slow in found_by("slow_generation", tree)] == ([found] if found else [])
+    assert [slow.span_ids for slow in found_by("slow_generation", tree, STEADY)] == ([found] if found else [])
 
 
 def test_short_answers_are_not_slow_since_their_start_weighs_more() -> None:
@@ -218,7 +223,7 @@ def test_short_answers_are_not_slow_since_their_start_weighs_more() -> None:
         unit=SECOND,
     )
 
-    assert found_by("slow_generation", tree) == []
+    assert found_by("slow_generation", tree, STEADY) == []
 
 
 def test_a_short_answer_that_takes_longer_than_long_ones_is_slow() -> None:
@@ -233,13 +238,13 @@ def test_a_short_answer_that_takes_longer_than_long_ones_is_slow() -> None:
         unit=SECOND,
     )
 
-    (slow,) = found_by("slow_generation", tree)
+    (slow,) = found_by("slow_generation", tree, STEADY)
 
     # The median of 6, 6 and 7 s, each for more tokens than its 200: it takes 6 s at most.
     assert slow.title == "m writes slowly in 1 of 4 calls: 13 tokens/s, start included, usually 33"
     assert (slow.saving_ns, slow.span_ids) == (9 * SECOND, ids(5))
-    assert found_by("slow_generation", tree, Config(outlier_ratio=2.5)) == []
-    assert found_by("slow_generation", tree, Config(outlier_ms=9001)) == []
+    assert found_by("slow_generation", tree, replace(STEADY, outlier_ratio=2.5)) == []
+    assert found_by("slow_generation", tree, replace(STEADY, outlier_ms=9001)) == []
 
 
 def test_a_long_answer_is_slow_when_it_takes_more_than_its_share_of_what_shorter_ones_take() -> None:
@@ -254,7 +259,7 @@ def test_a_long_answer_is_slow_when_it_takes_more_than_its_share_of_what_shorter
         unit=SECOND,
     )
 
-    (slow,) = found_by("slow_generation", tree)
+    (slow,) = found_by("slow_generation", tree, STEADY)
 
     # 4 s for 200 tokens are 8 s for 400 at most, by two of three.
     assert (slow.saving_ns, slow.span_ids) == (17 * SECOND, ids(5))
