@@ -5,6 +5,9 @@
       chat            |--| 429            failed too: the wait between them is time of the agent
       chat                     |---|      the retry that worked
 
+      chat gpt     |--| 503               failed; no equal call follows at once, but one of another model:
+      chat claude      |---|              a fallback
+
 An error goes up through all spans around it: of those the outermost that was tried again stands for all of
 it, and where nothing was tried again the innermost.
 """
@@ -15,11 +18,13 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.sequential import is_transport
 from otel_agentprof.model import dialects
+from otel_agentprof.model.counting.calls import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,12 +54,14 @@ class Failure:
         retry: The call made in its place; None where there is none.
         is_asked_again: A model asked for that one after it had seen the failure.
         reason: What the span says of it, such as ``RateLimitError``; empty where it says nothing.
+        is_other_model: That call went to another model.
     """
 
     index: int
     retry: int | None
     is_asked_again: bool
     reason: str
+    is_other_model: bool = False
 
 
 def failures(trace: Trace) -> tuple[Failure, ...]:
@@ -65,10 +72,13 @@ def failures(trace: Trace) -> tuple[Failure, ...]:
     if not failed:
         return ()
     retries = dict(_retries(trace, failed))
+    for index, after in _fallbacks(trace, [index for index in failed if index not in retries]):
+        retries[index] = after, False
     found = []
     for index in _told_once(trace, failed, retries):
         retry, is_asked_again = retries.get(index, (None, False))
-        found.append(Failure(index, retry, is_asked_again, reason_of(spans[index])))
+        is_other_model = retry is not None and _are_two_models(trace, index, retry)
+        found.append(Failure(index, retry, is_asked_again, reason_of(spans[index]), is_other_model))
     return tuple(sorted(found, key=lambda failure: trace.tree.starts[failure.index]))
 
 
@@ -133,6 +143,51 @@ def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[i
                     continue
                 taken[key] = place + 1
                 yield index, (retry, has_turn)
+
+
+def _fallbacks(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield (failed model call, the call of another model that came next under the same parent).
+
+    For calls that have no retry: where all calls of models have one name, a fallback is one of those.
+    Nothing else may run beside the failed call or between the two: what was asked of several models at once,
+    or after other work, was not asked in its place.
+    """
+    tree, roles = trace.tree, trace.ledger.roles
+    members = {index for index in failed if roles[index] == "llm"}
+    for parent in {tree.parents[index] for index in members}:
+        siblings = [index for index in tree.children[parent] if trace.ledger.counted[index]]
+        busy_to = 0
+        for index, after in pairwise(siblings):
+            if index in members and busy_to <= tree.starts[index] and _is_fallback(trace, index, after):
+                yield index, after
+            busy_to = max(busy_to, tree.ends[index])
+
+
+def _is_fallback(trace: Trace, failed: int, after: int) -> bool:
+    """Return whether the call after a failed one asks another model, so far as is known for the same."""
+    ledger, spans = trace.ledger, trace.tree.spans
+    if ledger.roles[after] != "llm" or trace.tree.starts[after] < trace.tree.ends[failed]:
+        return False
+    if spans[failed].parent_span_id != spans[after].parent_span_id:
+        return False  # orphans
+    if not _are_two_models(trace, failed, after):
+        return False
+    asked, instead = trace.chain_of(failed).parts, trace.chain_of(after).parts
+    if not asked or not instead or ledger.providers[failed] != ledger.providers[after]:
+        return True  # the same prompt looks different to another provider
+    return asked[-1] == instead[-1]
+
+
+def _are_two_models(trace: Trace, failed: int, after: int) -> bool:
+    """Return whether two calls are known to ask different models, by the names that were asked for if known.
+
+    A call that failed has no answer that could tell the version, or what is behind the name of a deployment.
+    """
+    calls = (failed, after)
+    named = [trace.tree.spans[call].attributes.get(semconv.REQUEST_MODEL) for call in calls]
+    if None in named:
+        named = [trace.ledger.models[call] for call in calls]
+    return None not in named and family(str(named[0])) != family(str(named[1]))
 
 
 class _Between:

@@ -7,9 +7,10 @@
       fetch                 |---|
       chat                       |-|
 
-What does make a call wait: it answers another one (tool ids), it repeats one that failed, or the model
-asked for it in a later answer. Whatever the trace says about this is believed before the clock is: calls
-that one answer asked for are a group wherever they are (``analysis.asked_together``).
+What does make a call wait: it answers another one (tool ids), it repeats one that failed, the model asked
+for it in a later answer, or it goes on with what the one before it brought (``analysis.going_on``). Whatever
+the trace says about this is believed before the clock is: calls that one answer asked for are a group
+wherever they are (``analysis.asked_together``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof import semconv
 from otel_agentprof.analysis.asked_together import asked_together
+from otel_agentprof.analysis.going_on import apart
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
@@ -99,8 +101,9 @@ def sequential_groups(trace: Trace, *, at_least: int, partly: bool = False) -> I
             yield from _group(trace, asked, "proven", at_least=at_least, partly=partly)
     for confidence, run in _unclaimed(trace, claimed):
         for members in _runs(trace, run, partly=partly and confidence == "likely"):
-            alone = dict.fromkeys(members)
-            yield from _group(trace, alone, confidence, at_least=at_least, partly=partly)
+            for alone in apart(trace, members):
+                together = dict.fromkeys(alone)
+                yield from _group(trace, together, confidence, at_least=at_least, partly=partly)
 
 
 def is_transport(trace: Trace, index: int) -> bool:

@@ -51,6 +51,7 @@ def retry_waste(trace: Trace, config: Config) -> Iterator[Finding]:
             metric="failed_calls",
             calls="failed attempts",
             remedy=_remedy(group),
+            confidence="likely" if any(failure.is_other_model for failure in group) else None,
         )
         yield _finding(trace, name, group, words, is_run=place < MOST_RERUNS)
 
@@ -136,7 +137,12 @@ def _times(group: Sequence[Failure]) -> str:
 
 
 def _went_on(group: Sequence[Failure]) -> str:
-    return "tried again" if any(failure.retry is not None for failure in group) else "billed all the same"
+    tried = {failure.is_other_model for failure in group if failure.retry is not None}
+    if len(tried) > 1:
+        return "tried again or given to another model"
+    if tried:
+        return "given to another model" if True in tried else "tried again"
+    return "billed all the same"
 
 
 def _reasons(group: Sequence[Failure]) -> str:
@@ -155,6 +161,11 @@ def _remedy(group: Sequence[Failure]) -> str:
         return (
             "The other side refused calls since there were too many: limit how many run at a time, wait as "
             "long as Retry-After says, or ask for a higher limit."
+        )
+    if any(failure.is_other_model for failure in group):
+        return (
+            "Mend what makes it fail, ask the other model sooner (a shorter limit, fewer attempts), or ask "
+            "that one first while this one fails."
         )
     return "Mend what makes it fail, check the input before the call, and let what cannot work fail at once."
 

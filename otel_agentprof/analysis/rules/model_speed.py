@@ -6,13 +6,13 @@ chat   |........-----------|     . to the first token: long prompt, queue, cold 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from math import inf
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.outliers import Slow, beyond, too_long
 from otel_agentprof.analysis.saving import FEW_RERUNS, if_limited, is_worthwhile
 
 if TYPE_CHECKING:
@@ -25,21 +25,10 @@ if TYPE_CHECKING:
 
 _NS_PER_S: Final = 1_000_000_000
 _ROUND: Final = 10  # tokens/s from which a decimal says nothing
-_COMPARED: Final = 3  # calls of a model from which one can stand out
 _LEAST_OUTPUT: Final = 50  # tokens; fewer say little of a rate
 _LEAST_UNTIMED_OUTPUT: Final = 100  # where the start is part of the time it must not weigh much
+_LEAST_NS: Final = 20_000  # per token: no model writes 50,000 a second, that came in one piece
 _MANY: Final = 2  # times as many tokens as others: that explains it
-
-
-class _Slow(NamedTuple):
-    """A call that is slow: its figure, and the one it would have as usual (or at the limit)."""
-
-    call: ModelCall
-    value: float
-    usual: float
-    excess_ns: float
-    is_limit: bool
-    compared: int
 
 
 class _Model(NamedTuple):
@@ -47,7 +36,7 @@ class _Model(NamedTuple):
 
     name: str
     calls: Sequence[ModelCall]
-    slow: Sequence[_Slow]
+    slow: Sequence[Slow]
     saving_ns: int
 
 
@@ -55,9 +44,9 @@ def slow_first_token(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models of which calls start late: beyond a limit, or beside their other calls."""
     limit_ns = config.slow_first_token_ms * wording.NS_PER_MS
 
-    def slow_of(calls: Sequence[ModelCall]) -> list[_Slow]:
-        rows = [(call, float(call.first_ns), 1) for call in calls if call.first_ns is not None]
-        return _beyond(rows, limit_ns, config)
+    def slow_of(calls: Sequence[ModelCall]) -> list[Slow]:
+        rows = [(call, float(call.first_ns), 1) for call in calls if call.first_ns]
+        return beyond(rows, limit_ns, config)
 
     for model in _slow_models(trace, config, slow_of):
         yield _late(trace, config, model)
@@ -66,30 +55,33 @@ def slow_first_token(trace: Trace, config: Config) -> Iterator[Finding]:
 def slow_generation(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the models of which calls write slowly: below a limit, or beside their other calls.
 
-    The time to the first token is left out where it is known; calls where it is not are compared with each
-    other only.
+    The time to the first token is left out where it is known. Where it is not, it is part of the time, and a
+    short answer has fewer tokens for a start that takes as long: such calls are compared with each other
+    only, and by time (``analysis.outliers.too_long``). What came in one piece, as from a gateway that hands
+    an answer on when it is complete, says nothing of how fast it was written.
     """
-    limit_ns = _NS_PER_S / config.slow_tokens_per_s if config.slow_tokens_per_s else inf
+    rate = config.slow_tokens_per_s
+    limit_ns = max(_LEAST_NS, _NS_PER_S / rate) if rate > 0 else inf
 
-    def slow_of(calls: Sequence[ModelCall]) -> list[_Slow]:
+    def slow_of(calls: Sequence[ModelCall]) -> list[Slow]:
         timed: list[tuple[ModelCall, float, int]] = []
         others: list[tuple[ModelCall, float, int]] = []
         for call in calls:
             _, total_ns, first_ns, usage = call
             written = usage.output
             if first_ns is None:
-                if written >= _LEAST_UNTIMED_OUTPUT:
+                if written >= _LEAST_UNTIMED_OUTPUT and total_ns >= _LEAST_NS * written:
                     others.append((call, total_ns / written, written))
-            elif written >= _LEAST_OUTPUT:
+            elif written >= _LEAST_OUTPUT and total_ns - first_ns >= _LEAST_NS * written:
                 timed.append((call, (total_ns - first_ns) / written, written))
-        return [*_beyond(timed, limit_ns, config), *_beyond(others, limit_ns, config)]
+        return [*beyond(timed, limit_ns, config), *too_long(others, limit_ns, config)]
 
     for model in _slow_models(trace, config, slow_of):
         yield _slow_to_write(trace, config, model)
 
 
 def _slow_models(
-    trace: Trace, config: Config, slow_of: Callable[[Sequence[ModelCall]], list[_Slow]]
+    trace: Trace, config: Config, slow_of: Callable[[Sequence[ModelCall]], list[Slow]]
 ) -> Iterator[_Model]:
     least_ns = config.outlier_ms * wording.NS_PER_MS
     if not any(
@@ -97,7 +89,7 @@ def _slow_models(
         for operation in trace.operations
     ):
         return  # so that first tokens are read only where one can be late
-    found: list[tuple[str, Sequence[ModelCall], list[_Slow]]] = []
+    found: list[tuple[str, Sequence[ModelCall], list[Slow]]] = []
     for name, calls in trace.model_calls.items():
         slow = slow_of(calls)
         if slow:
@@ -112,41 +104,6 @@ def _slow_models(
 def _longest_ns(trace: Trace, operation: Operation) -> int:
     total = trace.times.total
     return max([total[index] for index in operation.indices])
-
-
-def _beyond(rows: Sequence[tuple[ModelCall, float, int]], limit: float, config: Config) -> list[_Slow]:
-    """Return the calls that stand out.
-
-    Args:
-        rows: Each call with its figure in ns, the larger the slower, and how often that is in its time.
-        limit: The figure beyond which a call is slow by itself.
-        config: The thresholds.
-    """
-    values = sorted([value for _, value, _ in rows])
-    least_ns = config.outlier_ms * wording.NS_PER_MS
-    has_others = len(values) >= _COMPARED
-    # No median of the others is less than this value: what does not stand out from it, does from none.
-    bound = min(limit, config.outlier_ratio * values[(len(values) - 2) // 2]) if has_others else limit
-    found = []
-    for call, value, times in [row for row in rows if row[1] > bound]:
-        if has_others and value * times >= least_ns:  # what is shorter in all cannot be that late
-            usual = _median_without(values, value)
-            excess_ns = (value - usual) * times
-            if value > config.outlier_ratio * usual and excess_ns >= least_ns:
-                found.append(_Slow(call, value, usual, excess_ns, is_limit=False, compared=len(values)))
-                continue
-        if value > limit:
-            found.append(
-                _Slow(call, value, limit, (value - limit) * times, is_limit=True, compared=len(values))
-            )
-    return found
-
-
-def _median_without(values: Sequence[float], value: float) -> float:
-    """Return the median of sorted values without one of them."""
-    place, left = bisect_left(values, value), len(values) - 1
-    low, high = (left - 1) // 2, left // 2
-    return (values[low + (low >= place)] + values[high + (high >= place)]) / 2
 
 
 def _late(trace: Trace, config: Config, model: _Model) -> Finding:
@@ -187,7 +144,7 @@ def _slow_to_write(trace: Trace, config: Config, model: _Model) -> Finding:
         component=model.name,
         metric="output_tokens_per_s",
         value=_NS_PER_S / worst.value,
-        threshold=_NS_PER_S / _threshold(worst, config),
+        threshold=_NS_PER_S / max(_threshold(worst, config), 1),
         suggestion=(
             f"The longest of these answers has {longest:,} tokens, and every one takes its time: ask for "
             "less (a limit, a terser format), use a faster model or service tier here, or stream the answer."
@@ -202,12 +159,12 @@ def _slow_to_write(trace: Trace, config: Config, model: _Model) -> Finding:
     )
 
 
-def _share(slow: Sequence[_Slow]) -> str:
+def _share(slow: Sequence[Slow]) -> str:
     compared = max(one.compared for one in slow)
     return "its call" if compared == 1 else f"{len(slow):,} of {max(compared, len(slow)):,} calls"
 
 
-def _threshold(worst: _Slow, config: Config) -> float:
+def _threshold(worst: Slow, config: Config) -> float:
     return worst.usual if worst.is_limit else worst.usual * config.outlier_ratio
 
 
@@ -216,7 +173,7 @@ def _rate(ns_per_token: float) -> str:
     return f"{rate:,.0f}" if rate >= _ROUND else f"{rate:.1f}"
 
 
-def _derivation(slow: Sequence[_Slow], at_median: str, at_limit: Callable[[float], str]) -> str:
+def _derivation(slow: Sequence[Slow], at_median: str, at_limit: Callable[[float], str]) -> str:
     """Say how the saving was computed; the calls of one model may have been held against both."""
     limits = [one.usual for one in slow if one.is_limit]
     ways = [at_median] if len(limits) < len(slow) else []

@@ -56,6 +56,7 @@ PROMPT: Final = Range(
 )
 
 
+_MOST_LEVELS: Final = 4  # of plain spans that are looked through: a request, its server, what is behind that
 _OF_ROLE: Final = {role: kind for kind in (LLM, TOOL, MEMORY) for role in kind.roles}
 
 
@@ -92,17 +93,29 @@ def _is_request(span: Span) -> bool:
 
 
 def _beyond(trace: Trace, operation: Operation, kind: Range) -> list[int]:
-    """Return the calls above the range, the slowest first; a tool that makes calls is judged by them."""
+    """Return the calls above the range, the slowest first; what makes calls itself is judged by them."""
     total, limit_ns = trace.times.total, kind.most_ms * wording.NS_PER_MS
     calls = [index for index in operation.indices if total[index] > limit_ns]
     if not calls:
         return []  # as nearly always
-    if kind is TOOL:
-        roles, children = trace.ledger.roles, trace.tree.children
-        calls = [index for index in calls if all(roles[child] == "other" for child in children[index])]
-    elif kind is NETWORK:  # how a model call travels takes as long as the model does
+    if kind is not LLM:
+        calls = [index for index in calls if not _makes_calls(trace, index)]
+    if kind is NETWORK:  # how a model call travels takes as long as the model does
         calls = [index for index in calls if not is_transport(trace, index)]
     return sorted(calls, key=lambda index: -total[index])
+
+
+def _makes_calls(trace: Trace, index: int) -> bool:
+    """Return whether there is other work inside a span than requests and what answers them."""
+    roles, children = trace.ledger.roles, trace.tree.children
+    level: Sequence[int] = children[index]
+    for _ in range(_MOST_LEVELS):
+        if any(roles[below] != "other" for below in level):
+            return True
+        level = [further for below in level for further in children[below]]
+        if not level:
+            break
+    return False
 
 
 def _excess_ns(trace: Trace, kind: Range, calls: Sequence[int]) -> float:

@@ -78,7 +78,7 @@ def _slow(trace: Trace, role: Role, limit_ms: float) -> list[tuple[Operation, fl
     """Return the slow operations of a role with their averages, those first that take longest in all."""
     total, limit_ns = trace.times.total, limit_ms * wording.NS_PER_MS
     found: list[tuple[Operation, float, int]] = []
-    for operation in trace.operations:
+    for operation in _without_fallbacks(trace):
         if operation.role == role:
             total_ns = sum([total[index] for index in operation.indices])
             avg_ns = total_ns / len(operation.indices)
@@ -86,3 +86,13 @@ def _slow(trace: Trace, role: Role, limit_ms: float) -> list[tuple[Operation, fl
                 found.append((operation, avg_ns, total_ns))
     found.sort(key=lambda row: -row[2])
     return [(operation, avg_ns) for operation, avg_ns, _ in found]
+
+
+def _without_fallbacks(trace: Trace) -> Iterator[Operation]:
+    """Yield the operations without the calls that another model was given: ``retry_waste`` tells those."""
+    given = {failure.index for failure in trace.failures if failure.is_other_model}
+    for operation in trace.operations:
+        if given.isdisjoint(operation.indices):
+            yield operation
+        elif indices := tuple([index for index in operation.indices if index not in given]):
+            yield operation._replace(indices=indices)

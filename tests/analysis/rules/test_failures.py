@@ -296,3 +296,195 @@ def test_only_the_longest_failures_are_run_again() -> None:
 
     assert [one.saving_ns for one in found] == [3, 3, 3, 3, None]
     assert "promise more" in found[-1].derivation
+
+
+FALLBACK = """
+    agent           |---------------------|  role=agent
+      chat gpt       |----|                  role=llm model=m status=ERROR error.type=APIError{failed}
+      chat claude           |----|           role=llm model=n in=10 out=5{after}
+"""
+
+
+def test_a_model_call_that_failed_before_another_model_was_asked_is_waste() -> None:
+    tree = draw(FALLBACK.format(failed="", after=""))
+
+    (found,) = found_by("retry_waste", tree)
+
+    assert found.title == "chat gpt failed once and was given to another model: APIError"
+    assert (found.saving_ns, found.confidence) == (5 + 2, "likely")
+    assert found.span_ids == (f"{2:016x}", f"{3:016x}")
+    assert "The failed calls took 5 ns, the waits before the next attempts 2 ns." in found.suggestion
+    assert "ask the other model sooner" in found.suggestion
+
+
+@pytest.mark.parametrize("operations", [("chat gpt", "chat claude"), ("chat", "chat")])
+def test_a_failed_model_call_is_not_said_to_be_slow_where_its_fallback_is_told(
+    operations: tuple[str, str],
+) -> None:
+    picture = FALLBACK.format(failed="", after="")
+    for name, operation in zip(("gpt", "claude"), operations, strict=True):
+        picture = picture.replace(f"chat {name}", operation.ljust(len(f"chat {name}")))
+    tree = draw(picture, unit=SECOND)
+
+    (slow,) = found_by("slow_llm", tree)
+
+    assert (slow.component, slow.span_ids) == (operations[1], (f"{3:016x}",))
+    assert slow.title == f"{operations[1]} takes 5.0 s on average"
+    assert len(found_by("retry_waste", tree)) == 1
+
+
+def test_a_retry_of_the_same_model_is_no_fallback_whatever_its_answer_calls_it() -> None:
+    tree = draw("""
+        agent   |-------------|  role=agent
+          chat   |--|            role=llm gen_ai.request.model=gpt-4o status=ERROR
+          chat       |--|        role=llm gen_ai.request.model=gpt-4o model=gpt-4o-2024-11-20
+    """)
+
+    (found,) = found_by("retry_waste", tree)
+
+    assert (found.title, found.confidence) == ("chat failed once and was tried again", None)
+
+
+def test_attempts_with_one_model_and_then_with_another_are_told_together() -> None:
+    tree = draw("""
+        agent           |---------------------|  role=agent
+          chat gpt       |--|                    role=llm model=m status=ERROR
+          chat gpt           |--|                role=llm model=m status=ERROR
+          chat claude            |--|            role=llm model=n status=ERROR
+          chat gemini                |--|        role=llm model=o
+    """)
+
+    gpt, claude = found_by("retry_waste", tree)
+
+    assert gpt.title == "chat gpt failed 2 times and was tried again or given to another model"
+    assert claude.title == "chat claude failed once and was given to another model"
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              chat gpt       |----|                  role=llm model=m status=ERROR
+              chat claude    |-------|               role=llm model=n
+            """,
+            id="two models at once",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              chat gpt       |----|                  role=llm model=m status=ERROR
+              chat claude      |-------|             role=llm model=n
+              chat gemini               |---|        role=llm model=o
+            """,
+            id="what came next goes on with both",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              chat claude    |-------|               role=llm model=n
+              chat gpt         |----|                role=llm model=m status=ERROR
+              chat gemini               |---|        role=llm model=o
+            """,
+            id="another call was running",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              chat gpt       |----|                  role=llm model=m status=ERROR
+              search              |---|              role=tool
+              chat claude             |---|          role=llm model=n
+            """,
+            id="other work in between",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              embed          |----|                  role=embedding model=m status=ERROR
+              chat claude             |---|          role=llm model=n
+            """,
+            id="another kind of call",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              search         |-----------|           role=tool
+              plan             |--|                  role=step
+              chat gpt             |-|               role=llm model=m status=ERROR
+              chat gemini               |---|        role=llm model=o
+            """,
+            id="another call was running, and started before others",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              chat gpt       |----|                  role=llm model=m status=ERROR
+              embed                   |---|          role=embedding model=n
+            """,
+            id="another kind of call follows",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              answer         |----|                  role=llm model=m status=ERROR
+              sum up                  |---|          role=llm model=m
+            """,
+            id="the same model asked for something else",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              answer         |----|                  role=llm model=gpt-4o status=ERROR
+              sum up                  |---|          role=llm model=gpt-4o-2024-11-20
+            """,
+            id="the same model, named with its version",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              answer         |----|                  role=llm gen_ai.request.model=mine status=ERROR
+              sum up                  |---|          role=llm gen_ai.request.model=mine model=gpt-4o
+            """,
+            id="the same deployment",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              answer         |----|                  role=llm status=ERROR
+              sum up                  |---|          role=llm model=m
+            """,
+            id="no model known",
+        ),
+        pytest.param(
+            """
+            agent           |---------------------|  role=agent
+              chat gpt       |----|                  role=llm model=m status=ERROR parent=aa
+              chat claude             |---|          role=llm model=n parent=bb
+            """,
+            id="orphans of two parents",
+        ),
+    ],
+)
+def test_a_call_of_another_model_that_was_not_made_in_place_of_a_failed_one_is_no_fallback(
+    picture: str,
+) -> None:
+    assert found_by("retry_waste", draw(picture)) == []
+
+
+@pytest.mark.parametrize(
+    ("failed", "after", "count"),
+    [
+        pytest.param(" {a} provider=x", " {a} provider=x", 1, id="the same prompt"),
+        pytest.param(" {a} provider=x", " {b} provider=x", 0, id="another prompt"),
+        pytest.param(" {a} provider=x", " {b} provider=y", 1, id="written for another provider"),
+        pytest.param(" {a} provider=x", " provider=x", 1, id="not known"),
+    ],
+)
+def test_known_prompts_tell_whether_another_model_was_asked_the_same(
+    failed: str, after: str, count: int
+) -> None:
+    a, b = (f'agentprof.prompt.chain=["{part}"] agentprof.prompt.sizes=[9]' for part in "ab")
+    tree = draw(FALLBACK.format(failed=failed.format(a=a, b=b), after=after.format(a=a, b=b)))
+
+    assert len(found_by("retry_waste", tree)) == count

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from drawing import draw
 from found import SECOND, found_by, ids
@@ -178,3 +180,86 @@ def test_the_models_with_most_to_save_come_first_and_open_calls_are_left_out() -
     )
 
     assert [late.component for late in found_by("slow_first_token", tree)] == ["o", "n"]
+
+
+STEADY = Config(slow_llm_ms=60_000)  # so that no average is told instead
+
+
+@pytest.mark.parametrize(
+    ("first_s", "found"),
+    [
+        pytest.param(2.0, (), id="at its end: a gateway hands the answer on when it is complete"),
+        pytest.param(1.9999, (), id="so near to it that no model writes as fast"),
+        pytest.param(1.5, ids(4), id="early enough to tell how fast it was written"),
+    ],
+)
+def test_an_answer_that_came_in_one_piece_is_no_speed_to_hold_another_against(
+    first_s: float, found: tuple[str, ...]
+) -> None:
+    tree = draw(
+        f"""
+        agent    |---------|   role=agent
+          chat   |-|           role=llm model=m out=100 {TTFT}={first_s}
+          chat     |-|         role=llm model=m out=100 {TTFT}={first_s}
+          chat       |----|    role=llm model=m out=100 {TTFT}=1.0
+        """,
+        unit=SECOND,
+    )
+
+    assert [slow.span_ids for slow in found_by("slow_generation", tree, STEADY)] == ([found] if found else [])
+
+
+def test_short_answers_are_not_slow_since_their_start_weighs_more() -> None:
+    # 2 s to the first token and 100 tokens a second from there on, whatever the length
+    tree = draw(
+        """
+        agent    |---------------------------------------------------------------|   role=agent
+          chat   |--------------------|                                              role=llm model=m out=1800
+          chat                        |---|                                          role=llm model=m out=100
+          chat                            |--------------------|                     role=llm model=m out=1800
+          chat                                                 |---|                 role=llm model=m out=100
+          chat                                                     |----------|      role=llm model=m out=800
+        """,
+        unit=SECOND,
+    )
+
+    assert found_by("slow_generation", tree, STEADY) == []
+
+
+def test_a_short_answer_that_takes_longer_than_long_ones_is_slow() -> None:
+    tree = draw(
+        """
+        agent    |-----------------------------------------------|   role=agent
+          chat   |-----|                                             role=llm model=m out=400
+          chat         |-----|                                       role=llm model=m out=400
+          chat               |------|                                role=llm model=m out=500
+          chat                      |--------------|                 role=llm model=m out=200
+        """,
+        unit=SECOND // 2,
+    )
+
+    (slow,) = found_by("slow_generation", tree, STEADY)
+
+    # The median of 3, 3 and 3.5 s, each for more tokens than its 200: it takes 3 s at most.
+    assert slow.title == "m writes slowly in 1 of 4 calls: 27 tokens/s, start included, usually 67"
+    assert (slow.saving_ns, slow.span_ids) == (9 * SECOND // 2, ids(5))
+    assert found_by("slow_generation", tree, replace(STEADY, outlier_ratio=2.5)) == []
+    assert found_by("slow_generation", tree, replace(STEADY, outlier_ms=4501)) == []
+
+
+def test_a_long_answer_is_slow_when_it_takes_more_than_its_share_of_what_shorter_ones_take() -> None:
+    tree = draw(
+        """
+        agent    |-----------------------------------------------|   role=agent
+          chat   |---|                                               role=llm model=m out=200
+          chat       |---|                                           role=llm model=m out=200
+          chat           |---|                                       role=llm model=m out=100
+          chat               |------------------------|              role=llm model=m out=400
+        """,
+        unit=SECOND,
+    )
+
+    (slow,) = found_by("slow_generation", tree, STEADY)
+
+    # 4 s for 200 tokens are 8 s for 400 at most, by two of three.
+    assert (slow.saving_ns, slow.span_ids) == (17 * SECOND, ids(5))

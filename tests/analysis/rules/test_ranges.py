@@ -76,6 +76,47 @@ def test_prompts_that_take_long_to_build_are_found() -> None:
         ),
         pytest.param(
             """
+            agent                |---------|   role=agent
+              prompt_and_answer  |---------|   role=step
+                answer           |----|        role=agent
+            """,
+            id="a step that does more than build a prompt",
+        ),
+        pytest.param(
+            """
+            agent       |---------|   role=agent
+              prompt    |---------|   role=step
+                history |---------|   role=step
+            """,
+            id="a step that is judged by the step inside it",
+        ),
+        pytest.param(
+            """
+            agent     |---------|   role=agent
+              ask     |---------|   role=step kind=CLIENT http.request.method=POST
+                serve |---------|   role=other kind=SERVER
+                  run |---------|   role=agent
+            """,
+            id="a request that another agent answers",
+        ),
+        pytest.param(
+            """
+            agent     |---------|   role=agent
+              recall  |---------|   role=other op=search_memory
+                embed |---------|   role=embedding
+            """,
+            id="a memory that makes calls",
+        ),
+        pytest.param(
+            """
+            agent     |---------|   role=agent
+              find    |---------|   role=retrieval
+                embed |---------|   role=embedding
+            """,
+            id="a retrieval that makes calls",
+        ),
+        pytest.param(
+            """
             agent     |---------|   role=agent
               chat    |---------|   role=embedding
                 post  |---------|   role=other kind=CLIENT http.request.method=POST
@@ -94,6 +135,37 @@ def test_prompts_that_take_long_to_build_are_found() -> None:
 )
 def test_what_is_no_call_above_its_range_is_not_told(picture: str) -> None:
     assert found_by("unusual_duration", draw(picture, unit=10 * SECOND), OFF) == []
+
+
+def test_a_tool_is_judged_although_requests_are_inside_it() -> None:
+    tree = draw(
+        """
+        agent       |---------|   role=agent
+          search    |---------|   role=tool
+            post    |---------|   role=other
+              serve |---------|   role=other kind=SERVER
+        """,
+        unit=10 * SECOND,
+    )
+
+    (found,) = found_by("unusual_duration", tree, OFF)
+
+    assert found.span_ids == ids(2)
+
+
+def test_plain_spans_are_looked_through_for_calls_to_a_bound() -> None:
+    served = [f"{' ' * (4 + n)}serve{' ' * (4 - n)}|---------|  role=other" for n in range(4)]
+    rows = [
+        "agent        |---------|  role=agent",
+        "  ask        |---------|  role=other kind=CLIENT http.method=GET",
+        *served,
+        "        run  |---------|  role=agent",
+    ]
+    tree = draw("\n".join(rows), unit=SECOND)
+
+    (found,) = found_by("unusual_duration", tree, OFF)
+
+    assert found.span_ids == ids(2)
 
 
 def test_what_a_more_telling_rule_says_is_not_said_again() -> None:
