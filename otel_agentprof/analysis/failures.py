@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
-from otel_agentprof.analysis.sequential import is_transport
+from otel_agentprof.analysis.sequential import calls_among, is_transport
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[i
     parents, starts, ends = trace.tree.parents, trace.tree.starts, trace.tree.ends
     by_parent: defaultdict[int, list[int]] = defaultdict(list)
     for index in failed:
-        by_parent[parents[index]].append(index)
+        by_parent[parents[trace.doubles.place_of(index)]].append(index)
     for parent, members in by_parent.items():
-        siblings = [index for index in trace.tree.children[parent] if trace.ledger.counted[index]]
+        siblings = calls_among(trace, trace.tree.children[parent])
         if len(siblings) == 1:
             continue
         like: defaultdict[_Key, list[int]] = defaultdict(list)
@@ -161,7 +161,8 @@ def _key(trace: Trace, index: int) -> _Key:
     asked = trace.fingerprints.get(index)
     if asked is None and role == "tool":
         asked = dialects.tool_of(span)[1]  # calls that one answer asked for are different calls
-    return span.parent_span_id, role, dialects.operation_of(span, role), asked
+    place = trace.tree.spans[trace.doubles.place_of(index)]
+    return place.parent_span_id, role, dialects.operation_of(span, role), asked
 
 
 def _told_once(trace: Trace, failed: Sequence[int], retries: Mapping[int, tuple[int, bool]]) -> Iterator[int]:

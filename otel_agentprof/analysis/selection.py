@@ -6,6 +6,7 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof.analysis.doubles import doubles
 from otel_agentprof.analysis.model_names import called
 from otel_agentprof.analysis.transport import as_their_calls, transports
 from otel_agentprof.model import dialects
@@ -14,6 +15,7 @@ from otel_agentprof.model.counting import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from otel_agentprof.analysis.doubles import Doubles
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
@@ -45,7 +47,7 @@ class Selection:
 
     def scale_roles(self, factors: Mapping[str, float]) -> None:
         """Choose spans by role."""
-        self._scale(as_their_calls(self._ledger.roles, self._parts) if factors else (), factors)
+        self._scale(as_their_calls(self._ledger.roles, self._calls) if factors else (), factors)
 
     def scale_models(self, factors: Mapping[str, float]) -> None:
         """Choose calls by model, named as :func:`~otel_agentprof.analysis.model_names.called` takes it.
@@ -56,7 +58,7 @@ class Selection:
             _check(factors)
             rows = zip(self._ledger.models, self._ledger.roles, strict=True)
             models = [model if role in _CALLS else None for model, role in rows]
-            keys = as_their_calls(models, self._parts)
+            keys = as_their_calls(models, self._calls)
             for name, factor in factors.items():
                 self._scale(keys, dict.fromkeys(called(models, name), factor))
 
@@ -64,18 +66,18 @@ class Selection:
         """Choose tool calls by the name of the tool."""
         if factors:
             rows = zip(self._tree.spans, self._ledger.roles, strict=True)
-            self._scale(
-                [dialects.operation_of(span, role) if role == "tool" else None for span, role in rows],
-                factors,
-            )
+            names = [dialects.operation_of(span, role) if role == "tool" else None for span, role in rows]
+            self._scale(as_their_calls(names, self._calls), factors)
 
     def below(self, span_ids: Iterable[str]) -> set[int]:
-        """Return spans and everything that was made inside them, hoisted spans too."""
+        """Return spans, others that show the same calls, and everything inside them, hoisted spans too."""
         wanted = set(span_ids)
         found: set[int] = set()
         if wanted:
+            indices = [index for index, span in enumerate(self._tree.spans) if span.span_id in wanted]
+            chosen = {*indices, *self._doubles.whole(map(self._doubles.call_of, indices))}
             for index in self._tree.top_down:
-                if self._tree.parents[index] in found or self._tree.spans[index].span_id in wanted:
+                if self._tree.parents[index] in found or index in chosen:
                     found.add(index)
         return found
 
@@ -86,18 +88,21 @@ class Selection:
             ValueError: Some of them are no siblings.
         """
         indices = {span.span_id: index for index, span in enumerate(self._tree.spans)}
-        parents = self._model.parents
+        parents, positions, top = self._model.parents, self._positions, self._model.top
         follows: dict[int, int] = {}
         for group in groups:
-            members = sorted(
-                {indices[span_id] for span_id in group if indices.get(span_id) in self._positions},
-                key=self._positions.__getitem__,
-            )
-            top = self._model.top
-            if len({None if member == top else parents[member] for member in members}) > 1:
-                names = ", ".join(sorted({self._tree.spans[member].name for member in members}))
+            named = [self._doubles.call_of(indices[span_id]) for span_id in group if span_id in indices]
+            places = {self._doubles.place_of(call) for call in named}.intersection(positions)
+            if len({None if place == top else parents[place] for place in places}) > 1:
+                names = ", ".join(sorted({self._tree.spans[call].name for call in named}))
                 raise ValueError(f"only siblings can start together, and these are none: {names}")
-            follows.update(zip(members[1:], members, strict=False))
+            last = None
+            members = places.union(self._doubles.whole(named)).intersection(positions)
+            for member in sorted(members, key=positions.__getitem__):
+                if last is not None and parents[member] == parents[last]:
+                    follows[member] = last
+                if member in places:
+                    last = member
         return follows
 
     def calls(self) -> frozenset[int]:
@@ -120,8 +125,13 @@ class Selection:
         return count(self._tree) if self._known_ledger is None else self._known_ledger
 
     @cached_property
-    def _parts(self) -> Mapping[int, int]:
-        return transports(self._tree, self._ledger)
+    def _calls(self) -> Mapping[int, int]:
+        """The call of each span that is a part of one, or that shows it again."""
+        return {**self._ledger.shown_again, **transports(self._tree, self._ledger)}
+
+    @cached_property
+    def _doubles(self) -> Doubles:
+        return doubles(self._tree, self._ledger)
 
     @cached_property
     def _positions(self) -> Mapping[int, int]:

@@ -141,7 +141,7 @@ class _Gathering:
             agents.pop()
         mine: list[Tally] = []
         if row.role != "agent":
-            mine.append(self.by_operation[row.operation or row.name, row.role])
+            mine.append(self.by_operation[row.operation or row.shown or row.name, row.role])
         elif row.operation is not None:
             mine.append(self.by_agent[row.operation, "agent"])
             agents.append((row.depth, mine[0]))
@@ -150,7 +150,7 @@ class _Gathering:
         if row.operation is not None:
             for tally in mine:
                 tally.call_of(row)
-        # A span that only shows another one's call still held the user up: that time stays with its name.
+        # A span that only shows another one's call still held the user up: that time is the operation's.
         agent = agents[-1][1] if agents else self.by_agent[NO_AGENT, None]
         critical_ns = sum(end - start for start, end in row.on_path)
         for tally in (agent, *(tally for tally in mine if tally is not agent)):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
 from otel_agentprof.analysis.saving import MOST_RERUNS, if_removed, usd_of
-from otel_agentprof.analysis.sequential import is_transport
+from otel_agentprof.analysis.sequential import clusters, is_transport
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
@@ -53,21 +53,29 @@ def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
-    """Yield the agents that call their model again and again."""
-    looping: defaultdict[str, list[int]] = defaultdict(list)
+    """Yield the agents that call their model again and again: calls beside each other are one round."""
+    looping: defaultdict[str, dict[int, list[list[int]]]] = defaultdict(dict)
     for agent, calls in trace.iterations.items():
         if len(calls) > config.max_iterations:
-            looping[dialects.operation_of(trace.tree.spans[agent], "agent")].append(agent)
+            rounds = list(clusters(trace, calls))
+            if len(rounds) > config.max_iterations:
+                looping[dialects.operation_of(trace.tree.spans[agent], "agent")][agent] = rounds
     for name, agents in looping.items():
-        most = max(len(trace.iterations[agent]) for agent in agents)
+        most = max(agents.values(), key=len)
         runs = f", the worst of {len(agents)} such runs" if len(agents) > 1 else ""
-        beyond = [index for agent in agents for index in _after_round(trace, agent, config.max_iterations)]
+        is_one_by_one = all(len(calls) == 1 for calls in most)
+        many = f"calls the model {len(most):,} times" if is_one_by_one else f"goes {len(most):,} rounds"
+        beyond = [
+            index
+            for agent, rounds in agents.items()
+            for index in _after_round(trace, agent, rounds, config.max_iterations)
+        ]
         yield Finding(
             rule="too_many_iterations",
-            title=f"Agent {name} calls the model {most:,} times in one run{runs}",
+            title=f"Agent {name} {many} in one run{runs}",
             component=name,
             metric="iteration_count",
-            value=float(most),
+            value=float(len(most)),
             threshold=float(config.max_iterations),
             suggestion=(
                 "Each round sends the history again. Give the agent a clear stop condition and a limit on "
@@ -80,11 +88,20 @@ def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
         )
 
 
-def _after_round(trace: Trace, agent: int, number: int) -> list[int]:
+def _after_round(trace: Trace, agent: int, rounds: Sequence[Sequence[int]], number: int) -> list[int]:
     """Return what an agent did from the start of the round after a number of rounds."""
-    starts, calls = trace.tree.starts, trace.iterations[agent]
-    since, before = starts[calls[number]], {*calls[:number]}
+    starts = trace.tree.starts
+    before = {_child_around(trace, agent, call) for calls in rounds[:number] for call in calls}
+    since = min(starts[_child_around(trace, agent, call)] for call in rounds[number])
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
+
+
+def _child_around(trace: Trace, agent: int, call: int) -> int:
+    """Return the child of an agent that a call is, or is wrapped in."""
+    parents = trace.tree.parents
+    while parents[call] != agent:
+        call = parents[call]
+    return call
 
 
 def _own_calls(trace: Trace, operation: Operation) -> list[int]:
