@@ -102,6 +102,20 @@ def doubles(tree: SpanTree, ledger: Ledger) -> Doubles:
     return Doubles(twins, wrappers, places, inside, frozenset(mixed), dict(shown_by))
 
 
+def completed(tree: SpanTree, several: Doubles) -> SpanTree:
+    """Return the same tree, each call with what only other spans of it say: tool ids, finish reasons...
+
+    What a call says itself stays as it is.
+    """
+    if several is NO_DOUBLES:
+        return tree
+    spans = list(tree.spans)
+    for index, call in (*several.twins.items(), *several.wrappers.items(), *several.inside.items()):
+        told = {**spans[index].attributes, **spans[call].attributes}
+        spans[call] = replace(spans[call], attributes=told)
+    return replace(tree, spans=tuple(spans))
+
+
 def _only_calls(tree: SpanTree, ledger: Ledger) -> list[int]:
     """Return for each span the call that is all the work in it, itself included; -1: none, -2: several."""
     roles, shown = ledger.roles, ledger.shown_again
@@ -149,14 +163,16 @@ def path_once(
             yield owner, last_ns, end_ns
 
 
-def timed_once(taken: Times, several: Doubles) -> Times:
-    """Return the same times, each call timed once: own time of its twins is the call's."""
+def timed_once(tree: SpanTree, taken: Times, several: Doubles) -> Times:
+    """Return the same times, each call timed once: what a twin does beside its call is the call's."""
     if several is NO_DOUBLES:
         return taken
     own, added = list(taken.own), list(taken.total)
     for twin, call in several.twins.items():
-        own[call] = min(own[call] + own[twin], taken.total[call])
-        own[twin] = added[twin] = 0
-    for index in (*several.wrappers, *several.inside, *several.mixed):
+        beside = min(tree.ends[twin], tree.ends[call]) - max(tree.starts[twin], tree.starts[call])
+        kept = min(own[twin], taken.total[twin] - max(beside, 0))
+        own[call] = min(own[call] + own[twin] - kept, taken.total[call])
+        own[twin] = kept
+    for index in (*several.twins, *several.wrappers, *several.inside, *several.mixed):
         added[index] = own[index]
     return replace(taken, own=tuple(own), added=tuple(added), inside=several.inside)

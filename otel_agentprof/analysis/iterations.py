@@ -1,4 +1,9 @@
-"""The rounds of each agent: an iteration is a model call directly under one agent span."""
+"""The rounds of each agent: an iteration is a model call directly under one agent span.
+
+chat   |---|
+chat   |-----|              beside the one above: the same round
+chat           |--|         a second round
+"""
 
 from __future__ import annotations
 
@@ -27,3 +32,12 @@ def iterations(
         if above >= 0 and roles[above] == "agent":
             found[above].append(index)
     return {agent: tuple(sorted(calls, key=tree.starts.__getitem__)) for agent, calls in found.items()}
+
+
+def one_after_another(tree: SpanTree, calls: Iterable[int]) -> list[int]:
+    """Return the longest row of calls of which each began when the one before was over."""
+    found: list[int] = []
+    for call in sorted(calls, key=lambda call: (tree.ends[call], tree.starts[call])):
+        if not found or tree.starts[call] >= tree.ends[found[-1]]:
+            found.append(call)
+    return found

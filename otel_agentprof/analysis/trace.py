@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_agentprof import semconv
 from otel_agentprof.analysis.costs import charges, priced
 from otel_agentprof.analysis.critical_path import path_owners
-from otel_agentprof.analysis.doubles import NO_DOUBLES, Doubles, doubles, path_once, timed_once
+from otel_agentprof.analysis.doubles import NO_DOUBLES, Doubles, completed, doubles, path_once, timed_once
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.iterations import iterations
@@ -198,18 +198,19 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         price: What tokens cost, such as ``otel_agentprof.pricing.price``.
     """
     ledger = count(tree)
+    several = doubles(tree, ledger)
+    tree = completed(tree, several)
     parts = transports(tree, ledger)
     paid, disputes = charges(tree, ledger, price)
     waiting = windows(tree)
     barriers = forward(tree, waiting)
     owners, cuts = path_owners(tree, waiting, barriers)
     pieces: Iterable[tuple[int, int, int]] = zip(owners, cuts, cuts[1:], strict=False)
-    several = doubles(tree, ledger)
     if several.twins:
         pieces = path_once(pieces, waiting, several.twins)
     # tuple.__new__ is what Stretch() comes down to, without a Python frame per stretch.
     path = tuple(map(tuple.__new__, repeat(Stretch), pieces))
-    taken = timed_once(times(tree, path), several)
+    taken = timed_once(tree, times(tree, path), several)
     return Trace(
         tree=tree,
         price=price,

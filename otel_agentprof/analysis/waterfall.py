@@ -121,7 +121,8 @@ def _models(ledger: Ledger) -> list[str | None]:
         for model, role, usage in zip(ledger.models, ledger.roles, ledger.usage, strict=True)
     ]
     for index, call in ledger.shown_again.items():
-        models[index] = models[call]  # one may know the version, the other not
+        if ledger.usage[index] is None:
+            models[index] = models[call]  # one may know the version, the other not
     return models
 
 

@@ -61,5 +61,6 @@ def called_models(ledger: Ledger) -> list[str | None]:
         for model, usage, role in rows
     ]
     for index, call in ledger.shown_again.items():
-        models[index] = models[call]  # one may know the version, the other not
+        if ledger.usage[index] is None:
+            models[index] = models[call]  # one may know the version, the other not
     return models

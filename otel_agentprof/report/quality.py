@@ -104,7 +104,8 @@ def _clocks(trace: Trace) -> Iterator[DataQuality]:
 
 def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
     tree, ledger = trace.tree, trace.ledger
-    incomplete = [index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES]
+    calls = {index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES}
+    incomplete = [index for index in calls if ledger.shown_again.get(index) not in calls]
     if incomplete:
         yield about(
             tree,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.iterations import one_after_another
 from otel_agentprof.analysis.saving import MOST_RERUNS, if_removed, usd_of
-from otel_agentprof.analysis.sequential import clusters, is_transport
+from otel_agentprof.analysis.sequential import is_transport
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
@@ -54,28 +55,28 @@ def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
 
 def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the agents that call their model again and again: calls beside each other are one round."""
-    looping: defaultdict[str, dict[int, list[list[int]]]] = defaultdict(dict)
+    looping: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
     for agent, calls in trace.iterations.items():
         if len(calls) > config.max_iterations:
-            rounds = list(clusters(trace, calls))
+            rounds = one_after_another(trace.tree, calls)
             if len(rounds) > config.max_iterations:
                 looping[dialects.operation_of(trace.tree.spans[agent], "agent")][agent] = rounds
     for name, agents in looping.items():
-        most = max(agents.values(), key=len)
+        most = max(map(len, agents.values()))
         runs = f", the worst of {len(agents)} such runs" if len(agents) > 1 else ""
-        is_one_by_one = all(len(calls) == 1 for calls in most)
-        many = f"calls the model {len(most):,} times" if is_one_by_one else f"goes {len(most):,} rounds"
+        has_more = any(len(rounds) < len(trace.iterations[agent]) for agent, rounds in agents.items())
+        many = f"goes {most:,} rounds" if has_more else f"calls the model {most:,} times"
         beyond = [
             index
             for agent, rounds in agents.items()
-            for index in _after_round(trace, agent, rounds, config.max_iterations)
+            for index in _after_round(trace, agent, rounds[: config.max_iterations])
         ]
         yield Finding(
             rule="too_many_iterations",
             title=f"Agent {name} {many} in one run{runs}",
             component=name,
             metric="iteration_count",
-            value=float(len(most)),
+            value=float(most),
             threshold=float(config.max_iterations),
             suggestion=(
                 "Each round sends the history again. Give the agent a clear stop condition and a limit on "
@@ -88,11 +89,13 @@ def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
         )
 
 
-def _after_round(trace: Trace, agent: int, rounds: Sequence[Sequence[int]], number: int) -> list[int]:
-    """Return what an agent did from the start of the round after a number of rounds."""
-    starts = trace.tree.starts
-    before = {_child_around(trace, agent, call) for calls in rounds[:number] for call in calls}
-    since = min(starts[_child_around(trace, agent, call)] for call in rounds[number])
+def _after_round(trace: Trace, agent: int, rounds: Sequence[int]) -> list[int]:
+    """Return what an agent did from the first call on that began when some rounds were over."""
+    starts, ends, calls = trace.tree.starts, trace.tree.ends, trace.iterations[agent]
+    done = set(rounds)
+    later = [call for call in calls if not rounds or (starts[call] >= ends[rounds[-1]] and call not in done)]
+    since = min(starts[_child_around(trace, agent, call)] for call in later)
+    before = {_child_around(trace, agent, call) for call in rounds}
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
 
 
