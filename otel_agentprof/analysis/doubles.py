@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.analysis.statistics import Times
     from otel_agentprof.analysis.windows import Windows
     from otel_agentprof.model.counting import Ledger
@@ -61,6 +62,15 @@ class Doubles:
     def place_of(self, call: int) -> int:
         """Return the span that is among the siblings of a call: its outermost wrapper, else itself."""
         return self.places.get(call, call)
+
+    def followed(self, follows: dict[int, int], model: Forward) -> dict[int, int]:
+        """Return which spans start together with which, the twins of a call with whom the call does."""
+        found = dict(follows)
+        for twin, call in self.twins.items():
+            leader = follows.get(self.place_of(call))
+            if leader is not None and twin not in self.mixed and model.starts[leader] < model.starts[twin]:
+                found[twin] = leader
+        return found
 
     def call_of(self, index: int) -> int:
         """Return the call that a wrapper or a twin shows; any other span as it is."""

@@ -22,7 +22,7 @@ from otel_agentprof.analysis.sequential import calls_among, is_transport
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.span import Span
@@ -106,12 +106,13 @@ def is_cancelled_on_time(trace: Trace, failure: Failure) -> bool:
 
 def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[int, bool]]]:
     """Yield (failed call, (its retry, whether a model asked for it)); no call is the retry of two."""
-    parents, starts, ends = trace.tree.parents, trace.tree.starts, trace.tree.ends
+    parents, ends, place_of = trace.tree.parents, trace.tree.ends, trace.doubles.place_of
+    starts = _starts(trace)
     by_parent: defaultdict[int, list[int]] = defaultdict(list)
     for index in failed:
-        by_parent[parents[trace.doubles.place_of(index)]].append(index)
+        by_parent[parents[place_of(index)]].append(index)
     for parent, members in by_parent.items():
-        siblings = calls_among(trace, trace.tree.children[parent])
+        siblings = sorted(calls_among(trace, trace.tree.children[parent]), key=starts)
         if len(siblings) == 1:
             continue
         like: defaultdict[_Key, list[int]] = defaultdict(list)
@@ -124,7 +125,7 @@ def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[i
         taken: dict[_Key, int] = {}
         for index in sorted(members, key=ends.__getitem__):
             key = _key(trace, index)
-            place = bisect_left(like[key], ends[index], key=starts.__getitem__)
+            place = bisect_left(like[key], ends[index], key=starts)
             place = max(place, places[index] + 1, taken.get(key, 0))
             if place < len(like[key]):
                 retry = like[key][place]
@@ -135,12 +136,18 @@ def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[i
                 yield index, (retry, has_turn)
 
 
+def _starts(trace: Trace) -> Callable[[int], int]:
+    """Return what tells when a call, or what is wrapped around it, began."""
+    starts, places = trace.tree.starts, trace.doubles.places
+    return (lambda call: starts[places.get(call, call)]) if places else starts.__getitem__
+
+
 class _Between:
     """What else happened between a failed call and the next one like it."""
 
     def __init__(self, trace: Trace, siblings: Sequence[int]) -> None:
-        tree, roles = trace.tree, trace.ledger.roles
-        self._starts, self._ends, self._siblings = tree.starts, tree.ends, siblings
+        roles = trace.ledger.roles
+        self._starts, self._ends, self._siblings = _starts(trace), trace.tree.ends, siblings
         self._turns = [index for index in siblings if roles[index] == "llm"]
 
     def of(self, failed: int, retry: int) -> tuple[bool, bool]:
@@ -148,11 +155,11 @@ class _Between:
         return self._has(self._turns, failed, retry), self._has(self._siblings, failed, retry)
 
     def _has(self, siblings: Sequence[int], failed: int, retry: int) -> bool:
-        place = bisect_left(siblings, self._ends[failed], key=self._starts.__getitem__)
+        place = bisect_left(siblings, self._ends[failed], key=self._starts)
         if place == len(siblings):
             return False
         first = siblings[place]
-        return first not in (failed, retry) and self._ends[first] <= self._starts[retry]
+        return first not in (failed, retry) and self._ends[first] <= self._starts(retry)
 
 
 def _key(trace: Trace, index: int) -> _Key:

@@ -136,12 +136,10 @@ def _whole_calls(trace: Trace, indices: Iterable[int]) -> set[int]:
 def starting_together(trace: Trace, groups: Sequence[Sequence[int]]) -> dict[int, int]:
     """Return for each span that is to start together with a sibling the one that starts just before it.
 
-    Where several spans show a call, the siblings are those that stand where it is, see ``Doubles.place_of``;
-    its twins start together with the same sibling.
+    Where several spans show a call, the siblings are those that stand where it is: ``Doubles.place_of``.
     """
-    model, place_of, whole = trace.forward, trace.doubles.place_of, trace.doubles.whole
-    numbers = {index: number for number, group in enumerate(groups) for index in whole(group)}
-    places = {place_of(call) for group in groups for call in group}
+    model, place_of = trace.forward, trace.doubles.place_of
+    numbers = {place_of(call): number for number, group in enumerate(groups) for call in group}
     first: dict[tuple[int, int], int] = {}
     last: dict[tuple[int, int], int] = {}
     follows: dict[int, int] = {}
@@ -150,11 +148,10 @@ def starting_together(trace: Trace, groups: Sequence[Sequence[int]]) -> dict[int
             continue
         key = numbers[event], model.parents[event]  # lanes may have made siblings part
         # What waits for the same as the first does starts with it already, gap and all.
-        if model.holders[event] != model.holders[first.setdefault(key, event)] and key in last:
+        if model.holders[event] != model.holders[first.setdefault(key, event)]:
             follows[event] = last[key]
-        if event in places:
-            last[key] = event
-    return follows
+        last[key] = event
+    return trace.doubles.followed(follows, model)
 
 
 def _outermost(model: Forward, indices: AbstractSet[int]) -> frozenset[int]:

@@ -91,19 +91,16 @@ class Selection:
         parents, positions, top = self._model.parents, self._positions, self._model.top
         follows: dict[int, int] = {}
         for group in groups:
-            named = [self._doubles.call_of(indices[span_id]) for span_id in group if span_id in indices]
-            places = {self._doubles.place_of(call) for call in named}.intersection(positions)
-            if len({None if place == top else parents[place] for place in places}) > 1:
-                names = ", ".join(sorted({self._tree.spans[call].name for call in named}))
+            calls = [self._doubles.call_of(indices[span_id]) for span_id in group if span_id in indices]
+            members = sorted(
+                {self._doubles.place_of(call) for call in calls}.intersection(positions),
+                key=positions.__getitem__,
+            )
+            if len({None if member == top else parents[member] for member in members}) > 1:
+                names = ", ".join(sorted({self._tree.spans[member].name for member in members}))
                 raise ValueError(f"only siblings can start together, and these are none: {names}")
-            last = None
-            members = places.union(self._doubles.whole(named)).intersection(positions)
-            for member in sorted(members, key=positions.__getitem__):
-                if last is not None and parents[member] == parents[last]:
-                    follows[member] = last
-                if member in places:
-                    last = member
-        return follows
+            follows.update(zip(members[1:], members, strict=False))
+        return self._doubles.followed(follows, self._model) if follows else follows
 
     def calls(self) -> frozenset[int]:
         """Return the calls without further calls inside: each of them takes a place of its own."""

@@ -112,18 +112,18 @@ def is_transport(trace: Trace, index: int) -> bool:
 
 
 def calls_among(trace: Trace, children: Sequence[int]) -> list[int]:
-    """Return the calls among the children of a span, by start.
+    """Return the calls among the children of a span, by start of the first that shows each of them.
 
     A call with a wrapper is where its wrapper is. A span around several calls is no call, but it lies between
     others: ``Doubles.mixed``.
     """
     counted, several = trace.ledger.counted, trace.doubles
     found = [index for index in children if counted[index]]
-    if len(found) == len(children) or not (several.wrappers or several.mixed):
+    if len(found) == len(children) or not (several.twins or several.wrappers or several.mixed):
         return found
-    wrappers, mixed = several.wrappers, several.mixed
-    shown = [index for index in children if counted[index] or index in wrappers or index in mixed]
-    return sorted([wrappers.get(index, index) for index in shown], key=trace.tree.starts.__getitem__)
+    mixed, inside = several.mixed, several.inside
+    shown = [index for index in children if index not in inside]
+    return list(dict.fromkeys([index if index in mixed else several.call_of(index) for index in shown]))
 
 
 def neighbours(trace: Trace) -> Iterator[Neighbours]:

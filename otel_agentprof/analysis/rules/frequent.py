@@ -94,17 +94,18 @@ def _after_round(trace: Trace, agent: int, rounds: Sequence[int]) -> list[int]:
     starts, ends, calls = trace.tree.starts, trace.tree.ends, trace.iterations[agent]
     done = set(rounds)
     later = [call for call in calls if not rounds or (starts[call] >= ends[rounds[-1]] and call not in done)]
-    since = min(starts[_child_around(trace, agent, call)] for call in later)
-    before = {_child_around(trace, agent, call) for call in rounds}
+    since = min(starts[child] for call in later for child in _children_around(trace, agent, call))
+    before = {child for call in rounds for child in _children_around(trace, agent, call)}
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
 
 
-def _child_around(trace: Trace, agent: int, call: int) -> int:
-    """Return the child of an agent that a call is, or is wrapped in."""
-    parents = trace.tree.parents
+def _children_around(trace: Trace, agent: int, call: int) -> Iterator[int]:
+    """Yield the children of an agent that a call is, or is wrapped in, or that show it beside that one."""
+    parents, twins = trace.tree.parents, trace.doubles.twins
+    yield from (index for index in trace.doubles.whole([call]) if index in twins and parents[index] == agent)
     while parents[call] != agent:
         call = parents[call]
-    return call
+    yield call
 
 
 def _own_calls(trace: Trace, operation: Operation) -> list[int]:
