@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.model.tree import NO_PARENT
 
@@ -119,10 +119,12 @@ def completed(tree: SpanTree, several: Doubles) -> SpanTree:
     """
     if several is NO_DOUBLES:
         return tree
+    told: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+    for index, call in (*several.inside.items(), *several.wrappers.items(), *several.twins.items()):
+        told[call].update(tree.spans[index].attributes)
     spans = list(tree.spans)
-    for index, call in (*several.twins.items(), *several.wrappers.items(), *several.inside.items()):
-        told = {**spans[index].attributes, **spans[call].attributes}
-        spans[call] = replace(spans[call], attributes=told)
+    for call, words in told.items():
+        spans[call] = replace(spans[call], attributes={**words, **spans[call].attributes})
     return replace(tree, spans=tuple(spans))
 
 

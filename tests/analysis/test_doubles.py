@@ -117,6 +117,28 @@ def test_the_wait_for_twins_is_the_wait_for_the_call_that_counts() -> None:
     assert report.by_name["twin"].total_ns == 9
 
 
+@pytest.mark.parametrize(
+    ("twin", "path"),
+    [
+        ("twin      |--------|", [("chat", 2, 8), ("twin", 8, 11)]),
+        ("twin     |------|", [("twin", 1, 2), ("chat", 2, 8)]),
+    ],
+)
+def test_only_where_a_call_does_not_run_its_twin_is_waited_for(
+    twin: str, path: list[tuple[str, int, int]]
+) -> None:
+    tree = draw(f"""
+        agent     |--------------|   role=agent
+          chat      |-----|          role=llm model=m in=5 scope=a response=r
+          {twin}  role=llm model=m in=5 scope=b response=r
+    """)
+
+    report = build(tree, Config())
+
+    steps = [(step.name, step.start_ns, step.end_ns) for step in report.critical_path]
+    assert [step for step in steps if step[0] != "agent"] == path
+
+
 def test_a_twin_that_nobody_waited_beside_holds_the_path_itself() -> None:
     tree = draw("""
         agent     |------------|   role=agent

@@ -217,3 +217,60 @@ def test_a_second_instrumentation_beside_the_calls_changes_no_finding(
     tree: SpanTree, data: st.DataObject
 ) -> None:
     assert_alike(tree, beside(tree, has_ids=data.draw(st.booleans()), is_shorter=data.draw(st.booleans())))
+
+
+@st.composite
+def any_spans(draw: st.DrawFn) -> SpanTree:
+    """Return spans that may well show the same calls, in any place and at any time."""
+    spans = []
+    for number in range(draw(st.integers(1, 10))):
+        start = draw(st.integers(0, 10))
+        words = {
+            semconv.ROLE: draw(
+                st.sampled_from(["llm", "llm", "tool", "step", "agent", "embedding", "other"])
+            ),
+            semconv.RESPONSE_MODEL: draw(st.sampled_from(["m", "x/m-latest"])),
+            semconv.TOOL_NAME: "search",
+        }
+        for key, values in (
+            (semconv.USAGE_INPUT_TOKENS, (5, 6)),
+            (semconv.RESPONSE_ID, ("r", "s")),
+            (semconv.REQUEST_FINGERPRINT, ("f", "g")),
+        ):
+            if (value := draw(st.sampled_from([None, *values]))) is not None:
+                words[key] = value
+        spans.append(
+            Span(
+                TRACE,
+                f"{number:016x}",
+                f"{draw(st.integers(0, number - 1)):016x}" if number else None,
+                draw(st.sampled_from("ab")),
+                start * SECOND,
+                (start + draw(st.integers(0, 6))) * SECOND,
+                status=draw(st.sampled_from(["UNSET", "UNSET", "ERROR"])),
+                attributes=words,
+                scope=draw(st.sampled_from("ab")),
+            )
+        )
+    return SpanTree.from_spans(spans)
+
+
+@settings(deadline=None, max_examples=300)
+@given(any_spans())
+def test_whatever_spans_show_the_same_calls_times_stay_whole(tree: SpanTree) -> None:
+    trace = measure(tree, flat_price)
+
+    roles = by_role(trace.ledger, trace.times)
+    several = trace.doubles
+    left_out = {index for index, is_counted in enumerate(trace.ledger.counted) if not is_counted}
+
+    assert [stretch.start_ns for stretch in trace.path[1:]] == [stretch.end_ns for stretch in trace.path[:-1]]
+    assert sum(figures.critical_ns for figures in roles.values()) == tree.duration_ns
+    assert all(0 <= figures.self_ns <= figures.total_ns for figures in roles.values())
+    assert left_out == {*several.twins, *several.wrappers, *several.inside, *several.mixed}
+    assert all(trace.ledger.counted[call] for call in trace.ledger.shown_again.values())
+    assert all((one.saving_ns or 0) <= tree.duration_ns for one in findings(trace, EAGER))
+    spans = [span.span_id for span in tree.spans]
+    for span_id in spans:
+        saved_ns = what_if(tree, remove=[span_id], trace=trace).saved_ns
+        assert saved_ns >= what_if(tree, scale={span_id: 0.0}, trace=trace).saved_ns
