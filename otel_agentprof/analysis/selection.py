@@ -38,12 +38,19 @@ class Selection:
         self._known_ledger = ledger
 
     def scale_ids(self, factors: Mapping[str, float]) -> None:
-        """Choose spans by id."""
+        """Choose spans by id: just these, whatever else shows their calls."""
         self._scale([span.span_id for span in self._tree.spans] if factors else [], factors)
 
     def scale_names(self, factors: Mapping[str, float]) -> None:
-        """Choose spans by name."""
-        self._scale([span.name for span in self._tree.spans] if factors else [], factors)
+        """Choose spans by name; with a call all spans that show it."""
+        names = [span.name for span in self._tree.spans] if factors else []
+        self._scale(names, factors)
+        chosen = {index for index, name in enumerate(names) if name in factors}
+        # What is counted is only asked for where it can matter: it takes longer than all of this.
+        for index in [index for index in chosen if dialects.read(self._tree.spans[index]).role in _CALLS]:
+            for other in self._doubles.whole([index]):
+                if other not in chosen:
+                    self.factors[other] = self.factors.get(other, 1.0) * factors[names[index]]
 
     def scale_roles(self, factors: Mapping[str, float]) -> None:
         """Choose spans by role."""

@@ -231,6 +231,14 @@ def test_a_call_made_again_is_spared_with_all_spans_that_show_it(picture: str) -
 
 
 @shown_twice
+def test_a_call_is_faster_in_all_spans_that_show_it(picture: str) -> None:
+    tree = draw(picture, unit=SECOND)
+
+    assert what_if(tree, by_name={"chat": 0.5}).saved_ns == 6 * SECOND
+    assert what_if(tree, by_name={"chat": 0.5, "double": 0.5}).saved_ns == 6 * SECOND
+
+
+@shown_twice
 def test_calls_start_together_with_all_spans_that_show_them(picture: str) -> None:
     tree = draw(picture, unit=SECOND)
 
