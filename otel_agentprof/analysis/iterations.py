@@ -34,10 +34,12 @@ def iterations(
     return {agent: tuple(sorted(calls, key=tree.starts.__getitem__)) for agent, calls in found.items()}
 
 
-def one_after_another(tree: SpanTree, calls: Iterable[int]) -> list[int]:
-    """Return the longest row of calls of which each began when the one before was over."""
-    found: list[int] = []
-    for call in sorted(calls, key=lambda call: (tree.ends[call], tree.starts[call])):
-        if not found or tree.starts[call] >= tree.ends[found[-1]]:
-            found.append(call)
+def one_after_another(tree: SpanTree, calls: Sequence[int]) -> list[int]:
+    """Return the longest row of calls, given by start, of which each began when the one before was over."""
+    starts, ends = tree.starts, tree.ends
+    by_end = sorted(calls, key=ends.__getitem__)
+    found = by_end[:1]
+    for call in by_end[1:]:
+        if starts[call] >= ends[found[-1]]:
+            found += (call,)  # an append is a call, and this is done for each
     return found

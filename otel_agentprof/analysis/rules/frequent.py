@@ -94,18 +94,22 @@ def _after_round(trace: Trace, agent: int, rounds: Sequence[int]) -> list[int]:
     starts, ends, calls = trace.tree.starts, trace.tree.ends, trace.iterations[agent]
     done = set(rounds)
     later = [call for call in calls if not rounds or (starts[call] >= ends[rounds[-1]] and call not in done)]
-    since = min(starts[child] for call in later for child in _children_around(trace, agent, call))
-    before = {child for call in rounds for child in _children_around(trace, agent, call)}
+    since = min([starts[child] for child in _children_around(trace, agent, later)])
+    before = _children_around(trace, agent, rounds)
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
 
 
-def _children_around(trace: Trace, agent: int, call: int) -> Iterator[int]:
-    """Yield the children of an agent that a call is, or is wrapped in, or that show it beside that one."""
-    parents, twins = trace.tree.parents, trace.doubles.twins
-    yield from (index for index in trace.doubles.whole([call]) if index in twins and parents[index] == agent)
-    while parents[call] != agent:
-        call = parents[call]
-    yield call
+def _children_around(trace: Trace, agent: int, calls: Sequence[int]) -> set[int]:
+    """Return the children of an agent that are calls, wrap them, or show them beside those that do."""
+    parents, found = trace.tree.parents, set[int]()
+    shown = trace.doubles.whole(calls)
+    found.update([index for index in shown if parents[index] == agent])
+    for index in [index for index in calls if parents[index] != agent]:
+        child = index
+        while parents[child] != agent:
+            child = parents[child]
+        found.add(child)
+    return found
 
 
 def _own_calls(trace: Trace, operation: Operation) -> list[int]:
