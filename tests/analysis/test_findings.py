@@ -185,6 +185,12 @@ def test_the_call_that_puts_many_others_together_is_no_round_too_many() -> None:
     assert found_by("too_many_iterations", tree, Config(max_iterations=2)) == []
 
 
+def test_without_any_round_nothing_of_a_loop_is_left() -> None:
+    (found,) = found_by("too_many_iterations", rounds(3), Config(max_iterations=0))
+
+    assert (found.value, found.saving_ns) == (3.0, 3 * SECOND)
+
+
 def test_a_loop_of_rounds_with_several_calls_loses_whole_rounds() -> None:
     tree = draw(
         """
