@@ -22,12 +22,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import semconv
-from otel_agentprof.analysis.sequential import is_transport
+from otel_agentprof.analysis.sequential import calls_among, is_transport
 from otel_agentprof.model import dialects
 from otel_agentprof.model.counting.calls import family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.model.span import Span
@@ -116,12 +116,13 @@ def is_cancelled_on_time(trace: Trace, failure: Failure) -> bool:
 
 def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[int, bool]]]:
     """Yield (failed call, (its retry, whether a model asked for it)); no call is the retry of two."""
-    parents, starts, ends = trace.tree.parents, trace.tree.starts, trace.tree.ends
+    parents, ends, place_of = trace.tree.parents, trace.tree.ends, trace.doubles.place_of
+    starts = _starts(trace)
     by_parent: defaultdict[int, list[int]] = defaultdict(list)
     for index in failed:
-        by_parent[parents[index]].append(index)
+        by_parent[parents[place_of(index)]].append(index)
     for parent, members in by_parent.items():
-        siblings = [index for index in trace.tree.children[parent] if trace.ledger.counted[index]]
+        siblings = sorted(calls_among(trace, trace.tree.children[parent]), key=starts)
         if len(siblings) == 1:
             continue
         like: defaultdict[_Key, list[int]] = defaultdict(list)
@@ -134,7 +135,7 @@ def _retries(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, tuple[i
         taken: dict[_Key, int] = {}
         for index in sorted(members, key=ends.__getitem__):
             key = _key(trace, index)
-            place = bisect_left(like[key], ends[index], key=starts.__getitem__)
+            place = bisect_left(like[key], ends[index], key=starts)
             place = max(place, places[index] + 1, taken.get(key, 0))
             if place < len(like[key]):
                 retry = like[key][place]
@@ -154,8 +155,9 @@ def _fallbacks(trace: Trace, failed: Sequence[int]) -> Iterator[tuple[int, int]]
     """
     tree, roles = trace.tree, trace.ledger.roles
     members = {index for index in failed if roles[index] == "llm"}
-    for parent in {tree.parents[index] for index in members}:
-        siblings = [index for index in tree.children[parent] if trace.ledger.counted[index]]
+    place_of = trace.doubles.place_of
+    for parent in {tree.parents[place_of(index)] for index in members}:
+        siblings = calls_among(trace, tree.children[parent])
         busy_to = 0
         for index, after in pairwise(siblings):
             if index in members and busy_to <= tree.starts[index] and _is_fallback(trace, index, after):
@@ -168,7 +170,8 @@ def _is_fallback(trace: Trace, failed: int, after: int) -> bool:
     ledger, spans = trace.ledger, trace.tree.spans
     if ledger.roles[after] != "llm" or trace.tree.starts[after] < trace.tree.ends[failed]:
         return False
-    if spans[failed].parent_span_id != spans[after].parent_span_id:
+    place_of = trace.doubles.place_of
+    if spans[place_of(failed)].parent_span_id != spans[place_of(after)].parent_span_id:
         return False  # orphans
     if not _are_two_models(trace, failed, after):
         return False
@@ -190,12 +193,18 @@ def _are_two_models(trace: Trace, failed: int, after: int) -> bool:
     return None not in named and family(str(named[0])) != family(str(named[1]))
 
 
+def _starts(trace: Trace) -> Callable[[int], int]:
+    """Return what tells when a call, or what is wrapped around it, began."""
+    starts, places = trace.tree.starts, trace.doubles.places
+    return (lambda call: starts[places.get(call, call)]) if places else starts.__getitem__
+
+
 class _Between:
     """What else happened between a failed call and the next one like it."""
 
     def __init__(self, trace: Trace, siblings: Sequence[int]) -> None:
-        tree, roles = trace.tree, trace.ledger.roles
-        self._starts, self._ends, self._siblings = tree.starts, tree.ends, siblings
+        roles = trace.ledger.roles
+        self._starts, self._ends, self._siblings = _starts(trace), trace.tree.ends, siblings
         self._turns = [index for index in siblings if roles[index] == "llm"]
 
     def of(self, failed: int, retry: int) -> tuple[bool, bool]:
@@ -203,11 +212,11 @@ class _Between:
         return self._has(self._turns, failed, retry), self._has(self._siblings, failed, retry)
 
     def _has(self, siblings: Sequence[int], failed: int, retry: int) -> bool:
-        place = bisect_left(siblings, self._ends[failed], key=self._starts.__getitem__)
+        place = bisect_left(siblings, self._ends[failed], key=self._starts)
         if place == len(siblings):
             return False
         first = siblings[place]
-        return first not in (failed, retry) and self._ends[first] <= self._starts[retry]
+        return first not in (failed, retry) and self._ends[first] <= self._starts(retry)
 
 
 def _key(trace: Trace, index: int) -> _Key:
@@ -216,7 +225,8 @@ def _key(trace: Trace, index: int) -> _Key:
     asked = trace.fingerprints.get(index)
     if asked is None and role == "tool":
         asked = dialects.tool_of(span)[1]  # calls that one answer asked for are different calls
-    return span.parent_span_id, role, dialects.operation_of(span, role), asked
+    place = trace.tree.spans[trace.doubles.place_of(index)]
+    return place.parent_span_id, role, dialects.operation_of(span, role), asked
 
 
 def _told_once(trace: Trace, failed: Sequence[int], retries: Mapping[int, tuple[int, bool]]) -> Iterator[int]:

@@ -1,4 +1,9 @@
-"""The rounds of each agent: an iteration is a model call directly under one agent span."""
+"""The rounds of each agent: an iteration is a model call directly under one agent span.
+
+chat   |---|
+chat   |-----|              beside the one above: the same round
+chat           |--|         a second round
+"""
 
 from __future__ import annotations
 
@@ -27,3 +32,14 @@ def iterations(
         if above >= 0 and roles[above] == "agent":
             found[above].append(index)
     return {agent: tuple(sorted(calls, key=tree.starts.__getitem__)) for agent, calls in found.items()}
+
+
+def one_after_another(tree: SpanTree, calls: Sequence[int]) -> list[int]:
+    """Return the longest row of calls, given by start, of which each began when the one before was over."""
+    starts, ends = tree.starts, tree.ends
+    by_end = sorted(calls, key=ends.__getitem__)
+    found = by_end[:1]
+    for call in by_end[1:]:
+        if starts[call] >= ends[found[-1]]:
+            found += (call,)  # an append is a call, and this is done for each
+    return found

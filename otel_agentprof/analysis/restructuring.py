@@ -63,7 +63,7 @@ def _side_by_side(trace: Trace) -> tuple[Mapping[int, int], str]:
     if not groups:
         return {}, "no calls that are known to be independent"
     count = sum(len(group.indices) for group in groups)
-    follows = starting_together(trace.forward, [group.indices for group in groups])
+    follows = starting_together(trace, [group.indices for group in groups])
     return follows, f"{counted(count, 'call')} in {counted(len(groups), 'group')}"
 
 

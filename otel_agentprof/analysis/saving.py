@@ -1,7 +1,8 @@
 """What a trace would save after a change: the run gone through again, never a sum of durations.
 
 All functions return the makespan now minus the makespan then, in ns, and 0 where a change would not help:
-what the user does not wait for saves nothing however long it takes.
+what the user does not wait for saves nothing however long it takes. A call that several spans show
+(``analysis.doubles``) changes in all of them.
 """
 
 from __future__ import annotations
@@ -64,20 +65,20 @@ def if_limited(trace: Trace, limits_ns: Mapping[int, float]) -> int:
         total_ns = trace.times.total[index]
         if total_ns > limit_ns:
             factor = limit_ns / total_ns
-            for inside in with_descendants(trace, [index]):
+            for inside in _whole_calls(trace, [index]):
                 factors[inside] = min(factor, factors.get(inside, factor))
     return if_faster(trace, factors)
 
 
 def if_removed(trace: Trace, indices: Iterable[int]) -> int:
     """Return what is saved if some calls are not made, nor anything inside them."""
-    return if_faster(trace, dict.fromkeys(with_descendants(trace, indices), 0.0))
+    return if_faster(trace, dict.fromkeys(_whole_calls(trace, indices), 0.0))
 
 
 def if_not_tried(trace: Trace, attempts: Iterable[int], retries: Iterable[int]) -> int:
     """Return what is saved without some failed calls, and without the waits before the calls made instead."""
-    factors = dict.fromkeys(with_descendants(trace, attempts), 0.0)
-    waits = dict.fromkeys(retries, 0.0)
+    factors = dict.fromkeys(_whole_calls(trace, attempts), 0.0)
+    waits = dict.fromkeys(trace.doubles.whole(retries), 0.0)
     critical, parents = trace.times.critical, trace.tree.parents
     waiting = {parents[retry] for retry in waits}
     if not any(map(critical.__getitem__, factors)) and not any(
@@ -88,20 +89,20 @@ def if_not_tried(trace: Trace, attempts: Iterable[int], retries: Iterable[int]) 
 
 
 def if_together(trace: Trace, groups: Sequence[Sequence[int]], *, at_a_time: int | None = None) -> int:
-    """Return what is saved if the spans of each group start together; each group is of siblings.
+    """Return what is saved if the calls of each group start together; each group is of siblings.
 
     Args:
         trace: The trace.
-        groups: The spans that are to start together; what already does is left alone.
+        groups: The calls that are to start together; what already does is left alone.
         at_a_time: How many of them may run at a time, over all groups; None for any number.
     """
     critical = trace.times.critical
-    if not any(any(map(critical.__getitem__, with_descendants(trace, group))) for group in groups):
+    if not any(any(map(critical.__getitem__, _whole_calls(trace, group))) for group in groups):
         return 0
-    follows = starting_together(trace.forward, groups)
+    follows = starting_together(trace, groups)
     if at_a_time is None:
         return _saved(trace, Change(follows=follows))
-    capped = _outermost(trace.forward, {index for group in groups for index in group})
+    capped = _outermost(trace.forward, {trace.doubles.place_of(call) for group in groups for call in group})
     return _saved(trace, Change(follows=follows, capacity=at_a_time, capped=capped))
 
 
@@ -132,9 +133,18 @@ def with_descendants(trace: Trace, indices: Iterable[int]) -> set[int]:
     return found
 
 
-def starting_together(model: Forward, groups: Sequence[Sequence[int]]) -> dict[int, int]:
-    """Return for each span that is to start together with a sibling the one that starts just before it."""
-    numbers = {index: number for number, group in enumerate(groups) for index in group}
+def _whole_calls(trace: Trace, indices: Iterable[int]) -> set[int]:
+    """Return some calls, whatever spans show them, and all spans below those."""
+    return with_descendants(trace, trace.doubles.whole(indices))
+
+
+def starting_together(trace: Trace, groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Return for each span that is to start together with a sibling the one that starts just before it.
+
+    Where several spans show a call, the siblings are those that stand where it is: ``Doubles.place_of``.
+    """
+    model, place_of = trace.forward, trace.doubles.place_of
+    numbers = {place_of(call): number for number, group in enumerate(groups) for call in group}
     first: dict[tuple[int, int], int] = {}
     last: dict[tuple[int, int], int] = {}
     follows: dict[int, int] = {}
@@ -146,7 +156,7 @@ def starting_together(model: Forward, groups: Sequence[Sequence[int]]) -> dict[i
         if model.holders[event] != model.holders[first.setdefault(key, event)]:
             follows[event] = last[key]
         last[key] = event
-    return follows
+    return trace.doubles.followed(follows, model)
 
 
 def _outermost(model: Forward, indices: AbstractSet[int]) -> frozenset[int]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
+from otel_agentprof.analysis.doubles import doubles
 from otel_agentprof.analysis.model_names import called
 from otel_agentprof.analysis.transport import as_their_calls, transports
 from otel_agentprof.model import dialects
@@ -14,6 +15,7 @@ from otel_agentprof.model.counting import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from otel_agentprof.analysis.doubles import Doubles
     from otel_agentprof.analysis.forward import Forward
     from otel_agentprof.model.counting import Ledger
     from otel_agentprof.model.tree import SpanTree
@@ -37,12 +39,19 @@ class Selection:
         self._known_ledger = ledger
 
     def scale_ids(self, factors: Mapping[str, float]) -> None:
-        """Choose spans by id."""
+        """Choose spans by id: just these, whatever else shows their calls."""
         self._scale("span", factors)
 
     def scale_names(self, factors: Mapping[str, float]) -> None:
-        """Choose spans by name."""
+        """Choose spans by name; with a call all spans that show it."""
         self._scale("name", factors)
+        spans = self._tree.spans
+        chosen = {index for index, span in enumerate(spans) if span.name in factors} if factors else set()
+        # What is counted is only asked for where it can matter: it takes longer than all of this.
+        for index in [index for index in chosen if dialects.read(spans[index]).role in _CALLS]:
+            for other in self._doubles.whole([index]):
+                if other not in chosen:
+                    self.factors[other] = self.factors.get(other, 1.0) * factors[spans[index].name]
 
     def scale_roles(self, factors: Mapping[str, float]) -> None:
         """Choose spans by role."""
@@ -69,20 +78,23 @@ class Selection:
             return [span.name for span in self._tree.spans]
         roles = self._ledger.roles
         if kind == "role":
-            return as_their_calls(roles, self._parts)
+            return as_their_calls(roles, self._calls)
         if kind == "model":
             rows = zip(self._ledger.models, roles, strict=True)
-            return as_their_calls([model if role in _CALLS else None for model, role in rows], self._parts)
+            return as_their_calls([model if role in _CALLS else None for model, role in rows], self._calls)
         spans = zip(self._tree.spans, roles, strict=True)
-        return [dialects.operation_of(span, role) if role == "tool" else None for span, role in spans]
+        tools = [dialects.operation_of(span, role) if role == "tool" else None for span, role in spans]
+        return as_their_calls(tools, self._calls)
 
     def below(self, span_ids: Iterable[str]) -> set[int]:
-        """Return spans and everything that was made inside them, hoisted spans too."""
+        """Return spans, others that show the same calls, and everything inside them, hoisted spans too."""
         wanted = set(span_ids)
         found: set[int] = set()
         if wanted:
+            indices = [index for index, span in enumerate(self._tree.spans) if span.span_id in wanted]
+            chosen = {*indices, *self._doubles.whole(map(self._doubles.call_of, indices))}
             for index in self._tree.top_down:
-                if self._tree.parents[index] in found or self._tree.spans[index].span_id in wanted:
+                if self._tree.parents[index] in found or index in chosen:
                     found.add(index)
         return found
 
@@ -93,19 +105,19 @@ class Selection:
             ValueError: Some of them are no siblings.
         """
         indices = {span.span_id: index for index, span in enumerate(self._tree.spans)}
-        parents = self._model.parents
+        parents, positions, top = self._model.parents, self._positions, self._model.top
         follows: dict[int, int] = {}
         for group in groups:
+            calls = [self._doubles.call_of(indices[span_id]) for span_id in group if span_id in indices]
             members = sorted(
-                {indices[span_id] for span_id in group if indices.get(span_id) in self._positions},
-                key=self._positions.__getitem__,
+                {self._doubles.place_of(call) for call in calls}.intersection(positions),
+                key=positions.__getitem__,
             )
-            top = self._model.top
             if len({None if member == top else parents[member] for member in members}) > 1:
                 names = ", ".join(sorted({self._tree.spans[member].name for member in members}))
                 raise ValueError(f"only siblings can start together, and these are none: {names}")
             follows.update(zip(members[1:], members, strict=False))
-        return follows
+        return self._doubles.followed(follows, self._model) if follows else follows
 
     def calls(self) -> frozenset[int]:
         """Return the calls without further calls inside: each of them takes a place of its own."""
@@ -127,8 +139,13 @@ class Selection:
         return count(self._tree) if self._known_ledger is None else self._known_ledger
 
     @cached_property
-    def _parts(self) -> Mapping[int, int]:
-        return transports(self._tree, self._ledger)
+    def _calls(self) -> Mapping[int, int]:
+        """The call of each span that is a part of one, or that shows it again."""
+        return {**self._ledger.shown_again, **transports(self._tree, self._ledger)}
+
+    @cached_property
+    def _doubles(self) -> Doubles:
+        return doubles(self._tree, self._ledger)
 
     @cached_property
     def _positions(self) -> Mapping[int, int]:

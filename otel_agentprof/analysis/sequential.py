@@ -29,6 +29,7 @@ from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from otel_agentprof.analysis.finding import Confidence
     from otel_agentprof.analysis.trace import Trace
@@ -113,12 +114,27 @@ def is_transport(trace: Trace, index: int) -> bool:
     return parent >= 0 and roles[index] == "other" and roles[parent] in semconv.LEAF_ROLES
 
 
+def calls_among(trace: Trace, children: Sequence[int]) -> list[int]:
+    """Return the calls among the children of a span, by start of the first that shows each of them.
+
+    A call with a wrapper is where its wrapper is. A span around several calls is no call, but it lies between
+    others: ``Doubles.mixed``.
+    """
+    counted, several = trace.ledger.counted, trace.doubles
+    found = [index for index in children if counted[index]]
+    if len(found) == len(children) or not (several.twins or several.wrappers or several.mixed):
+        return found
+    mixed, inside = several.mixed, several.inside
+    shown = [index for index in children if index not in inside]
+    return list(dict.fromkeys([index if index in mixed else several.call_of(index) for index in shown]))
+
+
 def neighbours(trace: Trace) -> Iterator[Neighbours]:
     """Yield the calls of one kind that follow each other, or overlap, under one parent."""
-    roles, spans = trace.ledger.roles, trace.tree.spans
+    roles, spans, several = trace.ledger.roles, trace.tree.spans, trace.doubles
     for siblings in _siblings(trace):
-        is_after_llm = _is_after_model_step(trace, trace.tree.parents[siblings[0]])
-        for role, run in _by_role(roles, siblings):
+        is_after_llm = _is_after_model_step(trace, trace.tree.parents[several.place_of(siblings[0])])
+        for role, run in _by_role(roles, siblings, several.mixed):
             if len(run) > 1:  # else there is no need to know what it is called
                 for kind, calls in _by_kind(role, run, spans):
                     if len(calls) > 1:
@@ -163,12 +179,12 @@ def has_to_wait(trace: Trace, before: int, after: int) -> bool:
 
 def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
     """Yield the calls under each parent by start; adopted orphans of different parents stay apart."""
-    tree, counted, roles = trace.tree, trace.ledger.counted, trace.ledger.roles
+    tree, roles, place_of = trace.tree, trace.ledger.roles, trace.doubles.place_of
     spans, background = tree.spans, trace.background
     for parent, children in enumerate(tree.children):
         if len(children) < 2:  # noqa: PLR2004 - one call alone has no sibling
             continue
-        calls = [index for index in children if counted[index] and index not in background]
+        calls = [index for index in calls_among(trace, children) if index not in background]
         if parent < len(spans) and roles[parent] in semconv.LEAF_ROLES:
             calls = [index for index in calls if roles[index] != "other"]
         if not (tree.orphans or tree.cut_spans or parent == len(spans)):  # all of them name the same parent
@@ -177,15 +193,17 @@ def _siblings(trace: Trace) -> Iterator[Sequence[int]]:
             continue
         groups: defaultdict[str | None, list[int]] = defaultdict(list)
         for index in calls:
-            groups[spans[index].parent_span_id].append(index)
+            groups[spans[place_of(index)].parent_span_id].append(index)
         yield from (group for group in groups.values() if len(group) > 1)
 
 
-def _by_role(roles: Sequence[Role], siblings: Sequence[int]) -> Iterator[tuple[Role, list[int]]]:
-    """Cut siblings wherever the role changes."""
+def _by_role(
+    roles: Sequence[Role], siblings: Sequence[int], mixed: AbstractSet[int]
+) -> Iterator[tuple[Role, list[int]]]:
+    """Cut siblings wherever the role changes; a span that is mixed stands alone."""
     role, run = roles[siblings[0]], [siblings[0]]
     for index in siblings[1:]:
-        if roles[index] == role:
+        if roles[index] == role and not (mixed and (index in mixed or run[-1] in mixed)):
             run.append(index)
         else:
             yield role, run

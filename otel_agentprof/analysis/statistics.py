@@ -10,7 +10,7 @@ The time of a span has three readings, and a group adds each of them up:
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from operator import sub
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from otel_agentprof.model.quick_init import quick_init
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from otel_agentprof.analysis.trace import Stretch
     from otel_agentprof.model.counting import Ledger
@@ -38,20 +38,25 @@ class Times:
         own: What no child covers.
         critical: The part of it on the critical path.
         outside_ns: What the critical path spent outside all spans (below a virtual root).
+        added: What each span adds to the time of its group: one that shows a call again, only its own time.
+        inside: The calls that spans below show again; those add nothing where their call is in the group.
     """
 
     total: tuple[int, ...]
     own: tuple[int, ...]
     critical: tuple[int, ...]
     outside_ns: int
+    added: tuple[int, ...]
+    inside: Mapping[int, int] = field(default_factory=dict)
 
 
 class Statistics(NamedTuple):
     """Figures for spans of one role, one name or one model. A named tuple, since a report has a dozen.
 
     ``count`` counts calls, once each however many spans show them. Times are over all spans of the group:
-    ``total_ns`` adds durations (parallel ones overlap), ``self_ns`` leaves out what children cover,
-    ``critical_ns`` is the part on the critical path. min to max are over the durations of single calls;
+    ``total_ns`` adds durations (parallel ones overlap; of a span that shows a call again only what it takes
+    beside the call), ``self_ns`` leaves out what children cover, ``critical_ns`` is the part on the critical
+    path. min to max are over the durations of single calls;
     p50 and p95 are nearest-rank percentiles, so each is the duration of a call that really happened.
     """
 
@@ -72,7 +77,7 @@ def times(tree: SpanTree, path: Iterable[Stretch]) -> Times:
     for owner, start_ns, end_ns in path:
         critical[owner] += end_ns - start_ns
     total = tuple(map(sub, tree.ends, tree.starts))
-    return Times(total, tuple(_own(tree, total)), tuple(critical[:-1]), critical[-1])
+    return Times(total, tuple(_own(tree, total)), tuple(critical[:-1]), critical[-1], total)
 
 
 def statistics_by(keys: Sequence[_Key | None], ledger: Ledger, taken: Times) -> dict[_Key, Statistics]:
@@ -121,7 +126,10 @@ def _statistics(indices: list[int], ledger: Ledger, taken: Times) -> Statistics:
     counted, total, own, critical = ledger.counted, taken.total, taken.own, taken.critical
     durations = [total[index] for index in indices if counted[index]]
     count = len(durations)
-    total_ns = sum(durations) if count == len(indices) else sum([total[index] for index in indices])
+    if count == len(indices):
+        total_ns = sum(durations)
+    else:
+        total_ns = _added(indices, taken) if count else sum([total[index] for index in indices])
     self_ns = sum([own[index] for index in indices])
     critical_ns = sum([critical[index] for index in indices])
     if not count:
@@ -138,3 +146,10 @@ def _statistics(indices: list[int], ledger: Ledger, taken: Times) -> Statistics:
         durations[ceil(count * 0.95) - 1],
         durations[-1],
     )
+
+
+def _added(indices: list[int], taken: Times) -> int:
+    """Return how long the calls of a group took, however many spans show them."""
+    added, inside, among = taken.added, taken.inside, set(indices)
+    total_ns = sum([added[index] for index in indices if inside.get(index) not in among])
+    return max(total_ns, sum([taken.own[index] for index in indices]))  # what is inside may outlive its call

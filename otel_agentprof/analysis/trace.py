@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_agentprof import semconv
 from otel_agentprof.analysis.costs import charges, priced
 from otel_agentprof.analysis.critical_path import path_owners
+from otel_agentprof.analysis.doubles import NO_DOUBLES, Doubles, completed, doubles, path_once, timed_once
 from otel_agentprof.analysis.failures import failures
 from otel_agentprof.analysis.forward import forward
 from otel_agentprof.analysis.iterations import iterations
@@ -70,6 +71,7 @@ class Trace:
         operations: Calls of the same kind added up.
         disputes: Sums of money that a run names beside the cost of its calls.
         parts: The model call that each span belongs to which is only how a call travels.
+        doubles: The spans that show calls again.
     """
 
     tree: SpanTree
@@ -83,6 +85,7 @@ class Trace:
     operations: tuple[Operation, ...]
     disputes: tuple[Dispute, ...] = ()
     parts: Mapping[int, int] = field(default_factory=dict)
+    doubles: Doubles = NO_DOUBLES
 
     @lazy
     def roles(self) -> Sequence[Role]:
@@ -204,13 +207,19 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         price: What tokens cost, such as ``otel_agentprof.pricing.price``.
     """
     ledger = count(tree)
+    several = doubles(tree, ledger)
+    tree = completed(tree, several)
     parts = transports(tree, ledger)
     paid, disputes = charges(tree, ledger, price)
     waiting = windows(tree)
     barriers = forward(tree, waiting)
     owners, cuts = path_owners(tree, waiting, barriers)
+    pieces: Iterable[tuple[int, int, int]] = zip(owners, cuts, cuts[1:], strict=False)
+    if several.twins:
+        pieces = path_once(pieces, waiting, several.twins)
     # tuple.__new__ is what Stretch() comes down to, without a Python frame per stretch.
-    path = tuple(map(tuple.__new__, repeat(Stretch), zip(owners, cuts, cuts[1:], strict=False)))
+    path = tuple(map(tuple.__new__, repeat(Stretch), pieces))
+    taken = timed_once(tree, times(tree, path), several)
     return Trace(
         tree=tree,
         price=price,
@@ -218,9 +227,10 @@ def measure(tree: SpanTree, price: Price) -> Trace:
         costs=paid,
         view=waiting,
         path=path,
-        times=given_to_calls(times(tree, path), parts),
+        times=given_to_calls(taken, parts),
         operations=operations(tree, ledger, paid),
         disputes=disputes,
         forward=barriers,
         parts=parts,
+        doubles=several,
     )

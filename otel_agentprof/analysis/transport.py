@@ -24,9 +24,9 @@ _Key = TypeVar("_Key")
 def transports(tree: SpanTree, ledger: Ledger) -> Mapping[int, int]:
     """Return the call that each span belongs to which is only how a model call travels."""
     roles, parents, children = ledger.roles, tree.parents, tree.children
-    leaves = semconv.LEAF_ROLES
+    leaves, call_of = semconv.LEAF_ROLES, ledger.shown_again
     found = {
-        index: parents[index]
+        index: call_of.get(parents[index], parents[index])
         for index, role in enumerate(roles)
         if role == "other" and parents[index] >= 0 and roles[parents[index]] in leaves
     }

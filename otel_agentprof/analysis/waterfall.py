@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from otel_agentprof import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from otel_agentprof.analysis.outline import Outline
@@ -39,6 +40,7 @@ class Row(NamedTuple):
         operation: The tool, or the name under which calls of its kind are added up; None where another span
             stands for the same call.
         model: The model behind a model call; None for any other span.
+        shown: The operation whose call this span shows again; None where it stands for itself.
     """
 
     span_id: str
@@ -53,6 +55,7 @@ class Row(NamedTuple):
     marks: tuple[Mark, ...] = ()
     operation: str | None = None
     model: str | None = None
+    shown: str | None = None
 
 
 def waterfall(trace: Outline) -> tuple[Row, ...]:
@@ -87,6 +90,7 @@ def waterfall(trace: Outline) -> tuple[Row, ...]:
             marks,
             operations,
             _models(ledger),
+            _shown(ledger, operations),
             strict=False,  # see on_path
         )
     )
@@ -112,10 +116,22 @@ def _depth_first(trace: Outline) -> tuple[list[int], list[int]]:
 
 def _models(ledger: Ledger) -> list[str | None]:
     """Return the model behind each span that one did the work of; agents name models too and call none."""
-    return [
+    models = [
         model if role in semconv.LEAF_ROLES or usage is not None else None
         for model, role, usage in zip(ledger.models, ledger.roles, ledger.usage, strict=True)
     ]
+    for index, call in ledger.shown_again.items():
+        if ledger.usage[index] is None:
+            models[index] = models[call]  # one may know the version, the other not
+    return models
+
+
+def _shown(ledger: Ledger, operations: Sequence[str | None]) -> Iterable[str | None]:
+    """Return for each span the operation whose call it shows again."""
+    if not ledger.shown_again:
+        return repeat(None)
+    shown = ledger.shown_again
+    return [operations[shown[index]] if index in shown else None for index in range(len(operations))]
 
 
 def _tops(trace: Outline) -> list[int]:

@@ -92,6 +92,8 @@ def what_if(  # noqa: PLR0913 - one keyword per kind of change
         tree: The trace.
         scale: By span id, what the own time of a span is multiplied by: 0.5 is twice as fast, 0 takes it
             away. Own time is what no child accounts for. Unknown ids, and background spans, change nothing.
+            It is about these spans alone, as drag is: all other changes to a call are made to all spans that
+            show it.
         by_name: Likewise by the names of spans; a span that is meant several times is scaled by each.
         by_role: Likewise by role: ``llm``, ``tool``...
         by_model: Likewise by model, as in the report, or without its version.

@@ -145,7 +145,7 @@ class _Gathering:
             agents.pop()
         mine: list[Tally] = []
         if row.role != "agent":
-            name = row.operation or row.name
+            name = row.operation or row.shown or row.name
             name = steady_name(name, row.role) if row.role in _NAMED_AT_RUN_TIME else name
             mine.append(self.by_operation[name, row.role])
         elif row.operation is not None:
@@ -156,7 +156,7 @@ class _Gathering:
         if row.operation is not None:
             for tally in mine:
                 tally.call_of(row)
-        # A span that only shows another one's call still held the user up: that time stays with its name.
+        # A span that only shows another one's call still held the user up: that time is the operation's.
         agent = agents[-1][1] if agents else self.by_agent[NO_AGENT, None]
         critical_ns = sum(end - start for start, end in row.on_path)
         for tally in (agent, *(tally for tally in mine if tally is not agent)):

@@ -56,7 +56,11 @@ def by_model(trace: Outline) -> dict[str, Statistics]:
 def called_models(ledger: Ledger) -> list[str | None]:
     """Return the model behind each span that is a model call; agents name models too and call none."""
     rows = zip(ledger.models, ledger.usage, ledger.roles, strict=True)
-    return [
+    models = [
         (model if role in semconv.LEAF_ROLES else None) if usage is None else model or UNNAMED_MODEL
         for model, usage, role in rows
     ]
+    for index, call in ledger.shown_again.items():
+        if ledger.usage[index] is None:
+            models[index] = models[call]  # one may know the version, the other not
+    return models

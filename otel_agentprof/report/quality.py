@@ -122,7 +122,8 @@ def _skew(trace: Trace, left_out_count: int) -> DataQuality:
 
 def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
     tree, ledger = trace.tree, trace.ledger
-    incomplete = [index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES]
+    calls = {index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES}
+    incomplete = [index for index in calls if ledger.shown_again.get(index) not in calls]
     if incomplete:
         yield about(
             tree,

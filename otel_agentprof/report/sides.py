@@ -68,7 +68,7 @@ def _add(runs: Runs, report: Report) -> None:
         is_free = row.cost_usd is None and (row.usage is None or not row.usage.total)
         cost_usd = ZERO if is_free else row.cost_usd
         runs.spans[key].append(Taken(row.end_ns - row.start_ns, critical_ns, cost_usd))
-        name = row.operation or row.name
+        name = row.operation or row.shown or row.name
         if name not in ROLES:  # a role of the same name has the word
             counts[f"calls:{name}"] += row.operation is not None
             counts[f"critical:{name}"] += critical_ns

@@ -152,14 +152,62 @@ def test_an_operation_that_is_nearly_all_prompt_is_found() -> None:
     assert heavy.title == "81 % of the tokens of chat are prompt"
 
 
+def rounds(count: int) -> SpanTree:
+    """Return as many model calls one after another under one agent."""
+    rows = "\n".join(f"  chat  {' ' * number}||  role=llm" for number in range(count))
+    return draw(f"planner |{'-' * count}|  role=agent\n{rows}", unit=SECOND)
+
+
 def test_an_agent_that_calls_its_model_more_than_ten_times_loops() -> None:
-    looping, fine = calls(11, {ROLE: "llm"}), calls(10, {ROLE: "llm"})
+    looping, fine = rounds(11), rounds(10)
 
     (found,) = found_by("too_many_iterations", looping)
 
-    assert (found.impact, found.component, found.metric) == ("low", "planner", "iteration_count")
-    assert (found.value, found.threshold, found.span_ids) == (11.0, 10.0, ("f" * 16,))
+    assert (found.impact, found.component, found.metric) == ("medium", "planner", "iteration_count")
+    assert (found.value, found.threshold, found.span_ids) == (11.0, 10.0, (f"{1:016x}",))
+    assert found.title == "Agent planner calls the model 11 times in one run"
     assert found_by("too_many_iterations", fine) == []
+
+
+def test_calls_beside_each_other_are_one_round_however_many() -> None:
+    assert found_by("too_many_iterations", calls(11, {ROLE: "llm"})) == []
+
+
+def test_the_call_that_puts_many_others_together_is_no_round_too_many() -> None:
+    tree = draw("""
+        agent    |-------------|   role=agent
+          chat    |-|              role=llm
+          chat     |--|            role=llm
+          chat     |---|           role=llm
+          chat           |--|      role=llm
+    """)
+
+    assert found_by("too_many_iterations", tree, Config(max_iterations=2)) == []
+
+
+def test_without_any_round_nothing_of_a_loop_is_left() -> None:
+    (found,) = found_by("too_many_iterations", rounds(3), Config(max_iterations=0))
+
+    assert (found.value, found.saving_ns) == (3.0, 3 * SECOND)
+
+
+def test_a_loop_of_rounds_with_several_calls_loses_whole_rounds() -> None:
+    tree = draw(
+        """
+        agent    |-------------|   role=agent
+          chat    |-|              role=llm model=m in=1 out=1
+          chat    |--|             role=llm model=m in=1 out=2
+          search     |-|           role=tool
+          chat         |-|         role=llm model=m in=1 out=4
+          chat          |--|       role=llm model=m in=1 out=8
+        """,
+        unit=SECOND,
+    )
+
+    (found,) = found_by("too_many_iterations", tree, Config(max_iterations=1))
+
+    assert found.title == "Agent agent goes 2 rounds in one run"
+    assert (found.value, found.saving_ns, found.saving_usd) == (2.0, 3 * SECOND, Decimal("0.014"))
 
 
 def test_rounds_beyond_the_limit_are_what_a_loop_could_save() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Draft, Finding, ModelSwap
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
+
+
+_APART: Final = frozenset({"tool", "retrieval"})  # what is asked inside them is another piece of work
+_OWN_WORK: Final = _APART | {"agent"}
 
 
 class _Swap(NamedTuple):
@@ -117,29 +121,53 @@ def _short(trace: Trace, calls: Iterable[int], config: Config) -> list[int]:
 
 def _calls_without_tools(trace: Trace) -> Callable[[int], bool]:
     """Return what tells whether a call is simple: a question and an answer, no work with tools."""
-    roles, children = trace.ledger.roles, trace.tree.children
-    agents: dict[int, bool] = {}
+    roles, parents = trace.ledger.roles, trace.tree.parents
+    known: dict[int, bool] = {}
 
-    def works_with_tools(agent: int) -> bool:
-        if agent not in agents:
-            calls = trace.iterations.get(agent, ())
-            agents[agent] = any(roles[child] == "tool" for child in children[agent]) or any(
-                map(asks_for_tools, calls)
-            )
-        return agents[agent]
-
-    def asks_for_tools(index: int) -> bool:
-        span = trace.tree.spans[index]
-        return bool(
-            dialects.tool_call_ids_of(span)
-            or dialects.tool_result_ids_of(span)
-            or any("tool" in reason.lower() for reason in dialects.finish_reasons_of(span))
-        )
+    def works_with_tools(scope: int) -> bool:
+        if scope not in known:
+            known[scope] = _has_tools(trace, scope)
+        return known[scope]
 
     def needs_no_tools(index: int) -> bool:
-        return not works_with_tools(trace.tree.parents[index]) and not asks_for_tools(index)
+        if _asks_for_tools(trace, index):
+            return False
+        above = parents[index]
+        while above >= 0:
+            if roles[above] in _OWN_WORK and works_with_tools(above):
+                return False
+            if roles[above] in _APART:
+                return True
+            above = parents[above]
+        return not works_with_tools(above)  # of all that is in no agent
 
     return needs_no_tools
+
+
+def _has_tools(trace: Trace, scope: int) -> bool:
+    """Return whether tools are run, or asked for, in a span: not inside the tools and agents in it."""
+    roles, children = trace.ledger.roles, trace.tree.children
+    calls: list[int] = []
+    todo = [scope]
+    while todo:
+        below = children[todo.pop()]
+        for child in below:
+            role = roles[child]
+            if role == "tool":
+                return True
+            if role == "llm":
+                calls.append(child)
+        todo += [child for child in below if children[child] and roles[child] not in _OWN_WORK]
+    return any(_asks_for_tools(trace, call) for call in calls)
+
+
+def _asks_for_tools(trace: Trace, index: int) -> bool:
+    span = trace.tree.spans[index]
+    return bool(
+        dialects.tool_call_ids_of(span)
+        or dialects.tool_result_ids_of(span)
+        or any("tool" in reason.lower() for reason in dialects.finish_reasons_of(span))
+    )
 
 
 def _expensive_calls(trace: Trace, asked: Iterable[Operation], config: Config) -> Callable[[int], bool]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.finding import Finding
+from otel_agentprof.analysis.iterations import one_after_another
 from otel_agentprof.analysis.saving import MOST_RERUNS, if_removed, usd_of
 from otel_agentprof.analysis.sequential import is_transport
 from otel_agentprof.model import dialects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
@@ -53,18 +54,26 @@ def too_many_calls(trace: Trace, config: Config) -> Iterator[Finding]:
 
 
 def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
-    """Yield the agents that call their model again and again."""
-    looping: defaultdict[str, list[int]] = defaultdict(list)
+    """Yield the agents that call their model again and again: calls beside each other are one round."""
+    looping: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
     for agent, calls in trace.iterations.items():
         if len(calls) > config.max_iterations:
-            looping[dialects.operation_of(trace.tree.spans[agent], "agent")].append(agent)
+            rounds = one_after_another(trace.tree, calls)
+            if len(rounds) > config.max_iterations:
+                looping[dialects.operation_of(trace.tree.spans[agent], "agent")][agent] = rounds
     for name, agents in looping.items():
-        most = max(len(trace.iterations[agent]) for agent in agents)
+        most = max(map(len, agents.values()))
         runs = f", the worst of {len(agents)} such runs" if len(agents) > 1 else ""
-        beyond = [index for agent in agents for index in _after_round(trace, agent, config.max_iterations)]
+        has_more = any(len(rounds) < len(trace.iterations[agent]) for agent, rounds in agents.items())
+        many = f"goes {most:,} rounds" if has_more else f"calls the model {most:,} times"
+        beyond = [
+            index
+            for agent, rounds in agents.items()
+            for index in _after_round(trace, agent, rounds[: config.max_iterations])
+        ]
         yield Finding(
             rule="too_many_iterations",
-            title=f"Agent {name} calls the model {most:,} times in one run{runs}",
+            title=f"Agent {name} {many} in one run{runs}",
             component=name,
             metric="iteration_count",
             value=float(most),
@@ -80,11 +89,27 @@ def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
         )
 
 
-def _after_round(trace: Trace, agent: int, number: int) -> list[int]:
-    """Return what an agent did from the start of the round after a number of rounds."""
-    starts, calls = trace.tree.starts, trace.iterations[agent]
-    since, before = starts[calls[number]], {*calls[:number]}
+def _after_round(trace: Trace, agent: int, rounds: Sequence[int]) -> list[int]:
+    """Return what an agent did from the first call on that began when some rounds were over."""
+    starts, ends, calls = trace.tree.starts, trace.tree.ends, trace.iterations[agent]
+    done = set(rounds)
+    later = [call for call in calls if not rounds or (starts[call] >= ends[rounds[-1]] and call not in done)]
+    since = min([starts[child] for child in _children_around(trace, agent, later)])
+    before = _children_around(trace, agent, rounds)
     return [child for child in trace.tree.children[agent] if starts[child] >= since and child not in before]
+
+
+def _children_around(trace: Trace, agent: int, calls: Sequence[int]) -> set[int]:
+    """Return the children of an agent that are calls, wrap them, or show them beside those that do."""
+    parents, found = trace.tree.parents, set[int]()
+    shown = trace.doubles.whole(calls)
+    found.update([index for index in shown if parents[index] == agent])
+    for index in [index for index in calls if parents[index] != agent]:
+        child = index
+        while parents[child] != agent:
+            child = parents[child]
+        found.add(child)
+    return found
 
 
 def _own_calls(trace: Trace, operation: Operation) -> list[int]:

@@ -119,9 +119,14 @@ def _retried(trace: Trace, gaps: Iterable[_Gap]) -> dict[_Gap, int]:
         return found
     for gap in gaps:
         before, after = _around(trace, gap)
-        if after < 0 or before not in failed or roles[before] != roles[after]:
+        if after < 0:
             continue
-        first, second = (dialects.operation_of(spans[index], roles[before]) for index in (before, after))
+        first_call, second_call = trace.doubles.call_of(before), trace.doubles.call_of(after)
+        if first_call not in failed or roles[first_call] != roles[second_call]:
+            continue
+        first, second = (
+            dialects.operation_of(spans[call], roles[first_call]) for call in (first_call, second_call)
+        )
         if first == second:
             found[gap] = after
     return found

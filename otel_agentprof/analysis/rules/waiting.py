@@ -49,7 +49,7 @@ def _causes(trace: Trace, config: Config) -> Iterable[Sequence[SequentialGroup]]
 
 
 def _place(trace: Trace, group: SequentialGroup) -> str | None:
-    parent = trace.tree.parents[group.indices[0]]
+    parent = trace.tree.parents[trace.doubles.place_of(group.indices[0])]
     return trace.tree.spans[parent].name if parent >= 0 else None
 
 

@@ -68,6 +68,7 @@ def count(tree: SpanTree) -> Ledger:
         billed_runs=frozenset(index for index in draft.run_costs if draft.dialects[index].is_billed),
         roll_up_deltas=roll_ups,
         doubles=frozenset(draft.doubles),
+        shown_again=draft.shown_again(),
         coarse=frozenset(draft.coarse),
         maybe_cumulative=frozenset(draft.coarse & draft.maybe_cumulative),
         coverage_unknown=frozenset(draft.coverage_unknown),

@@ -154,15 +154,19 @@ def leave_out_wrappers(draft: Draft, kind: str) -> None:
     size = len(tree.spans) + 1
     first_any, first_with_tokens = [_NEVER] * size, [_NEVER] * size
     heirs = [NO_PARENT] * size  # the call with tokens below, if it is one
+    calls = [NO_PARENT] * size  # the call below, if it is one
     for index in reversed(tree.top_down):
-        parent, heir = parents[index], heirs[index]
+        parent, heir, call = parents[index], heirs[index], calls[index]
         any_start, with_tokens_start = first_any[index], first_with_tokens[index]
         if draft.kinds[index] == kind:
             has_tokens = usage[index] is not None
             if (with_tokens_start if has_tokens else any_start) <= ends[index]:
                 _leave_out_wrapper(draft, index, heir)
-            elif has_tokens:
-                heir = _either(heir, draft.stands_for(index))
+                draft.show_again(index, call if heir == NO_PARENT else heir)
+            else:
+                call = _either(call, draft.stands_for(index))
+                if has_tokens:
+                    heir = _either(heir, draft.stands_for(index))
             any_start = min(any_start, starts[index])
             if has_tokens:
                 with_tokens_start = min(with_tokens_start, starts[index])
@@ -170,6 +174,7 @@ def leave_out_wrappers(draft: Draft, kind: str) -> None:
             first_any[parent] = min(first_any[parent], any_start)
             first_with_tokens[parent] = min(first_with_tokens[parent], with_tokens_start)
             heirs[parent] = _either(heirs[parent], heir)
+            calls[parent] = _either(calls[parent], call)
 
 
 def _leave_out_wrapper(draft: Draft, index: int, heir: int) -> None:
@@ -206,6 +211,7 @@ def leave_out_covered(draft: Draft) -> None:
             elif draft.counted[index] and _is_part_of(tree, index, call) and kinds[index] == kinds[call]:
                 draft.counted[index] = False
                 draft.gifts.append((index, call))
+                draft.show_again(index, call)
         around[index] = call
 
 
@@ -227,6 +233,7 @@ def leave_out_inner_tools(draft: Draft) -> None:
         if roles[index] == "tool":
             if outer >= 0 and _is_part_of(tree, index, outer) and _is_same_tool_call(tree, outer, index):
                 draft.counted[index] = False
+                draft.show_again(index, draft.stands_for(outer))
             around[index] = index
         elif roles[index] in _TRANSPARENT:
             around[index] = outer

@@ -103,6 +103,22 @@ class Draft:
         self.gifts.append((other, chosen))
         self.doubles.append(other)
 
+    def show_again(self, index: int, call: int) -> None:
+        """Note which call a span that was left out shows again; below 0: none, or several."""
+        if call >= 0 and self.same_call[index] == index != self.stands_for(call):
+            self.same_call[index] = call
+
+    def shown_again(self) -> dict[int, int]:
+        """Return the spans that were left out and show one call again, and what stands for that call."""
+        if False not in self.counted:
+            return {}
+        pairs = [
+            (index, self.stands_for(index))
+            for index, is_counted in enumerate(self.counted)
+            if not is_counted and self.same_call[index] != index
+        ]
+        return {index: call for index, call in pairs if self.counted[call]}
+
     def gather(self) -> None:
         """Let each call know what only other spans of it know, and tell its money once."""
         models, providers, costs = self.models, self.providers, self.costs

@@ -47,6 +47,8 @@ class Ledger:
         billed_runs: Those of them whose figure comes from the vendor's own program.
         roll_up_deltas: Sums that can be checked, beside the calls that they are the sum of.
         doubles: Spans of calls that another instrumentation shows too, and that were left out.
+        shown_again: For each span that was left out since it shows one call again: the span that stands for
+            the call. What is around several calls is not in it.
         coarse: Spans that are no calls and whose tokens count since nothing below them has any.
         maybe_cumulative: Those of them whose tokens may hold earlier runs that are not in the trace.
         coverage_unknown: Calls of a gateway whose own tokens could not be read.
@@ -64,6 +66,7 @@ class Ledger:
     billed_runs: frozenset[int] = frozenset()
     roll_up_deltas: tuple[RollUp, ...] = ()
     doubles: frozenset[int] = frozenset()
+    shown_again: Mapping[int, int] = field(default_factory=dict)
     coarse: frozenset[int] = frozenset()
     maybe_cumulative: frozenset[int] = frozenset()
     coverage_unknown: frozenset[int] = frozenset()

@@ -116,6 +116,86 @@ def test_the_last_answer_of_an_agent_with_tools_is_no_simple_call(rest: str) -> 
     assert found_by("oversized_model", tree) == []
 
 
+SIMPLE = "role=llm model=gpt-4.1 in=100 out=10"
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        f"""
+        agent      |----------------|   role=agent
+          model     |--|                role=step
+            chat    |--|                {SIMPLE}
+          tools         |--|            role=step
+            search      |--|            role=tool
+          model             |--|        role=step
+            gateway         |--|        role=llm model=gpt-4.1 scope=a
+              chat          |--|        {SIMPLE} scope=b
+        """,
+        f"""
+        agent      |----------------|   role=agent
+          agent     |--|                role=agent
+            chat    |--|                {SIMPLE}
+          search        |--|            role=tool
+        """,
+        f"""
+        graph      |----------------|   role=step
+          model     |--|                role=step
+            chat    |--|                {SIMPLE}
+          tools         |--|            role=step
+            search      |--|            role=tool
+        """,
+        f"""
+        search     |----------------|   role=tool
+          chat      |--|                {SIMPLE}
+          fetch         |--|            role=tool
+        """,
+        f"""
+        chat       |--|                 {SIMPLE} parent=none
+        search         |--|             role=tool parent=none
+        """,
+        f"""
+        agent      |----------------|   role=agent
+          chat      |--|                {SIMPLE} scope=a
+          twin      |--|                {SIMPLE} scope=b agentprof.tool_result.ids=["a"]
+        """,
+    ],
+    ids=["steps", "agents", "no agent", "tool", "no root", "twin"],
+)
+def test_a_call_beside_the_tools_of_what_is_around_it_is_no_simple_call(picture: str) -> None:
+    assert found_by("oversized_model", draw(picture)) == []
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        f"""
+        agent      |----------------|   role=agent
+          search    |-----|             role=tool
+            chat    |--|                {SIMPLE}
+        """,
+        f"""
+        agent      |----------------|   role=agent
+          agent     |--|                role=agent
+            chat    |--|                {SIMPLE}
+          agent         |--|            role=agent
+            search      |--|            role=tool
+        """,
+        f"""
+        handler    |----------------|   role=other
+          chat      |--|                {SIMPLE}
+          agent         |--|            role=agent
+            search      |--|            role=tool
+        """,
+    ],
+    ids=["inside a tool", "another agent", "beside an agent"],
+)
+def test_the_tools_of_another_piece_of_work_say_nothing(picture: str) -> None:
+    (found,) = found_by("oversized_model", draw(picture))
+
+    assert found.value == 10.0
+
+
 def test_a_costly_operation_says_what_a_smaller_model_would_save() -> None:
     tree = draw("""
         agent    |----------------|   role=agent
