@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.ancestry import above
-from otel_agentprof.analysis.saving import if_at_most, with_descendants
+from otel_agentprof.analysis.saving import if_limited, with_descendants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ TELLING: Final[Mapping[str, tuple[str, ...]]] = {
     "slow_tool": (*_NEED_NOT_BE, "head_of_line", "slow_tool"),
     "too_many_calls": ("agent_loop", "repeated_call", "retry_waste", "too_many_iterations"),
     "too_many_iterations": ("agent_loop",),
-    "sequential_group": ("repeated_call", "unused_concurrency"),
+    "sequential_group": ("agent_loop", "retry_waste", "repeated_call", "unused_concurrency"),
     "unused_concurrency": ("repeated_call",),  # what need not be made at all need not be made sooner
     "head_of_line": (*_NEED_NOT_BE, "slow_first_token", "slow_generation"),
     "slow_first_token": _NEED_NOT_BE,
@@ -84,6 +84,8 @@ SAME_REMEDY: Final = frozenset(
         ("too_many_iterations", "agent_loop"),
     }
 )
+# Turns in vain are told among many rounds too.
+_PARTS: Final = SAME_REMEDY - {("too_many_iterations", "agent_loop")}
 # The general one is about calls of which some run together already; the other says what all at once saves.
 _TOLD_IN_FULL: Final = frozenset({("sequential_group", "unused_concurrency")})
 _LENGTHS: Final = frozenset(
@@ -97,6 +99,7 @@ _ORDER: Final = {rule: place for place, rule in enumerate(TELLING)}
 _MOST: Final = 0.5
 _HARDLY_MORE: Final = 1.25
 _DOUBLE: Final = 2
+_TIME: Final = 0  # in savings; 1 is money
 
 
 def merged(trace: Trace, found: Sequence[Finding]) -> list[Finding]:
@@ -157,7 +160,8 @@ class _Causes:
                 return
         rule = self._found[place].rule
         for teller in tellers:
-            if (rule, self._found[teller].rule) in SAME_REMEDY and self._is_told(teller, [place]):
+            pair = rule, self._found[teller].rule
+            if pair in _PARTS and self._is_told(teller, [place]):
                 self._give_way(teller, place)
 
     def left(self) -> list[Finding]:
@@ -224,17 +228,21 @@ class _Causes:
     def _share(self, place: int, tellers: Iterable[int]) -> float:
         """Return how much of a finding others tell, together."""
         weights = self._weights_of(place)
+        if self._found[place].rule == "sequential_group":
+            spared = [self._covered[teller] for teller in tellers if self._found[teller].rule in _NEED_NOT_BE]
+            if len(weights.keys() - set[int]().union(*spared)) <= 1:
+                return 1.0  # what is left has nothing to run beside
         return sum([weights[index] for index in self._told(place, tellers)]) / sum(weights.values())
 
     def _apart(self, place: int, tellers: Sequence[int]) -> list[int]:
-        """Return the tellers without those that only tell what one before them has told."""
+        """Return tellers of which each tells another part, so that their savings may be added up."""
         kept: list[int] = []
-        told = 0.0
-        for teller in tellers:
-            share = self._share(place, [*kept, teller])
-            if share > told:
+        told: set[int] = set()
+        for teller in sorted(tellers, key=lambda teller: -self._share(place, [teller])):
+            more = self._told(place, [teller])
+            if told.isdisjoint(more):
                 kept.append(teller)
-                told = share
+                told |= more
         return kept
 
     def _is_told(self, place: int, tellers: Sequence[int]) -> bool:
@@ -246,23 +254,31 @@ class _Causes:
         pairs = {(rule, self._found[teller].rule) for teller in tellers}
         if pairs <= _TOLD_IN_FULL:
             return True
+        is_same = pairs <= SAME_REMEDY
         for kind, saving in enumerate(self._savings[place]):
-            other = sum(self._savings[teller][kind] for teller in tellers)
-            if saving > other * (_DOUBLE if pairs <= SAME_REMEDY else _HARDLY_MORE):
+            other = sum([self._savings[teller][kind] for teller in tellers])
+            if saving > other * (_DOUBLE if is_same else _HARDLY_MORE):
                 return False
-            if not pairs <= SAME_REMEDY:
-                rest = self._rest(place, tellers, saving * (1 - share))
-                if other + rest > _HARDLY_MORE * other:
-                    return False
+            rest = saving * (1 - share)
+            if kind == _TIME and not is_same:
+                rest = self._rest(place, tellers, rest)
+            if not is_same and other + rest > _HARDLY_MORE * other:
+                return False
         return True
 
     def _rest(self, place: int, tellers: Sequence[int], estimate: float) -> float:
-        """Return what a finding would save without what others tell of it."""
+        """Return what a finding would save besides what others tell of it."""
         one = self._found[place]
         if not estimate or one.metric not in _ABOVE_A_LIMIT:
             return estimate
         rest = self._weights_of(place).keys() - self._told(place, tellers)
-        return if_at_most(self._trace, rest, one.threshold * wording.NS_PER_MS)
+        limits_ns = dict.fromkeys(rest, one.threshold * wording.NS_PER_MS)
+        telling = [self._found[teller] for teller in tellers]
+        if any(other.rule not in _NEED_NOT_BE for other in telling):
+            return if_limited(self._trace, limits_ns)
+        spared = [index for other in telling for index in self._of(other.mended_ids or other.span_ids)]
+        not_made = dict.fromkeys(spared, 0.0)
+        return if_limited(self._trace, limits_ns | not_made) - if_limited(self._trace, not_made)
 
     def _give_way(self, place: int, teller: int) -> None:
         gone, stays = self._left.pop(place), self._left[teller]

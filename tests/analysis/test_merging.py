@@ -64,6 +64,8 @@ WHY: dict[str, dict[str, str]] = {
     },
     "too_many_iterations": {"agent_loop": "the circle makes them many"},
     "sequential_group": {
+        "agent_loop": "what need not be made need not be made sooner",
+        "retry_waste": "what is tried again has to wait for what has failed",
         "repeated_call": "what need not be made need not be made sooner",
         "unused_concurrency": "some run together already, so there is a limit to raise",
     },
@@ -204,6 +206,24 @@ def test_calls_that_need_not_be_made_need_not_run_side_by_side(role: str) -> Non
     assert set(found) == {"repeated_call"}
     assert found["repeated_call"].saving_ns == 2 * 6 * SECOND // 10
     assert "Also: 3 " in found["repeated_call"].suggestion
+
+
+def test_one_call_alone_that_is_left_has_nothing_to_run_beside() -> None:
+    tree = draw(
+        f"""
+        agent   |---------------------------------|   role=agent
+          s     |-----|                               role=tool {ASKED}=a
+          chat        |--|                            role=llm agentprof.tool_call.ids=["c1","c2"]
+          s              |-----|                      role=tool {ASKED}=a call=c1
+          t                    |-----|                role=tool {ASKED}=b call=c2
+        """,
+        unit=SECOND // 10,
+    )
+
+    found = told(tree)
+
+    assert set(found) == {"repeated_call"}
+    assert found["repeated_call"].suggestion.endswith(" Also: 2 tool calls ran one after another: s, t.")
 
 
 def test_different_calls_beside_repeated_ones_can_still_run_side_by_side() -> None:
