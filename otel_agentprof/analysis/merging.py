@@ -25,6 +25,7 @@ in its place, is told with what it is worth.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof.analysis import wording
@@ -133,7 +134,7 @@ class _Causes:
     ) -> None:
         self._trace, self._found, self._general = trace, found, general
         self._left = dict(enumerate(found))
-        self._also: dict[int, str] = {}  # what has given way to each
+        self._taken: defaultdict[int, list[int]] = defaultdict(list)  # what has given way to each
         self._savings = [(one.saving_ns or 0, float(one.saving_usd or 0)) for one in found]
         self._indices = {span.span_id: index for index, span in enumerate(trace.tree.spans)}
         telling = set[str]().union(*general.values())
@@ -167,7 +168,9 @@ class _Causes:
     def left(self) -> list[Finding]:
         """Return the findings that are left, with what has given way to them."""
         return [
-            one._replace(suggestion=one.suggestion + self._also[place]) if place in self._also else one
+            self._with(one, [self._found[gone] for gone in self._taken[place]])
+            if place in self._taken
+            else one
             for place, one in self._left.items()
         ]
 
@@ -281,23 +284,29 @@ class _Causes:
         return if_limited(self._trace, limits_ns | not_made) - if_limited(self._trace, not_made)
 
     def _give_way(self, place: int, teller: int) -> None:
-        gone, stays = self._left.pop(place), self._left[teller]
-        also = f" Also: {gone.title}{self._worth(place, teller)}.{self._also.pop(place, '')}"
-        self._also[teller] = self._also.get(teller, "") + also
+        del self._left[place]
+        self._taken[teller] += [place, *self._taken.pop(place, ())]
         (gone_ns, gone_usd), (stays_ns, stays_usd) = self._savings[place], self._savings[teller]
         self._savings[teller] = max(gone_ns, stays_ns), max(gone_usd, stays_usd)
-        self._left[teller] = stays._replace(
-            span_ids=tuple(dict.fromkeys((*stays.span_ids, *(gone.mended_ids or gone.span_ids)))),
-            mended_ids=stays.mended_ids or stays.span_ids,
-            swaps=stays.swaps or gone.swaps,
+
+    @staticmethod
+    def _with(one: Finding, taken: Sequence[Finding]) -> Finding:
+        """Return a finding with what has given way to it: its title, its evidence, its calls to swap."""
+        evidence = [gone.mended_ids or gone.span_ids for gone in taken]
+        return one._replace(
+            suggestion=one.suggestion
+            + "".join([f" Also: {gone.title}{_worth(gone, one)}." for gone in taken]),
+            span_ids=tuple(dict.fromkeys(chain(one.span_ids, *evidence))),
+            mended_ids=one.mended_ids or one.span_ids,
+            swaps=one.swaps or tuple(chain.from_iterable(gone.swaps for gone in taken)),
         )
 
-    def _worth(self, place: int, teller: int) -> str:
-        """Return what a finding that gives way would save, where that is more than what is told so."""
-        gone, stays = self._found[place], self._found[teller]
-        more = []
-        if (gone.saving_ns or 0) > (stays.saving_ns or 0):
-            more.append(wording.duration(gone.saving_ns or 0))
-        if gone.saving_usd and gone.saving_usd > (stays.saving_usd or 0):
-            more.append(wording.dollars(gone.saving_usd))
-        return f", worth {' and '.join(more)}" if more else ""
+
+def _worth(gone: Finding, stays: Finding) -> str:
+    """Return what a finding that gives way would save, where that is more than what is told so."""
+    more = []
+    if gone.saving_ns and gone.saving_ns > (stays.saving_ns or 0):
+        more.append(wording.duration(gone.saving_ns))
+    if gone.saving_usd and gone.saving_usd > (stays.saving_usd or 0):
+        more.append(wording.dollars(gone.saving_usd))
+    return f", worth {' and '.join(more)}" if more else ""

@@ -346,7 +346,7 @@ def test_what_gave_way_to_a_finding_goes_on_with_it_when_that_one_gives_way_too(
     (written,) = merged(trace, [unusual, straggler, writing])
 
     assert straggling.suggestion == "Hedge. Also: long, worth 11 ns."
-    assert written.suggestion == "Ask for less. Also: straggler. Also: long, worth 11 ns."
+    assert written.suggestion == "Ask for less. Also: straggler. Also: long."
     assert written.span_ids == ids(5, 6, 9, 7)
 
 
