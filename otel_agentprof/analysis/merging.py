@@ -7,8 +7,9 @@ the general one gives way, if
 2. most of it is about what the other one mends. For findings about how long calls take (``_LENGTHS``) calls
    weigh as much as they are above the limit, and a request inside a slow tool is the same place as the tool;
    an operation that costs much is weighed by money;
-3. nothing is hidden: what the other one saves, and the part of the general saving that is left then, is at
-   most a quarter more than what the other one saves alone, in time and in money, each for itself.
+3. nothing is hidden: what the other one saves, and the part of the general saving that is left then (by a
+   run gone through again where there is a limit to hold the calls against), is at most a quarter more than
+   what the other one saves alone, in time and in money, each for itself.
 
 Else both stay: they are two causes, and their savings add up. Where both have the same remedy
 (``SAME_REMEDY``) savings do not add up: the more telling one stays if it has at least half of what the
@@ -92,9 +93,8 @@ _TOLD_IN_FULL: Final = frozenset({("sequential_group", "unused_concurrency")})
 _LENGTHS: Final = frozenset(
     {"unusual_duration", "slow_llm", "slow_tool", "head_of_line", "slow_first_token", "slow_generation"}
 )
-_BY_PLACE: Final = frozenset(
-    {"too_many_iterations"}
-)  # its evidence are agents; what it tells is in their rounds
+# Its evidence are agents; what it tells is in their rounds.
+_BY_PLACE: Final = frozenset({"too_many_iterations"})
 _ABOVE_A_LIMIT: Final = frozenset({"avg_latency_ms", "max_duration_ms"})
 _ORDER: Final = {rule: place for place, rule in enumerate(TELLING)}
 _MOST: Final = 0.5
