@@ -60,7 +60,6 @@ TELLING: Final[Mapping[str, tuple[str, ...]]] = {
     "too_many_calls": ("agent_loop", "repeated_call", "retry_waste", "too_many_iterations"),
     "too_many_iterations": ("agent_loop",),
     "sequential_group": ("agent_loop", "retry_waste", "repeated_call", "unused_concurrency"),
-    "unused_concurrency": ("repeated_call",),  # what need not be made at all need not be made sooner
     "head_of_line": (*_NEED_NOT_BE, "slow_first_token", "slow_generation"),
     "slow_first_token": _NEED_NOT_BE,
     "slow_generation": _NEED_NOT_BE,

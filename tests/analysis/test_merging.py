@@ -69,7 +69,6 @@ WHY: dict[str, dict[str, str]] = {
         "repeated_call": "what need not be made need not be made sooner",
         "unused_concurrency": "some run together already, so there is a limit to raise",
     },
-    "unused_concurrency": {"repeated_call": "what need not be made needs no place"},
     "head_of_line": {
         **_SPARED,
         "slow_first_token": "that is what the straggler waits for",
