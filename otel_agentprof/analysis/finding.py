@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from decimal import Decimal
 
     from otel_agentprof.model.tokens import TokenUsage
@@ -60,6 +59,7 @@ class Finding(NamedTuple):
         derivation: How the savings were computed, or why there is none.
         confidence: How sure a structural claim is; None where it does not apply.
         swaps: The calls that a cheaper model could take, one by one.
+        mended_ids: What the change is made to, where that is not all of the evidence.
     """
 
     rule: str
@@ -76,15 +76,4 @@ class Finding(NamedTuple):
     derivation: str = ""
     confidence: Confidence | None = None
     swaps: tuple[ModelSwap, ...] = ()
-
-
-class Draft(NamedTuple):
-    """A finding whose saving takes long to work out: that is done once no other finding tells its cause.
-
-    Attributes:
-        finding: The finding without its saving. It tells the cause of no other one.
-        saving: Returns the US dollars that the change would save, and how they were computed.
-    """
-
-    finding: Finding
-    saving: Callable[[], tuple[Decimal | None, str]]
+    mended_ids: tuple[str, ...] = ()

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_agentprof.analysis.finding import IMPACTS, Draft, Finding, Impact
+from otel_agentprof.analysis.finding import IMPACTS, Impact
 from otel_agentprof.analysis.merging import merged
 from otel_agentprof.analysis.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from decimal import Decimal
 
+    from otel_agentprof.analysis.finding import Finding
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
 
 def findings(trace: Trace, config: Config) -> tuple[Finding, ...]:
     """Return everything that the rules find: by impact, then by saving, then by value."""
-    found: list[Finding | Draft] = []
+    found: list[Finding] = []
     for rule in RULES:
         found += rule(trace, config)
-    return tuple(sorted(_finished(trace, found, config), key=_rank))
-
-
-def _finished(trace: Trace, found: Sequence[Finding | Draft], config: Config) -> Iterator[Finding]:
-    """Yield each cause once, with its saving and its impact."""
-    drafts = {id(one.finding): one for one in found if isinstance(one, Draft)}
-    for told in merged([one.finding if isinstance(one, Draft) else one for one in found]):
-        draft = drafts.get(id(told))  # it tells nobody else's cause, so it is still the same object
-        if draft is None:
-            impact = _impact(trace, told.saving_ns, told.saving_usd, config)
-            yield told if impact == told.impact else told._replace(impact=impact)
-        else:
-            saving_usd, derivation = draft.saving()
-            impact = _impact(trace, told.saving_ns, saving_usd, config)
-            yield told._replace(saving_usd=saving_usd, derivation=derivation, impact=impact)
+    rated = []
+    for one in merged(trace, found):
+        impact = _impact(trace, one.saving_ns, one.saving_usd, config)
+        rated.append(one if impact == one.impact else one._replace(impact=impact))
+    return tuple(sorted(rated, key=_rank))
 
 
 def _impact(trace: Trace, saving_ns: int | None, saving_usd: Decimal | None, config: Config) -> Impact:

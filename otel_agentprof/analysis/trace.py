@@ -133,7 +133,17 @@ class Trace:
         ledger, usage = self.ledger, self.ledger.usage[index]
         if ledger.costs_reported[index] is None and not ledger.run_costs:
             return self.costs[index]  # was computed so
-        return None if usage is None else priced(self.tree, ledger, index, usage, self.price)
+        if usage is None:
+            return None
+        known = self._table_costs
+        if index not in known:
+            known[index] = priced(self.tree, ledger, index, usage, self.price)
+        return known[index]
+
+    @lazy
+    def _table_costs(self) -> dict[int, Decimal | None]:
+        """What :meth:`cost_by_tokens` has worked out: several rules ask for it."""
+        return {}
 
     @lazy
     def turns(self) -> Turns:

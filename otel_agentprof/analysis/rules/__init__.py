@@ -24,11 +24,11 @@ from otel_agentprof.analysis.rules.waiting import sequential_group
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from otel_agentprof.analysis.finding import Draft, Finding
+    from otel_agentprof.analysis.finding import Finding
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
 
-    Rule = Callable[[Trace, Config], Iterator[Finding | Draft]]
+    Rule = Callable[[Trace, Config], Iterator[Finding]]
 
 RULES: Final[tuple[Rule, ...]] = (
     slow_llm,

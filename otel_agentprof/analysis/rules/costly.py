@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.analysis import wording
-from otel_agentprof.analysis.finding import Draft, Finding, ModelSwap
+from otel_agentprof.analysis.costs import priced
+from otel_agentprof.analysis.finding import Finding, ModelSwap
 from otel_agentprof.analysis.saving import usd_with
 from otel_agentprof.model import dialects
 from otel_agentprof.model.tokens import TokenUsage
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from otel_agentprof.analysis.operations import Operation
     from otel_agentprof.analysis.trace import Trace
     from otel_agentprof.config import Config
+
+# What ModelSwap() comes down to, without a Python frame.
+_model_swap: Final = partial(tuple.__new__, ModelSwap)
 
 
 _APART: Final = frozenset({"tool", "retrieval"})  # what is asked inside them is another piece of work
@@ -37,7 +41,7 @@ class _Swap(NamedTuple):
         return tuple(dict.fromkeys(call.cheaper for call in self.calls))
 
 
-def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
+def costly_operation(trace: Trace, config: Config) -> Iterator[Finding]:
     """Yield the operations that cost much in this one trace."""
     for operation in trace.operations:
         if operation.cost_usd is None or operation.cost_usd <= config.costly_operation_usd:
@@ -46,7 +50,8 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
         if operation.usage is not None:
             spent = f"It read {operation.usage.input:,} tokens and wrote {operation.usage.output:,}. "
         over = wording.over_calls(len(operation.indices))
-        finding = Finding(
+        saving_usd, derivation = _swap_saving(trace, operation.indices)
+        yield Finding(
             rule="costly_operation",
             title=f"{operation.name} costs {wording.dollars(operation.cost_usd)}{over}",
             component=operation.name,
@@ -55,8 +60,9 @@ def costly_operation(trace: Trace, config: Config) -> Iterator[Draft]:
             threshold=config.costly_operation_usd,
             suggestion=f"{spent}Use a cheaper model where it is good enough, or shorten or cache the prompt.",
             span_ids=trace.ids([index for index in operation.indices if trace.costs[index]]),
+            saving_usd=saving_usd,
+            derivation=derivation,
         )
-        yield Draft(finding, partial(_swap_saving, trace, operation.indices))
 
 
 def oversized_model(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -190,23 +196,21 @@ def _expensive_calls(trace: Trace, asked: Iterable[Operation], config: Config) -
 def _swap(trace: Trace, indices: Iterable[int]) -> _Swap | None:
     """Return what cheaper siblings would save; None where there is none with a known and lower price."""
     calls: list[ModelSwap] = []
+    tree, ledger, price = trace.tree, trace.ledger, trace.price
     for index in indices:
-        usage, model = trace.ledger.usage[index], trace.ledger.models[index]
+        usage, model = ledger.usage[index], ledger.models[index]
         siblings = cheaper(model) if usage is not None and model is not None else ()
         before = trace.cost_by_tokens(index) if siblings else None
         if usage is None or model is None or before is None:
             continue
         for sibling in siblings:
-            after = usd_with(trace, index, usage, sibling)
+            after = priced(tree, ledger, index, usage, price, sibling)
             if after is not None and after < before:
-                span_id = trace.tree.spans[index].span_id
-                calls.append(ModelSwap(span_id, model, sibling, usage, before, after))
+                calls.append(_model_swap((tree.spans[index].span_id, model, sibling, usage, before, after)))
                 break
     if not calls:
         return None
-    before_usd, after_usd = (
-        sum(amounts, Decimal(0)) for amounts in zip(*(c[4:] for c in calls), strict=True)
-    )
+    before_usd, after_usd = sum([c[4] for c in calls], Decimal(0)), sum([c[5] for c in calls], Decimal(0))
     return _Swap(tuple(calls), before_usd, after_usd)
 
 

@@ -86,6 +86,7 @@ def _finding(trace: Trace, name: str, group: Sequence[Failure], words: _Words, *
         threshold=0.0,
         suggestion=f"{_spent(trace, group)} {words.remedy}",
         span_ids=trace.ids(_evidence(group)),
+        mended_ids=trace.ids(attempts),
         saving_ns=if_not_tried(trace, attempts, retries) if is_run else None,
         saving_usd=usd_of(trace, attempts),
         derivation=f"this run again without the {words.calls}{waits}" if is_run else NOT_RUN,

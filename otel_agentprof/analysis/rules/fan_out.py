@@ -140,6 +140,7 @@ def _held_up(
         span_ids=trace.ids(
             [*(one.span for one in stragglers), *(index for one in stragglers for index in one.others)]
         ),
+        mended_ids=trace.ids(one.span for one in stragglers),
         saving_ns=saving_ns,
         derivation="this run again with each straggler as long as the second slowest call beside it",
     )

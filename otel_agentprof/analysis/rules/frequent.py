@@ -83,6 +83,7 @@ def too_many_iterations(trace: Trace, config: Config) -> Iterator[Finding]:
                 "rounds, let it ask for several tools at once, or plan first."
             ),
             span_ids=trace.ids(agents),
+            mended_ids=trace.ids(beyond),
             saving_ns=if_removed(trace, beyond),
             saving_usd=usd_of(trace, beyond),
             derivation=f"this run again without the rounds beyond {config.max_iterations:,}",

@@ -47,6 +47,7 @@ def _circle(trace: Trace, circle: Circle, config: Config, *, is_run: bool) -> Fi
             "what it brought (or that it cannot work), and stop the agent when a call comes back."
         ),
         span_ids=trace.ids((*calls, *circle.turns, circle.agent)),
+        mended_ids=trace.ids(spared),
         saving_ns=if_removed(trace, spared) if is_run else None,
         saving_usd=usd_of(trace, spared),
         derivation=(
@@ -75,6 +76,7 @@ def _afterthought(
             "the loop when the model stops without asking for a tool."
         ),
         span_ids=trace.ids((*turns, agent)),
+        mended_ids=trace.ids(turns),
         saving_ns=if_removed(trace, turns) if is_run else None,
         saving_usd=usd_of(trace, turns),
         derivation=(
