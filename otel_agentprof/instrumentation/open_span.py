@@ -128,7 +128,8 @@ class OpenSpan:
 
         Args:
             error: What ended the work. An exception means status ERROR, ``error.type`` and an exception
-                event; cancellation and Ctrl-C are errors without the event. ``GeneratorExit`` means that
+                event, with its text where :mod:`error_text` or content capture allows it; cancellation and
+                Ctrl-C are errors without the event. ``GeneratorExit`` means that
                 nobody wanted the rest: status UNSET and ``agentprof.stream.complete`` false.
                 ``SystemExit`` with code 0 is no error.
             end_ns: When it ended, since the epoch; None for now.
