@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.fingerprints import Reason
     from otel_agentprof.report.report import Report
 
+ABRUPTLY: Final = "without its exit handlers (os._exit, exec or a signal)"
 _MOST_LINKS: Final = 128  # to the traces that were put together; OpenTelemetry's own limit
 _WHY_NOT: Final[dict[Reason, str]] = {
     "not_by_value": "with arguments that cannot be told by their value",
@@ -37,10 +38,15 @@ _WHY_NOT: Final[dict[Reason, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The spans of one run, the run itself first, and what is to be said about them."""
+    """The spans of one run, the run itself first, and what is to be said about them.
+
+    Attributes:
+        has_ended: Whether the interpreter ran its exit handlers, which save what is left.
+    """
 
     spans: tuple[Span, ...]
     notes: tuple[tuple[str, str], ...]
+    has_ended: bool
 
     @property
     def is_empty(self) -> bool:
@@ -72,8 +78,9 @@ def load(path: str, *, name: str) -> Recorded | None:
     if not marks:
         return None
     notes = list(loaded.notes)
-    if marks[-1].end_ns is None:
-        notes.append(("killed", "the program was ended from outside: its last half second may be missing"))
+    has_ended = marks[-1].end_ns is not None
+    if not has_ended:
+        notes.append(("killed", f"the program ended {ABRUPTLY}: its last half second may be missing"))
     if dropped := marks[-1].attributes.get(semconv.DROPPED_SPANS):
         notes.append(
             (
@@ -83,7 +90,8 @@ def load(path: str, *, name: str) -> Recorded | None:
         )
     if without := _without_fingerprint(marks[-1]):
         notes.append(("no_fingerprint", without))
-    return Recorded(_as_one_trace(replace(marks[-1], name=name), own, ended_ns), tuple(notes))
+    spans = _as_one_trace(replace(marks[-1], name=name), own, ended_ns)
+    return Recorded(spans, tuple(notes), has_ended)
 
 
 def _without_fingerprint(run: Span) -> str:

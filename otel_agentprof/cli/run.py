@@ -83,22 +83,33 @@ def _finish(found: Recorded | None, args: argparse.Namespace, code: int) -> int:
         found.save(Path(args.spans))
     report = found.report()
     if args.report or not args.quiet:
-        _write(report, args, code, is_empty=found.is_empty)
+        _write(report, args, code, found)
     broken = list(_broken_budgets(report, args))
     for line in broken:
         say(line)
     return code or (_BROKEN if broken else 0)
 
 
-def _write(report: Report, args: argparse.Namespace, code: int, *, is_empty: bool) -> None:
+def _write(report: Report, args: argparse.Namespace, code: int, found: Recorded) -> None:
     place = output.output_for(args, stream=sys.stderr, path=args.report)
-    if is_empty and place.path is None and place.format == "text":
-        if environment.is_sdk_disabled():
-            say("nothing to report: OTEL_SDK_DISABLED is true")
-        elif not 0 < code < interpreter.BY_SIGNAL:  # a program that failed has said why
-            say("nothing to report: it called no OpenAI or Anthropic client and made no span")
+    if found.is_empty and place.path is None and place.format == "text":
+        if (why := _why_empty(found, code)) is not None:
+            say(f"nothing to report: {why}")
         return
     place.write(place.rendered(report))
+
+
+def _why_empty(found: Recorded, code: int) -> str | None:
+    """Return why a program left nothing; None where it has said why itself."""
+    from otel_agentprof.cli import recorded  # noqa: PLC0415 - the program starts without waiting for it
+
+    if environment.is_sdk_disabled():
+        return "OTEL_SDK_DISABLED is true"
+    if not found.has_ended:
+        return f"it ended {recorded.ABRUPTLY}, so its last half second could not be saved"
+    if 0 < code < interpreter.BY_SIGNAL:
+        return None
+    return "it called no OpenAI or Anthropic client and made no span"
 
 
 def _broken_budgets(report: Report, args: argparse.Namespace) -> Iterator[str]:

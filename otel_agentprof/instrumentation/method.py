@@ -55,7 +55,19 @@ class _AsItWas:
         return getattr, (owner, method.__name__)
 
 
-class _BoundMethod(_AsItWas, wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # generic for the checker only
+class _Binding(type(wrapt.BoundFunctionWrapper)):  # type: ignore[misc]  # `type`, where wrapt is compiled
+    """Lets our bound methods be made as ``types.MethodType`` makes them: ``weakref.WeakMethod`` does so."""
+
+    def __call__(cls, function: Any, owner: Any) -> Any:
+        """Return a function bound to an object, through our wrapper where one stands in its class."""
+        for kind in type(owner).__mro__:
+            found = vars(kind).get(function.__name__)
+            if isinstance(found, PatchedMethod) and found.__wrapped__ is function:
+                return found.__get__(owner, type(owner))
+        return function.__get__(owner, type(owner))  # no longer patched
+
+
+class _BoundMethod(_AsItWas, wrapt.BoundFunctionWrapper, metaclass=_Binding):  # type: ignore[type-arg]  # generic for the checker only
     """What attribute access gives."""
 
     __slots__ = ()
@@ -65,7 +77,8 @@ class PatchedMethod(_AsItWas, wrapt.FunctionWrapper):  # type: ignore[type-arg] 
     """What stands in the class instead of the client's function."""
 
     __slots__ = ()
-    __bound_function_wrapper__ = _BoundMethod
+    # Past the ``__call__`` above: attribute access is to cost what it costs with wrapt's own class.
+    __bound_function_wrapper__ = staticmethod(partial(type.__call__, _BoundMethod))  # type: ignore[assignment]  # wrapt calls it, no more
 
 
 def second_net(slot: Slot, provider: ProviderSpec, spec: CallSpec, *, is_async: bool) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_context
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import current, libraries, tracing
+from otel_agentprof.instrumentation import current, error_text, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -128,7 +128,8 @@ class OpenSpan:
 
         Args:
             error: What ended the work. An exception means status ERROR, ``error.type`` and an exception
-                event; cancellation and Ctrl-C are errors without the event. ``GeneratorExit`` means that
+                event, with its text where :mod:`error_text` or content capture allows it; cancellation and
+                Ctrl-C are errors without the event. ``GeneratorExit`` means that
                 nobody wanted the rest: status UNSET and ``agentprof.stream.complete`` false.
                 ``SystemExit`` with code 0 is no error.
             end_ns: When it ended, since the epoch; None for now.
@@ -189,18 +190,21 @@ def _describe(span: Span, error: BaseException) -> None:
         span.set_attribute(semconv.STREAM_COMPLETE, False)  # noqa: FBT003 - OpenTelemetry takes it by position
         return
     span.set_attribute(semconv.ERROR_TYPE, tracing.error_type(error))
-    if not tracing.captures_content() and _is_of_ours(error):
-        # What a model's API or a framework says of an error often repeats what was said: it is content.
+    has_event = isinstance(error, Exception)
+    if not tracing.captures_content() and not OpenSpan.guarded(error_text.may_be_told, error):
         span.set_status(StatusCode.ERROR, type(error).__name__)
-        span.add_event("exception", {"exception.type": tracing.error_type(error)})
+        if has_event:
+            span.add_event("exception", _without_text(error))
         return
     span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {_text(error)}")
-    if isinstance(error, Exception):
+    if has_event:
         span.record_exception(error)
 
 
-def _is_of_ours(error: BaseException) -> bool:
-    return libraries.is_of_ours(type(error).__module__)
+def _without_text(error: BaseException) -> dict[str, str]:
+    stack = OpenSpan.guarded(error_text.stack_trace, error)
+    facts = {"exception.type": tracing.error_type(error)}
+    return facts if stack is None else {**facts, "exception.stacktrace": stack}
 
 
 def _text(error: BaseException) -> str:

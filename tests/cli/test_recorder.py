@@ -97,6 +97,7 @@ def test_a_file_that_cannot_be_written_any_more_costs_the_program_nothing(tmp_pa
     found = load(str(tmp_path / "kept"), name="run x")
     assert found is not None
     assert found.is_empty
+    assert not found.has_ended
     assert found.notes[0][0] == "killed"
 
 

@@ -379,6 +379,30 @@ def test_a_program_without_calls_is_told_in_one_line(
     assert ours.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no exec of its own and no such signals")
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("os._exit(0)", 0),
+        ("os._exit(5)", 5),
+        ("os.kill(os.getpid(), signal.SIGTERM)", 143),
+        ("os.execv(sys.executable, [sys.executable, '-c', ''])", 0),
+    ],
+)
+def test_a_program_without_exit_handlers_is_not_said_to_have_called_nothing(
+    tmp_path: Path, ending: str, code: int
+) -> None:
+    text = f"import os, signal, sys\nimport otel_agentprof as ap\nwith ap.tool('last'):\n    {ending}\n"
+
+    ours = agentprof("run", program(tmp_path, text))
+
+    assert ours.returncode == code
+    assert ours.stderr == (
+        "agentprof: nothing to report: it ended without its exit handlers (os._exit, exec or a signal), "
+        "so its last half second could not be saved\n"
+    )
+
+
 def test_a_sitecustomize_of_the_users_still_runs(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     program(tmp_path / "site", "print('theirs')", "sitecustomize.py")

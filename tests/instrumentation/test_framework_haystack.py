@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from openai import OpenAIError
 from opentelemetry.trace import INVALID_SPAN, get_current_span
 from recording import Recorder, attributes_of
 from stand_ins import attached, fail, stand_in
@@ -140,6 +141,18 @@ def test_a_failing_tool_is_told_by_its_own_error_and_its_agent_is_none() -> None
     assert _status(recorder, "execute_tool weather") == "ERROR"
     assert attributes_of(recorder.one("execute_tool weather"))[semconv.ERROR_TYPE] == "ValueError"
     assert _status(recorder, "invoke_agent Agent") == "UNSET"
+
+
+def test_what_a_client_says_of_a_tools_failure_is_not_told() -> None:
+    error = ValueError("search failed")
+    error.__context__ = OpenAIError("canary")
+
+    with attached(SPEC) as recorder:
+        run_agent(error=error)
+
+    span = recorder.one("execute_tool weather")
+    assert span.status.description == "ValueError"
+    assert "canary" not in span.to_json()
 
 
 def test_what_a_component_raises_passes_and_is_told() -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from openai import OpenAIError
 from opentelemetry import context as context_api
 from opentelemetry.trace import INVALID_SPAN, get_current_span
 from recording import Recorder, attributes_of
@@ -233,6 +234,22 @@ def test_what_ends_a_run_is_told_by_all_it_passes_and_a_tools_error_as_itself() 
 
     assert _told(recorder, "execute_tool weather") == ("ERROR", "KeyError")
     assert _told(recorder, "invoke_workflow city")[1].endswith("UserError")
+
+
+def test_what_a_client_says_of_a_tools_failure_is_not_told() -> None:
+    said = "canary"
+
+    def fatal() -> None:
+        try:
+            fail(OpenAIError(said))
+        except OpenAIError as cause:
+            raise UserError(f"Error running tool: {cause}") from cause
+
+    with attached(SPEC) as recorder, pytest.raises(UserError), trace(), weather(parent="t"):
+        fatal()
+
+    assert recorder.one("execute_tool weather").status.description == "OpenAIError"
+    assert not any(said in span.to_json() for span in recorder.spans)
 
 
 def test_an_error_that_the_program_is_handling_already_is_none_of_the_runs() -> None:

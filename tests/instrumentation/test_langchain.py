@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_standin import ChatModel, LangChain, Manager
+from openai import OpenAIError
 from opentelemetry import context as context_api
 from opentelemetry.trace import INVALID_SPAN, StatusCode, get_current_span
 
@@ -135,6 +136,18 @@ def test_a_failure_is_an_error_and_a_question_is_none(handler: Any, pipeline: Sp
         handler.on_chain_error(error, run_id=started(handler, "chain", "rag"))
 
     assert [span.status.status_code for span in pipeline.all()] == [StatusCode.ERROR, StatusCode.UNSET]
+
+
+@pytest.mark.parametrize("told", ["on_chain_error", "on_tool_error", "on_retriever_error", "on_llm_error"])
+def test_what_a_client_says_of_a_failure_is_not_told(handler: Any, pipeline: Spans, told: str) -> None:
+    kind = told.removeprefix("on_").removesuffix("_error").replace("llm", "chat_model")
+    failure = RuntimeError("model failed")
+    failure.__cause__ = OpenAIError("canary")
+
+    getattr(handler, told)(failure, run_id=started(handler, kind, "guide"))
+
+    assert pipeline.only().status.description == "RuntimeError"
+    assert "canary" not in pipeline.only().to_json()
 
 
 def test_a_tools_failure_may_come_as_its_result(handler: Any, pipeline: Spans) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from openai import OpenAIError
 from opentelemetry import context as context_api
 from opentelemetry.trace import INVALID_SPAN, StatusCode, get_current_span
 
@@ -149,6 +150,16 @@ def test_a_failure_is_an_error(recorder: Recorder, pipeline: Spans) -> None:
 
     assert {span.status.status_code for span in pipeline.all()} == {StatusCode.ERROR}
     assert len(pipeline.all()) == 2
+
+
+def test_what_a_client_says_of_a_failure_is_not_told(recorder: Recorder, pipeline: Spans) -> None:
+    for instance, method in ((TOOL, "call"), (MODEL, "chat")):
+        failure = RuntimeError("model failed")
+        failure.__context__ = OpenAIError("canary")
+        recorder.drop(entered(recorder, instance, method), failure)
+
+    assert {span.status.description for span in pipeline.all()} == {"RuntimeError"}
+    assert not any("canary" in span.to_json() for span in pipeline.all())
 
 
 def test_content_is_taken_only_where_it_is_wanted(attachment: Attachment, pipeline: Spans) -> None:

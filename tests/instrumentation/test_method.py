@@ -9,6 +9,7 @@ import inspect
 import pickle
 import typing
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -102,6 +103,48 @@ def test_a_bound_method_is_pickled_and_copied_with_its_object() -> None:
     assert pickle.loads(pickle.dumps(method)).__self__.name == "lockless"  # noqa: S301 - our own bytes
     assert copy.deepcopy(method).__self__ is not method.__self__
     assert copy.copy(method).__self__ is method.__self__
+
+
+def test_a_weak_method_lives_as_long_as_its_object_and_calls_what_is_there(
+    pipeline: Spans, connect: Connect
+) -> None:
+    client = connect(CHAT)
+    resource = client.chat.completions
+    with otel_agentprof.instrument(tracer_provider=pipeline.provider):
+        weak = weakref.WeakMethod(resource.create)
+        during = weak()
+        assert during is not None
+        during(**CHAT.arguments)
+
+    after = weak()
+    assert during == after == resource.create
+    assert after.__self__ is resource
+    after(**CHAT.arguments)
+    assert len(pipeline.all()) == 1  # the one of the time in which it was patched
+
+
+@pytest.mark.usefixtures("spans")
+def test_the_function_of_a_bound_method_is_equal_to_the_one_in_the_class(connect: Connect) -> None:
+    create = connect(CHAT).chat.completions.create
+
+    assert create.__func__ is create.__func__
+    assert create.__func__ == Completions.create
+    assert create.__func__.__qualname__ == "Completions.create"
+
+
+@pytest.mark.usefixtures("spans")
+def test_a_weak_method_of_a_parent_class_stays_that_one() -> None:
+    class Loud(_Lockless):
+        def create(self, **_: Any) -> Any:
+            return "loud"
+
+    loud = Loud()
+    parents = super(Loud, loud).create
+
+    weak: Any = weakref.WeakMethod(parents)
+
+    assert weak() == parents
+    assert weak() != loud.create
 
 
 async def test_arguments_that_do_not_fit_are_refused_at_once(server: Loopback, spans: Spans) -> None:

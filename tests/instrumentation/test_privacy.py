@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import openai
+import pydantic
 import pytest
 from loopback import Answer
 from surfaces import SURFACES, Surface
 
 import otel_agentprof
-from otel_agentprof import pricing
+from otel_agentprof import pricing, semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from conftest import Connect, Spans
     from loopback import Loopback
+    from opentelemetry.sdk.trace import ReadableSpan
 
 ASKED, SAID, TOOL, RESULT, SYSTEM = (
     f"canary-{word}" for word in ("asked", "said", "tool", "result", "system")
@@ -108,6 +112,69 @@ def test_an_error_that_repeats_the_prompt_is_told_without_it(
 
     assert "canary" not in everything(spans)
     assert "bad_prompt" in everything(spans)
+
+
+def refusal() -> Answer:
+    body = {"error": {"message": f"cannot answer {ASKED}", "code": "bad_prompt", "type": "x"}}
+    return Answer(json.dumps(body).encode(), 400)
+
+
+class City(pydantic.BaseModel):
+    rank: int
+
+
+def chained(client: Any) -> None:
+    try:
+        client.chat.completions.create(**CHAT.arguments)
+    except openai.OpenAIError as error:
+        raise RuntimeError("model failed") from error
+
+
+def handled(client: Any) -> None:
+    try:
+        client.chat.completions.create(**CHAT.arguments)
+    except openai.OpenAIError:
+        raise RuntimeError("model failed")  # noqa: B904 - the implicit context is what is tested
+
+
+def parsed(client: Any) -> None:
+    client.chat.completions.parse(**CHAT.arguments, response_format=City)
+
+
+@pytest.mark.parametrize("fail", [chained, handled, parsed])
+def test_no_span_around_a_failed_call_tells_what_its_error_says(
+    fail: Callable[[Any], None], server: Loopback, spans: Spans, connect: Connect
+) -> None:
+    wrong = Answer(Answer("openai_chat.json").data.replace(b"Paris is", b'{\\"rank\\": \\"canary\\"} is'))
+    server.script.append(wrong if fail is parsed else refusal())
+
+    with pytest.raises(Exception) as raised, otel_agentprof.profile("task"), otel_agentprof.agent("asker"):  # noqa: PT011 - whatever it is
+        fail(connect(CHAT))
+
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "canary" in shown
+    assert {span.status.status_code.name for span in called(spans)} == {"ERROR"}
+    assert len(called(spans)) == 3
+    assert "canary" not in everything(spans)
+
+
+async def test_no_span_around_failed_tasks_tells_what_their_errors_say(
+    server: Loopback, spans: Spans
+) -> None:
+    server.script += [refusal(), refusal()]
+
+    with pytest.raises(ExceptionGroup) as raised, otel_agentprof.agent("asker"):  # noqa: PT012 - as it is written
+        async with CHAT.make(server.url, is_async=True) as client, asyncio.TaskGroup() as tasks:
+            for _ in range(2):
+                tasks.create_task(client.chat.completions.create(**CHAT.arguments))
+
+    assert ASKED in str(raised.value.exceptions)
+    assert "BadRequestError" in everything(spans)
+    assert "canary" not in everything(spans)
+
+
+def called(spans: Spans) -> list[ReadableSpan]:
+    return [span for span in spans.all() if span.name != semconv.ANALYSIS_SPAN_NAME]
 
 
 @pytest.fixture
