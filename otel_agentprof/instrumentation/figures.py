@@ -18,6 +18,11 @@ _USAGE_PARTS: Final = (  # as TokenUsage orders them, after input and output
     semconv.USAGE_AUDIO_INPUT,
     semconv.USAGE_AUDIO_OUTPUT,
     semconv.USAGE_AUDIO_CACHE_READ,
+    semconv.USAGE_IMAGE_INPUT,
+    semconv.USAGE_IMAGE_OUTPUT,
+    semconv.USAGE_IMAGE_CACHE_READ,
+    semconv.VIDEO_INPUT,
+    semconv.VIDEO_OUTPUT,
 )
 _COST_PARTS: Final = (  # as Cost orders them
     semconv.COST_INPUT,
