@@ -20,7 +20,9 @@ def read(reply: Reply, message: Any) -> None:
     reply.id, reply.model = message.id, message.model
     usage = message.usage
     if usage:
-        reply.service_tier = getattr(usage, "service_tier", None)
+        # Fast mode has a price of its own; what else it is called then makes no difference to it.
+        is_fast = getattr(usage, "speed", None) == "fast"
+        reply.service_tier = "fast" if is_fast else getattr(usage, "service_tier", None)
         written = content.record(getattr(usage, "cache_creation", None))
         reply.usage = _usage(usage, TokenUsage(), (written and written.ephemeral_1h_input_tokens) or 0)
     if message.stop_reason:
