@@ -84,6 +84,7 @@ STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was ab
 CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
 VIDEO_INPUT: Final = "agentprof.usage.video.input_tokens"  # the conventions have text, images and audio
 VIDEO_OUTPUT: Final = "agentprof.usage.video.output_tokens"
+WEB_SEARCHES: Final = "agentprof.web_searches"  # that the vendor made for the call, and bills one by one
 REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # keyed hash; of tool calls too
 PROMPT_CHAIN: Final = "agentprof.prompt.chain"  # keyed hashes of the prompt's first parts, as words
 PROMPT_SIZES: Final = "agentprof.prompt.sizes"  # characters up to each of them, likewise

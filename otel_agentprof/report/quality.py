@@ -127,6 +127,14 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             "missing_usage",
             "called a model and told no tokens: the sums of tokens and cost are too low.",
         )
+    searches = [index for index in trace.llm_calls if semconv.WEB_SEARCHES in tree.spans[index].attributes]
+    if searches:
+        yield about(
+            tree,
+            searches,
+            "unpriced_fees",
+            "had the vendor search the web, which is billed by the search: the cost leaves that out.",
+        )
     if unpriced_models:
         names = ", ".join(unpriced_models)
         yield DataQuality(

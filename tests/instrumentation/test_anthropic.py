@@ -112,6 +112,23 @@ def test_fast_mode_costs_what_the_table_takes_for_it(
     assert otel_agentprof.analyze([span]).cost_usd == expected.total_price
 
 
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+def test_web_searches_are_told_as_a_fee_that_is_in_no_cost(
+    way: str, server: Loopback, spans: Spans, connect: Connect
+) -> None:
+    wire = WIRE / ("anthropic_message.json" if way == "whole" else "anthropic_message_stream.sse")
+    data = wire.read_bytes().replace(b'"web_search_requests": 0', b'"web_search_requests": 3')
+    server.script.append(
+        Answer(data, content_type="text/event-stream" if way == "streamed" else "application/json")
+    )
+
+    list(connect(PLAIN).messages.create(**PLAIN.arguments, stream=way == "streamed"))
+
+    assert spans.facts()["agentprof.web_searches"] == 3
+    report = otel_agentprof.analyze(spans.all())
+    assert [doubt.code for doubt in report.data_quality] == ["unpriced_fees"]
+
+
 def test_left_halfway_the_output_is_unknown(server: Loopback, spans: Spans, connect: Connect) -> None:
     with connect(PLAIN).messages.create(**PLAIN.arguments, stream=True) as stream:
         next(stream)
