@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from otel_agentprof import semconv
-from otel_agentprof.model.cost import ZERO
+from otel_agentprof.model.cost import ZERO, billed_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from otel_agentprof.model.tree import SpanTree
 
 
+_TIERS: Final = (semconv.SERVICE_TIER, semconv.OPENAI_RESPONSE_SERVICE_TIER)
 _SMALLEST_SHARE: Final = Decimal("1e-15")  # US dollars
 _LARGEST_EXACT: Final = Decimal(10**12)  # beyond it a sum has more digits than Decimal keeps
 
@@ -110,20 +111,28 @@ def priced(
         price: What tokens cost.
         model: Another model that it might have asked; None is the one that it did ask.
     """
-    model = model or ledger.models[index]
-    if model is None:
-        return None
-    find = tree.spans[index].attributes.get
-    address, tier = find(semconv.SERVER_ADDRESS), find(semconv.OPENAI_RESPONSE_SERVICE_TIER)
-    cost = price(
-        usage,
-        model,
-        provider=ledger.providers[index],
-        server_address=address if address and isinstance(address, str) else None,
-        tier=tier if tier and isinstance(tier, str) else None,
-        at_ns=tree.starts[index],
-    )
-    return None if cost is None else cost.total
+    said, asked, address, tier = tree.spans[index].attributes, None, None, None
+    # Not by get, nor in a function: this is asked for each call, and for each change that is tried.
+    if model is None and semconv.REQUEST_MODEL in said:
+        asked = said[semconv.REQUEST_MODEL]
+    if semconv.SERVER_ADDRESS in said:
+        address = said[semconv.SERVER_ADDRESS]
+    for key in _TIERS:
+        if key in said:
+            tier = said[key]
+    provider = ledger.providers[index]
+    for name in billed_models(provider, asked, model or ledger.models[index]):
+        cost = price(
+            usage,
+            name,
+            provider=provider,
+            server_address=address if address and isinstance(address, str) else None,
+            tier=tier if tier and isinstance(tier, str) else None,
+            at_ns=tree.starts[index],
+        )
+        if cost is not None:
+            return cost.total
+    return None
 
 
 def _spread_run_costs(tree: SpanTree, ledger: Ledger, paid: list[Decimal | None]) -> tuple[Dispute, ...]:

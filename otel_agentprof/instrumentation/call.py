@@ -249,12 +249,17 @@ class Call:
         if reply.cost_usd is not None:
             figures.write_total(self.facts, reply.cost_usd, "provider", is_mirrored=mirrors_cost)
             return
-        model = reply.model or (opening[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in opening else None)
-        if model is None or usage is None:
+        asked = opening[semconv.REQUEST_MODEL] if semconv.REQUEST_MODEL in opening else None
+        if usage is None or not (reply.model or asked):
             return
         billed = usage if reply.billed is None else reply.billed
         cost = figures.price_of(
-            billed, model, provider=peer.provider, address=peer.address, tier=reply.service_tier
+            billed,
+            reply.model,
+            asked=asked,
+            provider=peer.provider,
+            address=peer.address,
+            tier=reply.service_tier,
         )
         if cost is not None:
             figures.write_cost(self.facts, cost, is_mirrored=mirrors_cost)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import pricing, semconv
+from otel_agentprof.model.cost import billed_models
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ _USAGE_PARTS: Final = (  # as TokenUsage orders them, after input and output
     semconv.USAGE_AUDIO_INPUT,
     semconv.USAGE_AUDIO_OUTPUT,
     semconv.USAGE_AUDIO_CACHE_READ,
+    semconv.USAGE_IMAGE_INPUT,
+    semconv.USAGE_IMAGE_OUTPUT,
+    semconv.USAGE_IMAGE_CACHE_READ,
+    semconv.VIDEO_INPUT,
+    semconv.VIDEO_OUTPUT,
 )
 _COST_PARTS: Final = (  # as Cost orders them
     semconv.COST_INPUT,
@@ -53,11 +59,20 @@ def write_usage(facts: dict[str, Any], usage: TokenUsage, *, has_output: bool) -
 
 
 def price_of(
-    usage: TokenUsage, model: str, *, provider: str | None, address: str | None, tier: str | None
+    usage: TokenUsage,
+    model: str | None,
+    *,
+    asked: str | None = None,
+    provider: str | None,
+    address: str | None,
+    tier: str | None,
 ) -> Cost | None:
-    """Return what a call cost by the price table; None where it knows no price."""
-    card = pricing.rate_card(model, provider=provider, server_address=address, tier=tier)
-    return None if card is None else card.cost(usage)
+    """Return what a call cost by the price table, given who answered and who was asked; None: unknown."""
+    for name in billed_models(provider, asked, model):
+        card = pricing.rate_card(name, provider=provider, server_address=address, tier=tier)
+        if card is not None:
+            return card.cost(usage)
+    return None
 
 
 def write_cost(facts: dict[str, Any], cost: Cost, *, is_mirrored: bool) -> None:

@@ -127,5 +127,5 @@ def seller(host: str | None) -> str | None:
     for ending, provider in _SELLERS.items():
         if host == ending or host.endswith((f".{ending}", f"-{ending}")):
             return provider
-    is_bedrock = host.startswith("bedrock-") and host.endswith(".amazonaws.com")
+    is_bedrock = host.startswith("bedrock-") and host.endswith((".amazonaws.com", ".api.aws"))
     return "aws.bedrock" if is_bedrock else None

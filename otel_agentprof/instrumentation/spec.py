@@ -41,7 +41,7 @@ class Reply:
         finish_reasons: One per choice, in the provider's words.
         usage: Tokens by the convention of TokenUsage; None as long as the provider named none.
         tool_call_ids: Calls that the caller is asked to run; hosted tools are not among them.
-        service_tier: What the provider billed the call as.
+        service_tier: What the provider billed the call as, be it a tier or a speed.
         error: Code of a failure that came as data instead of an exception.
         is_final: Whether the last event of a stream was seen.
         more: Attributes that only this provider tells, such as times at the server; None for none.

@@ -8,6 +8,22 @@ from typing import NamedTuple
 ZERO = Decimal(0)
 
 
+def billed_models(provider: str | None, asked: object, answered: str | None) -> tuple[str, ...]:
+    """Return the names by which a call may be billed, the best first: who answered, else who was asked.
+
+    Bedrock bills the id that was asked for: a prefix such as ``global.`` decides the price, and an answer in
+    the model's own words has lost it. The answer's name is for an id that tells no model.
+
+    >>> billed_models("aws.bedrock", "global.anthropic.claude-opus-5", "claude-opus-5")
+    ('global.anthropic.claude-opus-5', 'claude-opus-5')
+    """
+    if asked.__class__ is not str or asked == answered:
+        asked = None
+    if not answered:
+        return (asked,) if asked else ()
+    return (asked, answered) if asked and provider and "bedrock" in provider else (answered,)
+
+
 class Total(NamedTuple):
     """US dollars for one call in one sum, for who does not ask for the parts."""
 

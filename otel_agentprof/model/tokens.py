@@ -22,6 +22,11 @@ class TokenUsage(NamedTuple):
     audio_input: int = 0
     audio_output: int = 0
     audio_cache_read: int = 0
+    image_input: int = 0
+    image_output: int = 0
+    image_cache_read: int = 0
+    video_input: int = 0
+    video_output: int = 0
 
     @property
     def total(self) -> int:
@@ -45,6 +50,11 @@ class TokenUsage(NamedTuple):
             audio_input=min(left.audio_input, left.input),
             audio_output=min(left.audio_output, left.output),
             audio_cache_read=min(left.audio_cache_read, read),
+            image_input=min(left.image_input, left.input),
+            image_output=min(left.image_output, left.output),
+            image_cache_read=min(left.image_cache_read, read),
+            video_input=min(left.video_input, left.input),
+            video_output=min(left.video_output, left.output),
         )
 
     def with_parts_of(self, other: TokenUsage) -> TokenUsage:

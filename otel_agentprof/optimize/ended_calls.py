@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_agentprof import pricing, semconv
 from otel_agentprof.model import dialects
+from otel_agentprof.model.cost import billed_models
 from otel_agentprof.readers.sdk import span_of
 
 if TYPE_CHECKING:
@@ -48,16 +49,18 @@ def call_of(readable: ReadableSpan) -> EndedCall | None:
     said = dialects.read(span)
     if said.role not in semconv.LEAF_ROLES:
         return None
-    usd = said.cost
-    if usd is None and said.usage is not None and said.model is not None:
-        cost = pricing.price(said.usage, said.model, provider=said.provider)
-        usd = None if cost is None else float(cost.total)
     asked = span.attributes.get(semconv.REQUEST_MODEL)
+    asked = asked if isinstance(asked, str) else None
+    usd = said.cost
+    if usd is None and said.usage is not None:
+        names = billed_models(said.provider, asked, said.model)
+        costs = [pricing.price(said.usage, name, provider=said.provider) for name in names]
+        usd = next((float(cost.total) for cost in costs if cost is not None), None)
     told = span.attributes.get(semconv.ERROR_TYPE)
     status = span.attributes.get(semconv.HTTP_RESPONSE_STATUS_CODE)
     return EndedCall(
         role=said.role,
-        asked=asked if isinstance(asked, str) else None,
+        asked=asked,
         model=said.model,
         usage=said.usage,
         usd=usd,

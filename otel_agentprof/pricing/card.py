@@ -5,6 +5,8 @@ cells, and each cell is paid at the rate of the narrowest group that has a price
 
     input  |--- fresh ---|- fresh audio -|- cached audio -|- cached -|- written, 1 h -|- written -|
     output |--- said ----|- said in audio ----------------|- reasoning ---------------------------|
+
+Images and videos are cells of their own as audio is.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from decimal import Context, Decimal, getcontext, localcontext, setcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_agentprof.model.cost import ZERO, Cost
+from otel_agentprof.model.tokens import TokenUsage
 from otel_agentprof.pricing.sums import MOST_TOKENS, sums_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.pricing.sums import Sums
 
 # The program that we run in may have set a coarse or trapping context of its own; sums must stay exact.
@@ -29,14 +31,44 @@ EXACT: Final = Context(prec=60, traps=[])
 _GROUPS: Final = (
     ("audio_cache_read", (), "cache_read"),
     ("cache_write_1h", (), "cache_write"),
-    ("cache_read", ("audio_cache_read",), "cache_read"),
+    ("image_cache_read", (), "cache_read"),
+    ("cache_read", ("audio_cache_read", "image_cache_read"), "cache_read"),
     ("cache_write", ("cache_write_1h",), "cache_write"),
     ("audio_input", ("audio_cache_read",), "input"),
-    ("input", ("audio_cache_read", "cache_write_1h", "cache_read", "cache_write", "audio_input"), "input"),
+    ("image_input", ("image_cache_read",), "input"),
+    ("video_input", (), "input"),
+    (
+        "input",
+        (
+            "audio_cache_read",
+            "cache_write_1h",
+            "image_cache_read",
+            "cache_read",
+            "cache_write",
+            "audio_input",
+            "image_input",
+            "video_input",
+        ),
+        "input",
+    ),
     ("reasoning", (), "reasoning"),
     ("audio_output", (), "output"),
-    ("output", ("reasoning", "audio_output"), "output"),
+    ("image_output", (), "output"),
+    ("video_output", (), "output"),
+    ("output", ("reasoning", "audio_output", "image_output", "video_output"), "output"),
 )
+# Tokens that may be both: how many are is not told, and each way has another price.
+_CROSSING: Final = (
+    ("audio_input", "cache_write"),
+    ("image_input", "cache_write"),
+    ("video_input", "cache_write"),
+    ("video_input", "cache_read"),
+    ("audio_output", "reasoning"),
+    ("image_output", "reasoning"),
+    ("video_output", "reasoning"),
+)
+_NO_PICTURES: Final = (0,) * 5  # the last fields of TokenUsage
+_NO_DETAILS: Final = (0,) * 9  # all after reasoning
 GROUP_NAMES: Final = frozenset(name for name, _, _ in _GROUPS)
 REQUEST: Final = "request"
 
@@ -54,6 +86,11 @@ class Rates(NamedTuple):
     audio_input: Decimal
     audio_cache_read: Decimal
     audio_output: Decimal
+    image_input: Decimal
+    image_cache_read: Decimal
+    image_output: Decimal
+    video_input: Decimal
+    video_output: Decimal
     request: Decimal
 
 
@@ -69,6 +106,7 @@ class RateCard:
             call, not only for those above its start.
         priced: The groups of tokens that have a price of their own.
         has_audio: Whether audio tokens are among them.
+        has_pictures: Whether tokens of images or videos are.
         from_ns: First instant at which these prices hold, in Unix nanoseconds.
         until_ns: First instant at which they no longer hold; None when no change is known.
         sums: The bands once more, for :meth:`usd`; none where it has to add up the parts.
@@ -80,13 +118,16 @@ class RateCard:
     bands: tuple[Rates, ...]
     priced: frozenset[str]
     has_audio: bool
+    has_pictures: bool
     from_ns: int
     until_ns: int | None
     sums: tuple[Sums, ...] = field(default=(), repr=False, compare=False)
 
     def cost(self, usage: TokenUsage) -> Cost | None:
         """Return what the tokens of one call cost; None when they contradict each other."""
-        taken, made, read, written, reasoning, written_1h, audio_in, audio_out, audio_read = usage
+        if usage[9:] != _NO_PICTURES and (self.has_pictures or min(usage) < 0):
+            return _cost_of_overlap(self, usage)
+        taken, made, read, written, reasoning, written_1h, audio_in, audio_out, audio_read = usage[:9]
         if audio_in < 0 or audio_out < 0 or audio_read < 0:
             return None
         if not self.has_audio:
@@ -105,7 +146,7 @@ class RateCard:
             or said < 0 or reasoning < 0
             or (audio_in and written) or (audio_out and reasoning)
         ):  # fmt: skip
-            return _cost_of_overlap(self, usage, rates)
+            return _cost_of_overlap(self, usage)
         before = getcontext()
         setcontext(EXACT)  # not localcontext, which copies it: this is done for each call
         try:
@@ -128,11 +169,11 @@ class RateCard:
 
     def usd(self, usage: TokenUsage) -> Decimal | None:
         """Return the total of :meth:`cost`, in half the time for nearly all calls."""
-        taken, made, read, written, reasoning, written_1h, audio_in, audio_out, audio_read = usage
+        taken, made, read, written, reasoning = usage[:5]
         fresh, said = taken - read - written, made - reasoning
         if (
             fresh < 0 or read < 0 or written < 0 or said < 0 or reasoning < 0
-            or written_1h or audio_in or audio_out or audio_read
+            or usage[5:] != _NO_DETAILS
             or taken > MOST_TOKENS or made > MOST_TOKENS or not self.sums
         ):  # fmt: skip
             cost = self.cost(usage)
@@ -149,26 +190,24 @@ class RateCard:
         return amount if last_place is None else amount.quantize(last_place, context=EXACT)
 
 
-def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | None:
-    """Return the cost where cells cannot be told apart: groups without a price of their own stay whole."""
+def _cost_of_overlap(card: RateCard, usage: TokenUsage) -> Cost | None:
+    """Return the cost of seldom cells; where they cannot be told apart, groups without a price stay whole."""
     priced = card.priced
     if min(usage) < 0:
         return None
-    if (usage.audio_input and usage.cache_write and {"audio_input", "cache_write"} <= priced) or (
-        usage.audio_output and usage.reasoning and {"audio_output", "reasoning"} <= priced
-    ):
-        return None  # how many tokens are both is not known, and each way has another price
-    cells: dict[str, int] = {}
+    for pair in _CROSSING:
+        if priced.issuperset(pair) and all(getattr(usage, name) for name in pair):
+            return None
+    rates = next(band for band in reversed(card.bands) if usage.input > band.above)
+    cells = _cells(usage, GROUP_NAMES) or _cells(usage, priced)
+    if cells is None:
+        return None
     parts = dict.fromkeys(Cost._fields[:5], ZERO)
     parts["input"] = rates.request
     with localcontext(EXACT):
-        for name, inside, part in _GROUPS:
-            if name not in priced:
-                continue
-            cells[name] = getattr(usage, name) - sum(cells.get(inner, 0) for inner in inside)
-            if cells[name] < 0:
-                return None
-            parts[part] += cells[name] * getattr(rates, name)
+        for name, _, part in _GROUPS:
+            if name in cells:
+                parts[part] += cells[name] * getattr(rates, name)
     return Cost(
         parts["input"],
         parts["cache_read"],
@@ -178,6 +217,15 @@ def _cost_of_overlap(card: RateCard, usage: TokenUsage, rates: Rates) -> Cost | 
         "local",
         card.table,
     )
+
+
+def _cells(usage: TokenUsage, names: frozenset[str]) -> dict[str, int] | None:
+    """Return the tokens of each group that are in no narrower one; None where they contradict each other."""
+    cells: dict[str, int] = {}
+    for name, inside, _ in _GROUPS:
+        if name in names:
+            cells[name] = getattr(usage, name) - sum(cells.get(inner, 0) for inner in inside)
+    return None if any(count < 0 for count in cells.values()) else cells
 
 
 def build(
@@ -211,6 +259,7 @@ def build(
         bands=rates,
         priced=priced,
         has_audio=not priced.isdisjoint(("audio_input", "audio_output", "audio_cache_read")),
+        has_pictures=not priced.isdisjoint(TokenUsage._fields[9:]),
         from_ns=from_ns,
         until_ns=until_ns,
         sums=tuple([one for one in sums if one is not None]) if None not in sums else (),
@@ -232,5 +281,10 @@ def _rates(above: int, prices: Mapping[str, Decimal]) -> Rates:
         audio_input=first("audio_input", "input"),
         audio_cache_read=first("audio_cache_read", "cache_read", "audio_input", "input"),
         audio_output=first("audio_output", "output"),
+        image_input=first("image_input", "input"),
+        image_cache_read=first("image_cache_read", "cache_read", "image_input", "input"),
+        image_output=first("image_output", "output"),
+        video_input=first("video_input", "input"),
+        video_output=first("video_output", "output"),
         request=first(REQUEST),
     )

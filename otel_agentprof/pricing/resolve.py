@@ -36,6 +36,11 @@ _GROUP_OF_KEY: Final[Mapping[str, tuple[str, int]]] = {
     "input_audio_mtok": ("audio_input", _MILLION),
     "output_audio_mtok": ("audio_output", _MILLION),
     "cache_audio_read_mtok": ("audio_cache_read", _MILLION),
+    "input_image_mtok": ("image_input", _MILLION),
+    "output_image_mtok": ("image_output", _MILLION),
+    "cache_image_read_mtok": ("image_cache_read", _MILLION),
+    "input_video_mtok": ("video_input", _MILLION),
+    "output_video_mtok": ("video_output", _MILLION),
     "requests_kcount": (card.REQUEST, 1_000),
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -123,7 +123,7 @@ def _skew(trace: Trace, left_out_count: int) -> DataQuality:
 def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuality]:
     tree, ledger = trace.tree, trace.ledger
     calls = {index for index in trace.cut_short if ledger.roles[index] in semconv.LEAF_ROLES}
-    incomplete = [index for index in calls if ledger.shown_again.get(index) not in calls]
+    incomplete = [index for index in sorted(calls) if ledger.shown_again.get(index) not in calls]
     if incomplete:
         yield about(
             tree,
@@ -160,6 +160,14 @@ def _calls(trace: Trace, unpriced_models: tuple[str, ...]) -> Iterator[DataQuali
             "missing_usage",
             "called a model and told its input or output by what is no count of tokens (a text, a fraction, "
             "less than 0): it is left out, and the sums of tokens and cost are too low.",
+        )
+    searches = [index for index in trace.llm_calls if semconv.WEB_SEARCHES in tree.spans[index].attributes]
+    if searches:
+        yield about(
+            tree,
+            searches,
+            "unpriced_fees",
+            "had the vendor search the web, which is billed by the search: the cost leaves that out.",
         )
     if unpriced_models:
         names = ", ".join(unpriced_models)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import anthropic
 import pytest
-from loopback import Answer
+from genai_prices import Usage, calc_price
+from loopback import WIRE, Answer
 from opentelemetry import trace
-from surfaces import MESSAGE_USAGE, MESSAGES, SURFACES
+from surfaces import MESSAGE_USAGE, MESSAGES, SURFACES, Surface
 
 import otel_agentprof
+from otel_agentprof.model import Span
 
 if TYPE_CHECKING:
     from conftest import Connect, Spans
@@ -24,6 +27,7 @@ traces_itself = pytest.mark.skipif(
     "open_telemetry" not in inspect.signature(anthropic.Anthropic).parameters,
     reason=f"anthropic {anthropic.__version__} makes no spans of its own",
 )
+_NOW_NS = 1_796_000_000 * 10**9
 BEDROCK: dict[str, Any] = {"aws_region": "eu-west-1", "aws_access_key": "none", "aws_secret_key": "none"}
 
 
@@ -76,6 +80,53 @@ def test_the_cost_counts_cached_tokens_at_their_own_rates(
     assert parts == pytest.approx([176 * 3e-6, 1024 * 0.3e-6, 512 * 3.75e-6, 45 * 15e-6, 40 * 15e-6])
     assert facts["gen_ai.usage.cost.amount"] == facts["agentprof.cost.total"]
     assert facts["gen_ai.usage.cost.currency"] == facts["agentprof.cost.currency"] == "USD"
+
+
+@pytest.mark.parametrize("surface", SURFACES[4:], ids=["plain", "beta"])
+@pytest.mark.parametrize("speed", ["fast", "standard"])
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+def test_fast_mode_costs_what_the_table_takes_for_it(
+    way: str, speed: str, surface: Surface, server: Loopback, spans: Spans, connect: Connect
+) -> None:
+    model = "claude-opus-5"
+    wire = WIRE / ("anthropic_message.json" if way == "whole" else "anthropic_message_stream.sse")
+    data = re.sub(rb"claude-sonnet-4-5[-0-9]*", model.encode(), wire.read_bytes())
+    data = re.sub(rb'"service_tier":', b'"speed": "%s", "service_tier":' % speed.encode(), data)
+    server.script.append(
+        Answer(data, content_type="text/event-stream" if way == "streamed" else "application/json")
+    )
+
+    list(surface.resource(connect(surface)).create(**surface.arguments, stream=way == "streamed"))
+
+    facts = spans.facts()
+    expected = calc_price(
+        Usage(input_tokens=1712, output_tokens=85, cache_read_tokens=1024, cache_write_tokens=512),
+        model,
+        provider_id="anthropic",
+        price_context={"speed": speed} if speed == "fast" else {},
+    )
+    assert facts["agentprof.cost.total"] == pytest.approx(float(expected.total_price))
+    # Who reads the span back without the figure that it carries comes to the same.
+    read_back = {name: value for name, value in facts.items() if "cost" not in name}
+    span = Span("0" * 32, "1" * 16, None, "chat", _NOW_NS, _NOW_NS + 1, attributes=read_back)
+    assert otel_agentprof.analyze([span]).cost_usd == expected.total_price
+
+
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+def test_web_searches_are_told_as_a_fee_that_is_in_no_cost(
+    way: str, server: Loopback, spans: Spans, connect: Connect
+) -> None:
+    wire = WIRE / ("anthropic_message.json" if way == "whole" else "anthropic_message_stream.sse")
+    data = wire.read_bytes().replace(b'"web_search_requests": 0', b'"web_search_requests": 3')
+    server.script.append(
+        Answer(data, content_type="text/event-stream" if way == "streamed" else "application/json")
+    )
+
+    list(connect(PLAIN).messages.create(**PLAIN.arguments, stream=way == "streamed"))
+
+    assert spans.facts()["agentprof.web_searches"] == 3
+    report = otel_agentprof.analyze(spans.all())
+    assert [doubt.code for doubt in report.data_quality] == ["unpriced_fees"]
 
 
 def test_left_halfway_the_output_is_unknown(server: Loopback, spans: Spans, connect: Connect) -> None:
@@ -143,6 +194,31 @@ def test_bedrock_is_named_as_such(server: Loopback, spans: Spans, *, is_beta: bo
 
     assert spans.facts()["gen_ai.provider.name"] == "aws.bedrock"
     assert spans.facts()["gen_ai.usage.input_tokens"] == MESSAGE_USAGE["gen_ai.usage.input_tokens"]
+
+
+@pytest.mark.skipif(
+    not hasattr(anthropic, "AnthropicBedrockMantle"),
+    reason=f"anthropic {anthropic.__version__} has no such client",
+)
+@pytest.mark.parametrize("prefix", ["", "Async"])
+async def test_bedrocks_other_endpoint_is_bedrock_too(prefix: str, server: Loopback, spans: Spans) -> None:
+    server.script.append(Answer("anthropic_message.json"))
+    make = getattr(anthropic, f"{prefix}AnthropicBedrockMantle")
+    client = make(api_key="none", aws_region="us-east-1", base_url=server.url)
+
+    answer = client.messages.create(**{**PLAIN.arguments, "model": "anthropic.claude-haiku-5-5"})
+    if prefix:
+        await answer
+    await client.close() if prefix else client.close()
+
+    facts = spans.facts()
+    expected = calc_price(
+        Usage(input_tokens=1712, output_tokens=85, cache_read_tokens=1024, cache_write_tokens=512),
+        "anthropic.claude-haiku-5-5",
+        provider_id="aws",
+    )
+    assert facts["gen_ai.provider.name"] == "aws.bedrock"
+    assert facts["agentprof.cost.total"] == pytest.approx(float(expected.total_price))
 
 
 def test_vertex_beta_is_one_span(server: Loopback, spans: Spans) -> None:

@@ -7,11 +7,13 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import anthropic
 import event_stream
 import pytest
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError  # type: ignore[import-untyped]
 from botocore.response import StreamingBody  # type: ignore[import-untyped]
 from call_counting import calls_of
+from genai_prices import Usage, calc_price
 from loopback import WIRE, Answer
 from providers.clients.bedrock_cases import body_of, connect
 from providers.outcome import read
@@ -21,6 +23,7 @@ import otel_agentprof
 from otel_agentprof.instrumentation import kept_body
 from otel_agentprof.instrumentation.providers import bedrock
 from otel_agentprof.instrumentation.registry import REGISTRY
+from otel_agentprof.model import Span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from conftest import Spans
     from loopback import Loopback
 
+_NOW_NS = 1_796_000_000 * 10**9
 _CLAUDE = (WIRE / "bedrock_invoke_model_anthropic.json").read_bytes()
 
 
@@ -487,6 +491,51 @@ def test_a_model_behind_a_resource_name_is_found(
 
     assert spans.facts()["gen_ai.request.model"] == model
     assert ("agentprof.cost.total" in spans.facts()) == ("nova" in model)
+
+
+@pytest.mark.parametrize("prefix", ["global.", "us.", ""])
+@pytest.mark.parametrize("way", ["converse", "invoke_model", "anthropic"])
+def test_the_id_that_was_asked_for_decides_the_price(
+    way: str, prefix: str, client: Any, server: Loopback, spans: Spans
+) -> None:
+    model = f"{prefix}anthropic.claude-sonnet-4-5-20250929-v1:0"
+    server.script.append(_answer(_WHOLE) if way == "converse" else Answer(_CLAUDE))
+
+    if way == "converse":
+        _converse(client, model)
+    elif way == "invoke_model":
+        client.invoke_model(modelId=model, body=body_of())
+    else:
+        keys: dict[str, Any] = {"aws_region": "us-east-1", "aws_access_key": "none", "aws_secret_key": "none"}
+        with anthropic.AnthropicBedrock(**keys, base_url=server.url) as bedrock_client:
+            bedrock_client.messages.create(
+                model=model, max_tokens=9, messages=[{"role": "user", "content": "?"}]
+            )
+
+    facts = spans.facts()
+    usage = Usage(
+        input_tokens=facts["gen_ai.usage.input_tokens"],
+        output_tokens=facts["gen_ai.usage.output_tokens"],
+        cache_read_tokens=facts.get("gen_ai.usage.cache_read.input_tokens", 0),
+        cache_write_tokens=facts.get("gen_ai.usage.cache_write.input_tokens", 0),
+    )
+    expected = calc_price(usage, model, provider_id="aws").total_price
+    assert facts["agentprof.cost.total"] == pytest.approx(float(expected))
+    # Who reads the span back without the figure that it carries comes to the same.
+    read_back = {name: value for name, value in facts.items() if "cost" not in name}
+    span = Span("0" * 32, "1" * 16, None, "chat", _NOW_NS, _NOW_NS + 1, attributes=read_back)
+    assert otel_agentprof.analyze([span]).cost_usd == expected
+
+
+def test_an_id_that_tells_no_model_leaves_the_price_to_the_answers(
+    client: Any, server: Loopback, spans: Spans
+) -> None:
+    server.script.append(Answer(_CLAUDE))
+
+    profile = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2"
+    client.invoke_model(modelId=profile, body=body_of())
+
+    assert spans.facts()["agentprof.cost.total"] > 0
 
 
 def test_what_is_kept_for_an_hour_is_told_apart(client: Any, server: Loopback, spans: Spans) -> None:

@@ -86,6 +86,12 @@ def _chat(base_url: str, model: str, **more: Any) -> None:
             "aws.bedrock",
             "aws",
         ),
+        (
+            "https://bedrock-mantle.us-west-2.api.aws/v1",
+            "openai.gpt-oss-120b-1:0",
+            "aws.bedrock",
+            "aws",
+        ),
     ],
 )
 def test_the_base_url_tells_who_is_paid(

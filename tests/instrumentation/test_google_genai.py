@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from genai_prices import Usage, calc_price
 from google import genai
 from google.genai import types
 from loopback import WIRE, Answer
@@ -16,6 +17,7 @@ from providers.outcome import awaited, read, with_client
 
 import otel_agentprof
 from otel_agentprof.instrumentation import foreign, libraries
+from otel_agentprof.model import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,6 +227,78 @@ def test_audio_is_told_apart(server: Loopback, spans: Spans) -> None:
     facts = _only_facts(server, spans, {**_WHOLE, "usageMetadata": usage}, _ask)
 
     assert facts["gen_ai.usage.audio.input_tokens"] == 200
+
+
+_DRAWN = {
+    "promptTokenCount": 1_000,
+    "candidatesTokenCount": 1_340,
+    "thoughtsTokenCount": 60,
+    "toolUsePromptTokenCount": 10,
+    "promptTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 216},
+        {"modality": "IMAGE", "tokenCount": 258},
+        {"modality": "IMAGE", "tokenCount": 258},
+        {"modality": "VIDEO", "tokenCount": 268},
+    ],
+    "toolUsePromptTokensDetails": [{"modality": "IMAGE", "tokenCount": 4}, {"modality": "TEXT"}],
+    "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1_290}],
+}
+_NOW_NS = 1_796_000_000 * 10**9
+_DRAWERS = ["gemini-2.5-flash-image", "gemini-3-pro-image-preview"]
+
+
+def _drawn(model: str, *, is_last: bool = True) -> Any:
+    usage = _DRAWN if is_last else {**_DRAWN, "candidatesTokenCount": 1_290, "thoughtsTokenCount": None}
+    candidate: dict[str, Any] = {
+        "content": {"role": "model", "parts": [{"inlineData": {"mimeType": "image/png", "data": "QUJD"}}]}
+    }
+    if is_last:
+        candidate["finishReason"] = "STOP"
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model, "responseId": "r"}
+
+
+@pytest.mark.parametrize("model", _DRAWERS)
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+def test_a_drawn_image_costs_what_the_table_takes_for_images(
+    model: str, way: str, server: Loopback, spans: Spans
+) -> None:
+    def ask(client: Any) -> Any:
+        if way == "streamed":
+            return read(client.models.generate_content_stream(model=model, contents="draw"))
+        return client.models.generate_content(model=model, contents="draw")
+
+    pieces = _events(_drawn(model, is_last=False), _drawn(model))
+
+    facts = _only_facts(server, spans, pieces if way == "streamed" else _drawn(model), ask)
+
+    expected = calc_price(
+        Usage(input_tokens=1_010, output_tokens=1_400, input_image_tokens=520, output_image_tokens=1_290),
+        model,
+        provider_id="google",
+    )
+    assert facts["gen_ai.usage.image.input_tokens"] == 520
+    assert facts["gen_ai.usage.image.output_tokens"] == 1_290
+    assert facts["agentprof.usage.video.input_tokens"] == 268
+    assert facts["agentprof.cost.total"] == pytest.approx(float(expected.total_price))
+    # Who reads the span back without the figure that it carries comes to the same.
+    read_back = {name: value for name, value in facts.items() if "cost" not in name}
+    span = Span("0" * 32, "1" * 16, None, "generate_content", _NOW_NS, _NOW_NS + 1, attributes=read_back)
+    assert otel_agentprof.analyze([span]).cost_usd == expected.total_price
+
+
+def test_a_stream_that_is_left_has_no_tokens_of_images(server: Loopback, spans: Spans) -> None:
+    model = _DRAWERS[0]
+
+    facts = _only_facts(
+        server,
+        spans,
+        _events(_drawn(model, is_last=False), _drawn(model)),
+        lambda client: read(client.models.generate_content_stream(model=model, contents="draw"), most=1),
+    )
+
+    assert facts["gen_ai.usage.image.input_tokens"] == 520
+    assert "gen_ai.usage.image.output_tokens" not in facts
+    assert facts["agentprof.cost.total"] > 0
 
 
 def test_calls_without_ids_have_none(server: Loopback, spans: Spans) -> None:

@@ -14,6 +14,7 @@ from otel_agentprof.instrumentation import libraries
 from otel_agentprof.instrumentation.peer import PeerBook
 from otel_agentprof.instrumentation.shapes import litellm_answers
 from otel_agentprof.instrumentation.spec import ProviderSpec, Reply
+from otel_agentprof.model import TokenUsage
 
 if TYPE_CHECKING:
     from conftest import Spans
@@ -187,3 +188,19 @@ def test_what_is_taken_away_again_is_seen_no_more(server: Loopback, spans: Spans
     litellm.completion(MODEL, HELLO, **_settings(server))
 
     assert spans.all() == ()
+
+
+def test_tokens_of_images_and_videos_are_told_apart() -> None:
+    kinds = litellm.types.utils
+    usage = kinds.Usage(
+        prompt_tokens=600,
+        completion_tokens=1_300,
+        total_tokens=1_900,
+        prompt_tokens_details=kinds.PromptTokensDetailsWrapper(image_tokens=258, video_tokens=263),
+        completion_tokens_details=kinds.CompletionTokensDetailsWrapper(image_tokens=1_290),
+    )
+    reply = Reply()
+
+    litellm_answers.read(reply, litellm.ModelResponse(model="gemini-2.5-flash-image", usage=usage))
+
+    assert reply.usage == TokenUsage(600, 1_300, image_input=258, image_output=1_290, video_input=263)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from genai_prices import Usage, calc_price
 from loopback import Answer
 from openai.resources import beta
 from opentelemetry.trace import StatusCode
@@ -234,6 +235,28 @@ def test_azure_is_named_as_such_and_its_empty_first_chunk_is_no_answer(
     assert facts["gen_ai.provider.name"] == "azure.ai.openai"
     assert facts["gen_ai.response.model"]
     assert facts["gen_ai.usage.input_tokens"] == CHAT_USAGE["gen_ai.usage.input_tokens"]
+
+
+@pytest.mark.skipif(
+    not hasattr(openai, "BedrockOpenAI"), reason=f"openai {openai.__version__} has no client for Bedrock"
+)
+@pytest.mark.parametrize("prefix", ["", "Async"])
+async def test_bedrock_is_named_as_such(prefix: str, server: Loopback, spans: Spans) -> None:
+    make = getattr(openai, f"{prefix}BedrockOpenAI")
+    client = make(api_key="none", aws_region="us-west-2", base_url=f"{server.url}/v1")
+
+    answer = client.responses.create(model="openai.gpt-oss-120b-1:0", input="?")
+    if prefix:
+        await answer
+    await client.close() if prefix else client.close()
+
+    facts = spans.facts()
+    usage = Usage(
+        input_tokens=facts["gen_ai.usage.input_tokens"], output_tokens=facts["gen_ai.usage.output_tokens"]
+    )
+    assert facts["gen_ai.provider.name"] == "aws.bedrock"
+    expected = calc_price(usage, "openai.gpt-oss-120b-1:0", provider_id="aws").total_price
+    assert facts["agentprof.cost.total"] == pytest.approx(float(expected))
 
 
 def test_counts_that_are_no_counts_are_put_right(server: Loopback, spans: Spans, connect: Connect) -> None:

@@ -30,6 +30,11 @@ KEYS = {
     "audio_input": "input_audio_tokens",
     "audio_output": "output_audio_tokens",
     "audio_cache_read": "cache_audio_read_tokens",
+    "image_input": "input_image_tokens",
+    "image_output": "output_image_tokens",
+    "image_cache_read": "cache_image_read_tokens",
+    "video_input": "input_video_tokens",
+    "video_output": "output_video_tokens",
 }
 NOT_BY_TOKEN = {"hours", "mchars", "kpages"}
 COUNTS = st.one_of(st.just(0), st.integers(0, 50), st.integers(0, 3_000_000))
@@ -42,12 +47,24 @@ def part_of(count: int) -> st.SearchStrategy[int]:
 
 
 @st.composite
+def parts_of(draw: st.DrawFn, count: int) -> list[int]:
+    """Return three shares of so many tokens, often none."""
+    shares: list[int] = []
+    for _ in range(3):
+        shares.append(draw(part_of(count - sum(shares))))
+    return shares
+
+
+@st.composite
 def sensible(draw: st.DrawFn) -> TokenUsage:
     taken, made = draw(COUNTS), draw(COUNTS)
     read = draw(part_of(taken))
     audio_read = draw(part_of(read))
+    image_read = draw(part_of(read - audio_read))
     written = draw(part_of(taken - read))
+    audio, image, video = draw(parts_of(taken - read - written))
     reasoning = draw(part_of(made))
+    audio_made, image_made, video_made = draw(parts_of(made - reasoning))
     return TokenUsage(
         input=taken,
         output=made,
@@ -55,9 +72,14 @@ def sensible(draw: st.DrawFn) -> TokenUsage:
         cache_write=written,
         reasoning=reasoning,
         cache_write_1h=draw(part_of(written)),
-        audio_input=audio_read + draw(part_of(taken - read - written)),
-        audio_output=draw(part_of(made - reasoning)),
+        audio_input=audio_read + audio,
+        audio_output=audio_made,
         audio_cache_read=audio_read,
+        image_input=image_read + image,
+        image_output=image_made,
+        image_cache_read=image_read,
+        video_input=video,
+        video_output=video_made,
     )
 
 
@@ -207,12 +229,25 @@ INSIDE = {
     "cache_audio_read": ("input", "input_audio", "cache_read"),
     "output_reasoning": ("output",),
     "output_audio": ("output",),
+    "input_image": ("input",),
+    "cache_image_read": ("input", "input_image", "cache_read"),
+    "output_image": ("output",),
+    "input_video": ("input",),
+    "output_video": ("output",),
 }
 JOINS = {
     ("input_audio", "cache_read"): "cache_audio_read",
     ("input_audio", "cache_write"): "cache_audio_write",
     ("input_audio", "cache_write_1h"): "cache_audio_write_1h",
     ("output_audio", "output_reasoning"): "output_audio_reasoning",
+    ("input_image", "cache_read"): "cache_image_read",
+    ("input_image", "cache_write"): "cache_image_write",
+    ("input_image", "cache_write_1h"): "cache_image_write_1h",
+    ("output_image", "output_reasoning"): "output_image_reasoning",
+    ("input_video", "cache_read"): "cache_video_read",
+    ("input_video", "cache_write"): "cache_video_write",
+    ("input_video", "cache_write_1h"): "cache_video_write_1h",
+    ("output_video", "output_reasoning"): "output_video_reasoning",
 }
 
 

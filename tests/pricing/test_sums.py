@@ -18,6 +18,8 @@ USAGES = [
     TokenUsage(input=300_000, output=900, cache_read=1_000, cache_write=500, reasoning=300),
     TokenUsage(input=3_000, output=200, cache_write=500, cache_write_1h=100),
     TokenUsage(input=3_000, output=200, audio_input=100, audio_output=100),
+    TokenUsage(input=3_000, output=1_290, cache_read=300, image_input=258, image_output=1_120, reasoning=90),
+    TokenUsage(input=3_000, video_input=258, image_cache_read=-1),
     TokenUsage(input=10**13, output=10**13),
     TokenUsage(input=10, output=1, cache_read=20),  # more cached than sent
     TokenUsage(input=10, output=-1),
@@ -26,6 +28,13 @@ PRICES = {
     "plain": {"input": "0.0000025", "output": "0.00001", "cache_read": "0.00000125"},
     "finer for the cache": {"input": "0.000003", "output": "0.000015", "cache_write": "0.00000375"},
     "finer for thinking": {"input": "0.000003", "output": "0.000015", "reasoning": "0.0000151"},
+    "for images": {
+        "input": "0.0000003",
+        "output": "0.0000025",
+        "image_input": "0.0000004",
+        "image_output": "0.00003",
+    },
+    "for videos": {"input": "0.0000003", "output": "0.0000025", "video_input": "0.000001"},
     "by the request": {"input": "0.000003", "output": "0.000015", "request": "0.00125"},
     "free": {"input": "0", "output": "0"},
     "odd": {"input": str(Decimal(1) / Decimal(3)), "output": "0.5"},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _usage: Final = partial(tuple.__new__, TokenUsage)  # what TokenUsage() comes down to, without a Python frame
+_NO_DETAILS: Final = TokenUsage()[5:]  # of the seldom kinds, after reasoning
 
 
 def prompt_cache_miss(trace: Trace, config: Config) -> Iterator[Finding]:
@@ -109,13 +110,11 @@ def _bills_writes(trace: Trace, index: int) -> bool:
 
 def _shaped(usage: TokenUsage, tokens: int, read: int, write: int) -> TokenUsage:
     """Return a usage with other input; its parts never exceed it."""
-    _, output, _, _, reasoning, write_1h, audio, audio_output, audio_read = usage
     read = min(read, tokens)
     write = min(write, tokens - read)
-    if write_1h or audio or audio_read:  # seldom
-        write_1h, audio, audio_read = min(write_1h, write), min(audio, tokens), min(audio_read, read)
     # In the order of its fields: _replace goes through names, for five times as long.
-    return _usage((tokens, output, read, write, reasoning, write_1h, audio, audio_output, audio_read))
+    shaped = _usage((tokens, usage[1], read, write, *usage[4:]))
+    return shaped if usage[5:] == _NO_DETAILS else shaped.minus(TokenUsage())  # which cuts them to size
 
 
 def _saved_usd(trace: Trace, changed: Mapping[int, TokenUsage]) -> Decimal | None:

@@ -142,4 +142,8 @@ def _usage(message: Any, response: Any) -> TokenUsage | None:
         reasoning=made.get("reasoning") or 0,
         audio_input=taken.get("audio") or 0,
         audio_output=made.get("audio") or 0,
+        image_input=taken.get("image") or 0,
+        image_output=made.get("image") or 0,
+        video_input=taken.get("video") or 0,
+        video_output=made.get("video") or 0,
     )

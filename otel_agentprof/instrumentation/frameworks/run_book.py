@@ -346,7 +346,6 @@ class RunBook:
 
 
 def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
-    model = told.model or call.asked.model
     provider = told.provider or call.asked.provider
     first_chunk_ns = told.first_chunk_ns or call.first_chunk_ns
     known: dict[str, Any] = {
@@ -365,7 +364,9 @@ def _facts(call: _ModelCall, told: ModelAnswer) -> dict[str, Any]:
     if told.usage is not None:
         usage = figures.sound(told.usage)
         figures.write_usage(facts, usage, has_output=call.operation == "chat")
-        cost = figures.price_of(usage, model, provider=provider, address=None, tier=None) if model else None
+        cost = figures.price_of(
+            usage, told.model, asked=call.asked.model, provider=provider, address=None, tier=None
+        )
         if cost is not None:
             figures.write_cost(facts, cost, is_mirrored=False)
     return facts

@@ -74,9 +74,12 @@ SPEC = ProviderSpec(
     provider_by_client={
         "AnthropicBedrock": "aws.bedrock",
         "AsyncAnthropicBedrock": "aws.bedrock",
+        "AnthropicBedrockMantle": "aws.bedrock",
+        "AsyncAnthropicBedrockMantle": "aws.bedrock",
         "AnthropicVertex": "gcp.vertex_ai",
         "AsyncAnthropicVertex": "gcp.vertex_ai",
     },
+    service_tier=semconv.SERVICE_TIER,
     error_code="type",
     not_in_fingerprint=_NOT_IN_FINGERPRINT,
     cache_marks=frozenset({"cache_control"}),

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from otel_agentprof import semconv
 from otel_agentprof.instrumentation import peer
 from otel_agentprof.instrumentation.providers import openai
 from otel_agentprof.instrumentation.shapes import litellm_answers as answers
@@ -86,6 +87,7 @@ SPEC = ProviderSpec(
     name="litellm",
     provider="litellm",
     distribution="litellm>=1.80",
+    service_tier=semconv.SERVICE_TIER,
     calls=(
         replace(
             openai.CHAT,

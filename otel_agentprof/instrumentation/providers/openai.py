@@ -102,7 +102,12 @@ SPEC = ProviderSpec(
     calls=(CHAT, TEXT_COMPLETION, RESPONSES, EMBEDDINGS, stainless.retries("openai._base_client")),
     transport="openai._base_client",
     own_models=_OWN_MODELS,
-    provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
+    provider_by_client={
+        "AzureOpenAI": "azure.ai.openai",
+        "AsyncAzureOpenAI": "azure.ai.openai",
+        "BedrockOpenAI": "aws.bedrock",
+        "AsyncBedrockOpenAI": "aws.bedrock",
+    },
     service_tier=semconv.OPENAI_RESPONSE_SERVICE_TIER,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
     replay=stainless.Replay("openai", has_final_event=False),

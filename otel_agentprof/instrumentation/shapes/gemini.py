@@ -110,14 +110,19 @@ def read_chunk(reply: Reply, chunk: Any) -> None:
     if chunk.usage_metadata and (is_last or reply.usage is None or reply.finish_reasons):
         usage = _usage(chunk.usage_metadata)
         is_whole = is_last or reply.finish_reasons or usage is None or not chunk.candidates
-        reply.usage = usage if is_whole or usage is None else usage._replace(output=0, reasoning=0)
+        if usage is not None and not is_whole:
+            usage = usage._replace(output=0, reasoning=0, audio_output=0, image_output=0, video_output=0)
+        reply.usage = usage
 
 
 def read_embeddings(reply: Reply, response: Any) -> None:
     """Fill a reply from an answer with embeddings; only some servers count tokens."""
     told = getattr(response, "usage_metadata", None)
     if told is not None and told.prompt_token_count is not None:
-        reply.usage = TokenUsage(told.prompt_token_count)
+        audio, image, video = _media(told.prompt_tokens_details)
+        reply.usage = TokenUsage(
+            told.prompt_token_count, audio_input=audio, image_input=image, video_input=video
+        )
         return
     counts = [
         embedding.statistics.token_count
@@ -166,6 +171,10 @@ def _usage(told: Any) -> TokenUsage | None:
     if told is None or told.prompt_token_count is None:
         return None
     thoughts = told.thoughts_token_count or 0
+    taken, more = told.prompt_tokens_details, told.tool_use_prompt_tokens_details
+    audio, image, video = _media((*(taken or ()), *more) if more else taken)
+    audio_made, image_made, video_made = _media(told.candidates_tokens_details)
+    audio_read, image_read, _ = _media(told.cache_tokens_details)
     return TokenUsage(
         told.prompt_token_count + (told.tool_use_prompt_token_count or 0),
         (told.candidates_token_count or 0) + thoughts,
@@ -173,18 +182,29 @@ def _usage(told: Any) -> TokenUsage | None:
         0,
         thoughts,
         0,
-        _audio(told.prompt_tokens_details),
-        _audio(told.candidates_tokens_details),
-        _audio(told.cache_tokens_details),
+        audio,
+        audio_made,
+        audio_read,
+        image,
+        image_made,
+        image_read,
+        video,
+        video_made,
     )
 
 
-def _audio(details: Any) -> int:
-    total = 0
+def _media(details: Any) -> tuple[int, int, int]:
+    """Return the tokens of audio, of images and of videos."""
+    audio = image = video = 0
     for each in details or ():
-        if each.modality == "AUDIO":  # of an enum that is a text too
-            total += each.token_count or 0
-    return total
+        kind, count = each.modality, each.token_count or 0  # of an enum that is a text too
+        if kind == "AUDIO":
+            audio += count
+        elif kind == "IMAGE":
+            image += count
+        elif kind == "VIDEO":
+            video += count
+    return audio, image, video
 
 
 def _text(word: Any) -> str:

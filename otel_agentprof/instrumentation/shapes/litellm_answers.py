@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def read(reply: Reply, completion: Any) -> None:
     """Fill a reply from a whole completion."""
     chat.read(reply, completion)
-    _take_long_writes(reply, completion.usage)
+    _take_details(reply, completion.usage)
     reply.cost_usd = getattr(completion.usage, "cost", None)  # only a vendor's own bill is there
     _take_hidden(reply, completion)
 
@@ -27,7 +27,7 @@ def read_chunk(reply: Reply, chunk: Any) -> None:
     if usage and usage.total_tokens:  # legacy completions say zero where they mean nothing
         reply.usage = chat.usage_of(usage)
         reply.reckoned_usd = getattr(usage, "cost", None)
-        _take_long_writes(reply, usage)
+        _take_details(reply, usage)
     for choice in chunk.choices:
         if choice.finish_reason:
             reply.finish_reasons.append(choice.finish_reason)
@@ -38,12 +38,23 @@ def read_chunk(reply: Reply, chunk: Any) -> None:
             chat.add_delta(reply.output, choice)
 
 
-def _take_long_writes(reply: Reply, usage: Any) -> None:
-    """Take what was written to the cache for an hour, which Anthropic bills at another rate."""
+def _take_details(reply: Reply, usage: Any) -> None:
+    """Take what some vendors bill at another rate: writes to the cache for an hour, images, videos."""
+    if reply.usage is None:
+        return
     details = getattr(usage, "prompt_tokens_details", None)
     written = getattr(details, "cache_creation_token_details", None)
-    if written is not None and reply.usage is not None:
+    if written is not None:
         reply.usage = reply.usage._replace(cache_write_1h=written.ephemeral_1h_input_tokens or 0)
+    made = getattr(usage, "completion_tokens_details", None)
+    pictures = {
+        "image_input": getattr(details, "image_tokens", None),
+        "image_output": getattr(made, "image_tokens", None),
+        "video_input": getattr(details, "video_tokens", None),
+        "video_output": getattr(made, "video_tokens", None),
+    }
+    if any(pictures.values()):
+        reply.usage = reply.usage._replace(**{kind: count or 0 for kind, count in pictures.items()})
 
 
 def _take_hidden(reply: Reply, answer: Any) -> None:

@@ -14,6 +14,8 @@ OURS: Final = Dialect(
     keys={
         "cost": (semconv.COST_TOTAL, semconv.COST_MIRROR_AMOUNT),
         "cache_write_1h": (semconv.CACHE_WRITE_1H,),
+        "video_input": (semconv.VIDEO_INPUT,),
+        "video_output": (semconv.VIDEO_OUTPUT,),
     },
 )
 OTEL: Final = Dialect(
@@ -69,6 +71,9 @@ OTEL: Final = Dialect(
         "audio_input": (semconv.USAGE_AUDIO_INPUT,),
         "audio_output": (semconv.USAGE_AUDIO_OUTPUT,),
         "audio_cache_read": (semconv.USAGE_AUDIO_CACHE_READ,),
+        "image_input": (semconv.USAGE_IMAGE_INPUT,),
+        "image_output": (semconv.USAGE_IMAGE_OUTPUT,),
+        "image_cache_read": (semconv.USAGE_IMAGE_CACHE_READ,),
         "response": (semconv.RESPONSE_ID,),
         "tool": (semconv.TOOL_NAME,),
         "call": (semconv.TOOL_CALL_ID,),

@@ -145,6 +145,11 @@ DETAILS: Final[tuple[Field, ...]] = (
     "audio_input",
     "audio_output",
     "audio_cache_read",
+    "image_input",
+    "image_output",
+    "image_cache_read",
+    "video_input",
+    "video_output",
     "total",
 )
 _FIGURES: Final[tuple[Field, ...]] = ("input", "output", *DETAILS)

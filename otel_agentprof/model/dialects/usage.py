@@ -76,6 +76,11 @@ _NAMES: Final[Mapping[Field, tuple[str, ...]]] = {
     "audio_input": ("input.audio_tokens", "input.audio", "input_audio_tokens", "input_audio"),
     "audio_output": ("output.audio_tokens", "output.audio", "output_audio_tokens", "output_audio"),
     "audio_cache_read": (),
+    "image_input": ("input.image_tokens", "input.image", "input_image_tokens", "input_image"),
+    "image_output": ("output.image_tokens", "output.image", "output_image_tokens", "output_image"),
+    "image_cache_read": (),
+    "video_input": ("input.video_tokens", "input.video", "input_video_tokens", "input_video"),
+    "video_output": ("output.video_tokens", "output.video", "output_video_tokens", "output_video"),
 }
 _VISIBLE_OUTPUT: Final = ("candidates_token_count", "candidatesTokenCount")  # Gemini: thoughts come on top
 # A vendor's own figures that leave cached tokens out of the input.
