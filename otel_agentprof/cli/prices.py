@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from otel_agentprof.cli.output import written
 from otel_agentprof.config import Config
 from otel_agentprof.errors import UnknownPriceError
 from otel_agentprof.pricing import configure, price_table
@@ -49,7 +50,8 @@ class Prices:
         if listing is None:
             return _refuse(_unknown(args.model, args.provider))
         text = _as_json(listing) if args.format == "json" else _as_text(listing)
-        sys.stdout.write(text)
+        with written(sys.stdout):
+            sys.stdout.write(text)
         return 0
 
 

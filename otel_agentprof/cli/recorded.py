@@ -12,6 +12,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import pricing, semconv
+from otel_agentprof.cli.output import write_file
 from otel_agentprof.config import Config
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.model.span import Link, Span
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from otel_agentprof.instrumentation.fingerprints import Reason
     from otel_agentprof.report.report import Report
 
+_CUT_OFF: Final = "killed"
 _MOST_LINKS: Final = 128  # to the traces that were put together; OpenTelemetry's own limit
 _WHY_NOT: Final[dict[Reason, str]] = {
     "not_by_value": "with arguments that cannot be told by their value",
@@ -53,10 +55,18 @@ class Recorded:
         pricing.configure(settings.prices)
         return build(SpanTree.from_spans(self.spans), settings, self.notes)
 
+    @property
+    def cut_off(self) -> str:
+        """How much may be missing because the program did not get to its end; "" where it did."""
+        return "".join(message for code, message in self.notes if code == _CUT_OFF)
+
     def save(self, path: Path) -> None:
-        """Write the spans as OTLP JSON lines."""
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in otlp_lines.render(self.spans))
+        """Write the spans as OTLP JSON lines.
+
+        Raises:
+            AgentProfError: The file cannot be written.
+        """
+        write_file(path, (f"{line}\n" for line in otlp_lines.render(self.spans)))
 
 
 def load(path: str, *, name: str) -> Recorded | None:
@@ -73,7 +83,9 @@ def load(path: str, *, name: str) -> Recorded | None:
         return None
     notes = list(loaded.notes)
     if marks[-1].end_ns is None:
-        notes.append(("killed", "the program was ended from outside: its last half second may be missing"))
+        notes.append(
+            (_CUT_OFF, "the program was ended from outside or by os._exit: its last second may be missing")
+        )
     if dropped := marks[-1].attributes.get(semconv.DROPPED_SPANS):
         notes.append(
             (
