@@ -79,10 +79,18 @@ def _as_text(listing: Listing) -> str:
         lines = [f"{listing.model}: the name alone does not say who is paid; choose with --provider"]
     if listing.others:
         rows = [("sold also by" if listing.used else "sold by", "input", "output", "")]
-        for offer in sorted(listing.others, key=lambda other: other.provider):
+        for offer in sorted(listing.others, key=lambda other: (other.table == price_table(), other.provider)):
+            is_own = offer.table != price_table()
             usd = {rate.name: _usd(rate.usd) for rate in offer.rates}
             free = "" if offer.rates else "free"
-            rows.append((offer.provider, usd.get("input", free), usd.get("output", free), offer.model))
+            rows.append(
+                (
+                    offer.provider,
+                    usd.get("input", free),
+                    usd.get("output", free),
+                    f"{offer.model}{' (your own price)' * is_own}",
+                )
+            )
         lines += ["", *_columns(rows)]
     if listing.used is None:
         lines += ["", _source(price_table(), listing)]
