@@ -61,6 +61,21 @@ def test_spans_of_a_callback_pass_as_they_are(mode: Any) -> None:
     assert pipeline.processor.stats.seen == 1
 
 
+def test_program_goes_on_being_analysed_after_a_callback_has_made_spans() -> None:
+    pipeline = owning()
+    _with_callback(pipeline, lambda: _store(pipeline))
+
+    _run(pipeline)
+    with pipeline.tracer.start_as_current_span("next"):
+        pipeline.tracer.start_span("chat").end()
+    pipeline.flush()
+
+    assert [(report.root_name, report.span_count) for report in pipeline.reports] == [
+        ("agent", 1),
+        ("next", 2),
+    ]
+
+
 def test_spans_that_a_callback_has_made_in_another_thread_pass_too() -> None:
     pipeline = owning()
 

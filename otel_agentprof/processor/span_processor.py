@@ -104,17 +104,15 @@ class AgentProfSpanProcessor(SpanProcessor):
                 self._after_fork()
             for listener in LISTENERS.present:
                 listener.started(span)
-            if (HERE.is_inside or self._apart.ids) and self._apart.has_started(span):
-                pass
-            elif len(self._entries) < _MAX_ENTRIES:
+            if len(self._entries) >= _MAX_ENTRIES:
+                self._has_overflowed = True
+            elif not (HERE.is_inside or self._apart.ids) or not self._apart.has_started(span):
                 lane = LANES.current(span)
                 self._entries.append((span, lane, time_ns()))
                 if lane is not None:
                     scope = span.instrumentation_scope
                     if scope is not None and scope.name == semconv.SCOPE:
                         span.set_attribute(semconv.LANE, lane)
-            else:
-                self._has_overflowed = True
             if self._next is not None:
                 self._next.on_start(span, parent_context)
         except Exception as error:  # noqa: BLE001 - the guard: nothing goes up into the user's code
