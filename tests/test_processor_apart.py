@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from pipelines import drop_in, owning
 
-from otel_agentprof.processor import AgentProfSpanProcessor, apart
+from otel_agentprof.processor import AgentProfSpanProcessor, Watch, apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +59,21 @@ def test_spans_of_a_callback_pass_as_they_are(mode: Any) -> None:
     assert sorted(pipeline.names) == ["agent", "query", "store"]
     assert dict(pipeline.exported["store"].attributes or {}) == {}
     assert pipeline.processor.stats.seen == 1
+
+
+def test_profile_inside_a_callback_has_no_report_and_waits_for_none() -> None:
+    pipeline, watches = drop_in(), list[Watch]()
+
+    def profile() -> None:
+        with pipeline.tracer.start_as_current_span("profile") as made:
+            watches.append(pipeline.processor.watch(made.get_span_context()))
+
+    _with_callback(pipeline, profile)
+
+    _run(pipeline)
+
+    assert [watch.is_blind for watch in watches] == [True]
+    assert watches[0].report(timeout_s=3600) is None
 
 
 def test_program_goes_on_being_analysed_after_a_callback_has_made_spans() -> None:

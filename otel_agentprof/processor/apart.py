@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
 
 _REMEMBERED: Final = 1_000
 
@@ -65,6 +66,11 @@ class Apart:
     def has_ended(self, span: ReadableSpan) -> bool:
         """Return whether a span that has ended is one of them."""
         context = span.context
-        if context is None:
+        if context is None or not self.holds(context):
             return False
-        return context.trace_id in self.ids or self.ids.pop(context.span_id, True) is None
+        self.ids.pop(context.span_id, None)
+        return True
+
+    def holds(self, context: SpanContext) -> bool:
+        """Return whether a span that has not ended yet is one of them."""
+        return context.trace_id in self.ids or context.span_id in self.ids

@@ -187,6 +187,7 @@ class AgentProfSpanProcessor(SpanProcessor):
             catch_up=self._take_in,
             analyse=self._outlet.analyse,
         )
+        watch.is_blind = self._apart.holds(span_context)
         if len(self._entries) < _MAX_ENTRIES:
             self._entries.append(watch)
         return watch
