@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from pipelines import drop_in, owning
 
+from otel_agentprof import semconv
 from otel_agentprof.processor import AgentProfSpanProcessor, Watch, apart
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ def test_callback_without_spans_leaves_nothing_to_look_up() -> None:
         pipeline.tracer.start_span("chat").end()
     pipeline.flush()
 
-    assert pipeline.analysis is not None  # a span too, made on the same thread
+    assert pipeline.analysis is not None  # a span too, made on the same thread, that goes the usual way
+    assert semconv.LANE in (pipeline.analysis.attributes or {})
     assert pipeline.processor._apart.ids == {}
 
 
