@@ -139,6 +139,7 @@ def instrument(
             themselves is charged when their span ends.
         cache: A :class:`PromptCache` in front of every client: equal requests make one call.
         on_report: Called with the Report of each finished trace, on a thread of ours.
+            Spans that it makes are not analysed: they are exported as they are.
 
     Returns:
         The handle; also a context manager that takes everything back.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import os
 import sys
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
@@ -16,7 +15,7 @@ from otel_agentprof import __version__
 from otel_agentprof.cli.demo import Demo
 from otel_agentprof.cli.diff import Diff
 from otel_agentprof.cli.doctor import Doctor
-from otel_agentprof.cli.output import say
+from otel_agentprof.cli.output import say, written
 from otel_agentprof.cli.prices import Prices
 from otel_agentprof.cli.report import ReportVerb
 from otel_agentprof.cli.run import Run
@@ -85,10 +84,9 @@ def _parser() -> argparse.ArgumentParser:
 def _guarded(verb: Verb, args: argparse.Namespace) -> int:
     try:
         code = verb.run(args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. What is still buffered must not fail at exit again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with written(sys.stdout):
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
         return 0
     except UnreadableTraceError as error:
         say(str(error))

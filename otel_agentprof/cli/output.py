@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
@@ -15,7 +16,7 @@ from otel_agentprof.report import text
 from otel_agentprof.report.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterable, Iterator
 
     from otel_agentprof.report.aggregate import Aggregate
     from otel_agentprof.report.report import Report
@@ -74,16 +75,21 @@ class Output:
         """Write text.
 
         Raises:
-            AgentProfError: The file cannot be written.
+            AgentProfError: The file or the stream cannot be written.
+            BrokenPipeError: Nobody reads the stream any more.
         """
         if self.path is not None:
-            _write_file(self.path, text)
-        elif self.format == "text" or not hasattr(self.stream, "buffer"):
+            write_file(self.path, (text,))
+        else:
+            with written(self.stream):
+                self._write_stream(text)
+
+    def _write_stream(self, text: str) -> None:
+        if self.format == "text" or not hasattr(self.stream, "buffer"):
             self.stream.write(text)
         else:  # data is UTF-8, whatever the terminal's letters are
             self.stream.flush()
             self.stream.buffer.write(text.encode())
-            self.stream.buffer.flush()
 
 
 def output_for(args: argparse.Namespace, *, stream: TextIO | None = None, path: str | None) -> Output:
@@ -125,6 +131,8 @@ def say(line: str) -> None:
     shown = f"agentprof: {text.clean(line)}\n"
     try:
         sys.stderr.write(shown)
+    except OSError:  # there is nobody to tell
+        silence(sys.stderr)
     except UnicodeEncodeError:  # stderr escapes what it cannot write, but for one that somebody replaced
         sys.stderr.write(shown.encode("ascii", "backslashreplace").decode("ascii"))
 
@@ -135,15 +143,50 @@ def check_writable(path: str) -> None:
     Raises:
         AgentProfError: The file cannot be written.
     """
-    _write_file(Path(path), "")
+    write_file(Path(path), ())
 
 
-def _write_file(path: Path, text: str) -> None:
+def write_file(path: Path, parts: Iterable[str]) -> None:
+    """Write a file of some pieces of text.
+
+    Raises:
+        AgentProfError: The file cannot be written.
+    """
     try:
-        path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.writelines(parts)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        why = getattr(error, "strerror", None) or str(error)
-        raise AgentProfError(f"cannot write {str(path)!r}: {why[:1].lower()}{why[1:]}") from error
+        raise _unwritable(repr(str(path)), error) from error
+
+
+@contextmanager
+def written(stream: TextIO) -> Iterator[None]:
+    """Write to a stream in here; at the end it has left this process.
+
+    Raises:
+        AgentProfError: It cannot be written.
+        BrokenPipeError: Nobody reads it any more.
+    """
+    try:
+        yield
+        stream.flush()
+    except OSError as error:
+        silence(stream)
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise _unwritable("the output", error) from error
+
+
+def _unwritable(what: str, error: Exception) -> AgentProfError:
+    why = getattr(error, "strerror", None) or str(error)
+    return AgentProfError(f"cannot write {what}: {why[:1].lower()}{why[1:]}")
+
+
+def silence(stream: TextIO) -> None:
+    """Let go of what a stream that cannot be written still holds: it would fail again at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def _width(stream: TextIO, *, is_terminal: bool) -> int:

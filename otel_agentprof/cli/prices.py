@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from otel_agentprof.cli.output import written
 from otel_agentprof.config import Config
 from otel_agentprof.errors import UnknownPriceError
 from otel_agentprof.pricing import configure, price_table
@@ -49,7 +50,8 @@ class Prices:
         if listing is None:
             return _refuse(_unknown(args.model, args.provider))
         text = _as_json(listing) if args.format == "json" else _as_text(listing)
-        sys.stdout.write(text)
+        with written(sys.stdout):
+            sys.stdout.write(text)
         return 0
 
 
@@ -77,10 +79,18 @@ def _as_text(listing: Listing) -> str:
         lines = [f"{listing.model}: the name alone does not say who is paid; choose with --provider"]
     if listing.others:
         rows = [("sold also by" if listing.used else "sold by", "input", "output", "")]
-        for offer in sorted(listing.others, key=lambda other: other.provider):
+        for offer in sorted(listing.others, key=lambda other: (other.table == price_table(), other.provider)):
+            is_own = offer.table != price_table()
             usd = {rate.name: _usd(rate.usd) for rate in offer.rates}
             free = "" if offer.rates else "free"
-            rows.append((offer.provider, usd.get("input", free), usd.get("output", free), offer.model))
+            rows.append(
+                (
+                    offer.provider,
+                    usd.get("input", free),
+                    usd.get("output", free),
+                    f"{offer.model}{' (your own price)' * is_own}",
+                )
+            )
         lines += ["", *_columns(rows)]
     if listing.used is None:
         lines += ["", _source(price_table(), listing)]

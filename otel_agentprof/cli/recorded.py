@@ -12,6 +12,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from otel_agentprof import pricing, semconv
+from otel_agentprof.cli.output import write_file
 from otel_agentprof.config import Config
 from otel_agentprof.errors import UnreadableTraceError
 from otel_agentprof.model.span import Link, Span
@@ -60,9 +61,12 @@ class Recorded:
         return build(SpanTree.from_spans(self.spans), settings, self.notes)
 
     def save(self, path: Path) -> None:
-        """Write the spans as OTLP JSON lines."""
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in otlp_lines.render(self.spans))
+        """Write the spans as OTLP JSON lines.
+
+        Raises:
+            AgentProfError: The file cannot be written.
+        """
+        write_file(path, (f"{line}\n" for line in otlp_lines.render(self.spans)))
 
 
 def load(path: str, *, name: str) -> Recorded | None:
@@ -80,7 +84,7 @@ def load(path: str, *, name: str) -> Recorded | None:
     notes = list(loaded.notes)
     has_ended = marks[-1].end_ns is not None
     if not has_ended:
-        notes.append(("killed", f"the program ended {ABRUPTLY}: its last half second may be missing"))
+        notes.append(("killed", f"the program ended {ABRUPTLY}: its last second may be missing"))
     if dropped := marks[-1].attributes.get(semconv.DROPPED_SPANS):
         notes.append(
             (

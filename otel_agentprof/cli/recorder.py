@@ -1,8 +1,8 @@
 """Keeps the spans of a program in a file while it runs, so that they outlive whatever ends it.
 
-    on_end -> queue -> a thread, twice a second -> OTLP JSON lines
+    on_start, on_end -> queue -> a thread, twice a second -> OTLP JSON lines
 
-A span that is open for longer is written too, and once more when it ends: of two the later one counts.
+A span that is open for a second is written too, and once more when it ends: of two the later one counts.
 The first line is the span of the whole run, still open; the last one is the same span, ended. It has no
 children yet: the program's own spans stay as they are, and whoever reads the file puts them below it.
 """
@@ -59,6 +59,8 @@ class Recorder(SpanProcessor):
         """Note a span that may never end."""
         if span.context is not None and len(self._open) < self._limit:
             self._open[span.context.span_id] = span
+        if self._thread is None:
+            self._start()
 
     def on_end(self, span: sdk.ReadableSpan) -> None:
         """Take a span; the program's thread does no more than that."""
@@ -103,7 +105,10 @@ class Recorder(SpanProcessor):
         self._write([_run_span(losses, end_ns=ended_ns, begun=self._run)])
 
     def _start(self) -> None:
-        with self._lock:
+        # A finaliser or a signal handler may start a span in the middle of this: then it does not wait.
+        if os.getpid() != self._pid or not self._lock.acquire(blocking=False):
+            return
+        try:
             if self._thread is None and not self._stopped.is_set():
                 thread = threading.Thread(target=self._work, name="agentprof-recorder", daemon=True)
                 try:
@@ -111,6 +116,8 @@ class Recorder(SpanProcessor):
                 except RuntimeError:  # the interpreter is about to end: close() writes all
                     return
                 self._thread = thread
+        finally:
+            self._lock.release()
 
     def _work(self) -> None:
         earlier: set[int] = set()

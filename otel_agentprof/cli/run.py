@@ -16,12 +16,13 @@ from otel_agentprof.errors import AgentProfError
 from otel_agentprof.report.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from otel_agentprof.cli.recorded import Recorded
     from otel_agentprof.report.report import Report
 
 _BROKEN: Final = 1
+_UNWRITABLE: Final = 2
 _LAUNCH: Final = Path(__file__).parent / "launch"
 
 
@@ -32,7 +33,8 @@ class Run:
     would run it: its own input, output, arguments and exit code. OpenAI and
     Anthropic clients are instrumented before its first line. The report goes to
     stderr at its end, also after an exception or Ctrl-C, because stdout is the
-    program's. Options stand before the script. Interpreters that the program
+    program's. Where FILE cannot be written at the end, one line says so and the exit
+    code is 2, if the program's own is 0. Options stand before the script. Interpreters that the program
     starts are not recorded.
     """
 
@@ -57,7 +59,7 @@ class Run:
         parser.add_argument("program", nargs=argparse.REMAINDER, metavar="SCRIPT [ARG ...]")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Run the program; return its own exit code, or 1 for a broken budget."""
+        """Run the program; return its own exit code, or 1 for a broken budget, 2 for lost output."""
         program = args.program[1:] if args.program[:1] == ["--"] else args.program
         if not program:
             raise AgentProfError("run what? usage: agentprof run [OPTION ...] SCRIPT [ARG ...]")
@@ -79,15 +81,26 @@ def _finish(found: Recorded | None, args: argparse.Namespace, code: int) -> int:
         if not args.quiet:
             say("nothing was recorded: the interpreter did not get as far as the program")
         return code
-    if args.spans:
-        found.save(Path(args.spans))
+    is_kept = not args.spans or _is_written("spans", lambda: found.save(Path(args.spans)))
     report = found.report()
     if args.report or not args.quiet:
-        _write(report, args, code, found)
+        is_kept &= _is_written("report", lambda: _write(report, args, code, found))
     broken = list(_broken_budgets(report, args))
     for line in broken:
         say(line)
-    return code or (_BROKEN if broken else 0)
+    return code or (_BROKEN if broken else 0 if is_kept else _UNWRITABLE)
+
+
+def _is_written(what: str, write: Callable[[], None]) -> bool:
+    """Write something; tell where that fails. The program has run: nothing may hide how it ended."""
+    try:
+        write()
+    except BrokenPipeError:  # who reads stderr has seen enough
+        return True
+    except AgentProfError as error:
+        say(f"the {what} could not be saved: {error}")
+        return False
+    return True
 
 
 def _write(report: Report, args: argparse.Namespace, code: int, found: Recorded) -> None:
@@ -106,7 +119,7 @@ def _why_empty(found: Recorded, code: int) -> str | None:
     if environment.is_sdk_disabled():
         return "OTEL_SDK_DISABLED is true"
     if not found.has_ended:
-        return f"it ended {recorded.ABRUPTLY}, so its last half second could not be saved"
+        return f"it ended {recorded.ABRUPTLY}, so its last second could not be saved"
     if 0 < code < interpreter.BY_SIGNAL:
         return None
     return "it called no OpenAI or Anthropic client and made no span"

@@ -81,9 +81,9 @@ class Listing:
 
     Attributes:
         model: The name that was asked for.
-        used: The offer that a call which names this model, and the provider if one was given, is billed by;
-            None where the name alone does not say who is paid.
-        others: The other offers.
+        used: The offer that a call of this model is billed by, at the provider that was given or that the
+            name tells; None where the name alone does not say who is paid.
+        others: The other offers, your own prices first.
         newest: Day of the newest price change in the table that is in force.
     """
 
@@ -98,8 +98,12 @@ def describe(model: str, provider: str | None = None) -> Listing | None:
     prices = table.snapshot()
     everybody = prices.providers if prices is not None else []
     now_ns = time_ns()
-    own = lookup.own().find_card(model, provider)
     found = sellers.find(everybody, model, provider=provider, server_address=None)
+    own = lookup.own().find_card(model, provider)
+    if (
+        own is None and found is not None
+    ):  # the name says who is paid, and for that seller there is an own price
+        own = lookup.own().find_card(model, found[0].id)
     used = _own_offer(own) if own is not None else None if found is None else _offer(*found, now_ns)
     others = () if provider is not None else tuple(_others(everybody, model, used, now_ns))
     if used is None and not others:
@@ -117,10 +121,12 @@ def near_names(model: str, provider: str | None = None) -> tuple[str, ...]:
 
 
 def _others(everybody: Sequence[Provider], model: str, used: Offer | None, now_ns: int) -> list[Offer]:
-    offers: list[Offer] = []
+    cards = lookup.own().find_cards(model)
+    offers = [_own_offer(card) for card in cards if used is None or used.provider != card.provider]
+    known = {card.provider for card in cards} | ({used.provider} if used is not None else set())
     for seller in everybody:
-        info = seller.find_model(model, all_providers=list(everybody))
-        if info is not None and (used is None or used.provider != seller.id):
+        info = None if seller.id in known else seller.find_model(model, all_providers=list(everybody))
+        if info is not None:
             offers.append(_offer(seller, info, now_ns))
     return offers
 

@@ -51,6 +51,12 @@ class OwnPrices:
         ]
         return self.cards[max(fits, key=lambda known: (known == name, len(known)))] if fits else None
 
+    def find_cards(self, model: str) -> tuple[card.RateCard, ...]:
+        """Return the card of each provider that one limits to itself, by provider."""
+        providers = sorted({found.provider for found in self.cards.values() if found.provider})
+        fits = [(provider, self.find_card(model, provider)) for provider in providers]
+        return tuple(found for provider, found in fits if found is not None and found.provider == provider)
+
 
 def read(source: Source) -> OwnPrices:
     """Return the prices of a file or a mapping; of None, no prices.

@@ -22,6 +22,7 @@ from otel_agentprof.processor.spans import ended_count, is_analysis_span, is_loc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
@@ -49,6 +50,8 @@ class LiveTrace:
         limit: The limit that keeps further spans out; None as long as there is room.
         left_out: How many ended spans were not kept.
         has_root: Whether a root was kept beyond the limit.
+        is_rooted: A span without a local parent was seen: it is above all others.
+        outside: Ids of spans whose local parent never came here: roots, while there is nothing above them.
     """
 
     spans: list[ReadableSpan] = field(default_factory=list)
@@ -62,6 +65,18 @@ class LiveTrace:
     limit: Limit | None = None
     left_out: int = 0
     has_root: bool = False
+    is_rooted: bool = False
+    outside: set[int] = field(default_factory=set)
+
+    def is_root(self, span: ReadableSpan) -> bool:
+        """Return whether nothing that we see is above a span of the trace that has started."""
+        return is_local_root(span) or (span.context is not None and span.context.span_id in self.outside)
+
+    @property
+    def has_open_root(self) -> bool:
+        """Whether the trace is going on."""
+        open_spans = self.open_spans
+        return not self.outside.isdisjoint(open_spans) or any(map(is_local_root, open_spans.values()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +84,7 @@ class Handover:
     """Spans of one trace that leave the buffer together; see :class:`LiveTrace` for the fields.
 
     Attributes:
+        outside: Ids of spans that are roots though their parent is local.
         is_given_up: A limit ended the watching of the trace, not its own end.
     """
 
@@ -81,12 +97,17 @@ class Handover:
     lanes: Mapping[int, str] = field(default_factory=dict)
     limit: Limit | None = None
     left_out: int = 0
+    outside: AbstractSet[int] = frozenset()
     is_given_up: bool = False
 
     @property
     def root(self) -> ReadableSpan | None:
         """The local root that started first, None when none has ended."""
-        roots = [span for span in self.spans if is_local_root(span)]
+        roots = [
+            span
+            for span in self.spans
+            if is_local_root(span) or (span.context is not None and span.context.span_id in self.outside)
+        ]
         return min(roots, key=lambda span: span.start_time or 0) if roots else None
 
 
@@ -113,7 +134,7 @@ class Buffer:
         self._size = 0
         self._ready_size = 0
         self._ending: dict[int, None] = {}  # traces with a deadline, the earliest first
-        self._handed_on: dict[int, None] = {}
+        self._handed_on: dict[int, bool] = {}  # whether it was rooted
         self._watches: dict[int, WeakSet[Watch]] = {}
         self._next_scan = 0.0
 
@@ -134,12 +155,17 @@ class Buffer:
         trace_id = context.trace_id
         for watch in self._watches.get(trace_id, ()):
             watch.started(span, lane)
-        is_root = is_local_root(span)
         trace = self.live.get(trace_id)
+        is_outside = self._is_outside(trace_id, trace, span)
+        is_root = is_outside or is_local_root(span)
         if trace is None:
             if trace_id in self._handed_on and not is_root:
                 return  # its end will count as late
             trace = self._open(trace_id)
+        if is_outside:
+            trace.outside.add(context.span_id)
+        elif is_root:
+            trace.is_rooted = True
         if is_root:  # a second request of the same remote parent: the trace is not about to end any more
             trace.deadline = None
             self._ending.pop(trace_id, None)
@@ -233,6 +259,19 @@ class Buffer:
         self._ready_size -= handover.size
         return handover
 
+    def _is_outside(self, trace_id: int, trace: LiveTrace | None, span: Span) -> bool:
+        """Return whether a span that starts has a local parent that never came here.
+
+        That is a span of another provider, or one that a sampler dropped. What is dropped in the middle of a
+        trace is below its root, so nothing is outside of a trace that has one.
+        """
+        parent = span.parent
+        if parent is None or parent.is_remote:
+            return False
+        if trace is None:
+            return not self._handed_on.get(trace_id, False)
+        return not trace.is_rooted and trace.limit is None and parent.span_id not in trace.open_spans
+
     def _open(self, trace_id: int) -> LiveTrace:
         while self.live and len(self.live) >= self._config.max_traces:
             self._give_up(next(iter(self.live)), "traces")
@@ -245,7 +284,7 @@ class Buffer:
         limit = self._limit_reached(trace_id, trace, size)
         if limit is not None:
             trace.limit = limit
-            if trace.has_root or not is_local_root(span):
+            if trace.has_root or not trace.is_root(span):
                 trace.left_out += 1
                 self.dropped[limit] += 1
                 self._pass_on(span)
@@ -270,11 +309,14 @@ class Buffer:
         """Find out whether the trace is complete now that ``span`` has ended."""
         if span.context is not None:
             trace.open_spans.pop(span.context.span_id, None)
-        if is_local_root(span) and not any(map(is_local_root, trace.open_spans.values())):
+        trace.is_rooted = trace.is_rooted or is_local_root(span)
+        if trace.is_root(span) and not trace.has_open_root:
             trace.deadline = now + self._config.grace_s
             self._ending.pop(trace_id, None)
             self._ending[trace_id] = None
-        if trace.deadline is not None and not trace.open_spans:
+        # Without a root of its own the trace waits for the grace: whatever is above may call again at once,
+        # or come in itself, where it started before we were attached.
+        if trace.is_rooted and trace.deadline is not None and not trace.open_spans:
             self._hand_on(trace_id, "complete")
 
     def _hand_on(self, trace_id: int, outcome: Outcome, *, is_given_up: bool = False) -> None:
@@ -296,6 +338,7 @@ class Buffer:
                 trace.lanes,
                 trace.limit,
                 trace.left_out,
+                trace.outside,
                 is_given_up,
             )
         )
@@ -309,7 +352,7 @@ class Buffer:
         trace = self.live.pop(trace_id)
         self._ending.pop(trace_id, None)
         self._size -= trace.size
-        self._handed_on[trace_id] = None
+        self._handed_on[trace_id] = trace.is_rooted
         if len(self._handed_on) > _REMEMBERED:
             del self._handed_on[next(iter(self._handed_on))]
         return trace

@@ -13,6 +13,7 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_agentprof.processor.apart import inside
 from otel_agentprof.processor.exporter import BoundedSpanExporter
 from otel_agentprof.processor.spans import is_sampled
 
@@ -97,23 +98,23 @@ class NextProcessor:
 
     def force_flush(self, timeout_s: float) -> bool:
         """Flush it; return False when that took too long or spans were lost."""
-        if not self._queues:
-            return self._flush(timeout_s)
         until, lost_before = monotonic() + timeout_s, self.lost
-        # The SDK's own processor knows no time limit here, and tries to send each batch for ten seconds.
+        # On a thread of its own, because few keep to a time limit. The SDK's own processor knows none here,
+        # and tries to send each batch for ten seconds.
         results: list[bool] = []
         if self._flusher is not None:
             self._flusher.join(timeout_s)
             if self._flusher.is_alive():
                 return False
+        rest_s = max(0.0, until - monotonic())
         self._flusher = threading.Thread(
-            target=lambda: results.append(self._flush(timeout_s)), name="agentprof flush", daemon=True
+            target=lambda: results.append(self._flush_on_thread(rest_s)), name="agentprof flush", daemon=True
         )
         try:
             self._flusher.start()
         except RuntimeError:  # none can be started any more once the interpreter is about to end
             self._flusher = None
-            results.append(self._flush(timeout_s))
+            results.append(self._flush(rest_s))
         else:
             self._flusher.join(max(0.0, until - monotonic()))
         return results == [True] and self.lost == lost_before
@@ -128,6 +129,12 @@ class NextProcessor:
         """Shut it down."""
         with self._failures.contained("shutdown of the next processor"):
             self._processor.shutdown()
+
+    def _flush_on_thread(self, timeout_s: float) -> bool:
+        from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 - slow import
+
+        with suppress_instrumentation(), inside():
+            return self._flush(timeout_s)
 
     def _flush(self, timeout_s: float) -> bool:
         with self._failures.contained("force_flush of the next processor"):

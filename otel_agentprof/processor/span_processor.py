@@ -24,6 +24,7 @@ from otel_agentprof import semconv
 from otel_agentprof.config import Config
 from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.optimize.span_listeners import LISTENERS
+from otel_agentprof.processor.apart import HERE, Apart, inside
 from otel_agentprof.processor.buffer import Buffer
 from otel_agentprof.processor.failures import Failures
 from otel_agentprof.processor.lanes import LANES
@@ -79,6 +80,7 @@ class AgentProfSpanProcessor(SpanProcessor):
         Args:
             next: Where to forward the spans to.
             on_report: Called with each report on a thread of ours; its exceptions are logged and go nowhere.
+                Spans that it makes go on to the next processor as they are: no report knows them.
             config: Limits and switches; by default as the environment says.
         """
         self._next = next
@@ -102,15 +104,15 @@ class AgentProfSpanProcessor(SpanProcessor):
                 self._after_fork()
             for listener in LISTENERS.present:
                 listener.started(span)
-            if len(self._entries) < _MAX_ENTRIES:
+            if len(self._entries) >= _MAX_ENTRIES:
+                self._has_overflowed = True
+            elif not (HERE.is_inside or self._apart.ids) or not self._apart.has_started(span):
                 lane = LANES.current(span)
                 self._entries.append((span, lane, time_ns()))
                 if lane is not None:
                     scope = span.instrumentation_scope
                     if scope is not None and scope.name == semconv.SCOPE:
                         span.set_attribute(semconv.LANE, lane)
-            else:
-                self._has_overflowed = True
             if self._next is not None:
                 self._next.on_start(span, parent_context)
         except Exception as error:  # noqa: BLE001 - the guard: nothing goes up into the user's code
@@ -126,6 +128,9 @@ class AgentProfSpanProcessor(SpanProcessor):
         try:
             for listener in LISTENERS.present:
                 listener.ended(span)
+            if self._apart.ids and self._apart.has_ended(span):
+                self._let_pass(span)
+                return
             is_full = len(self._entries) >= _MAX_ENTRIES or self._waiting_size > self._max_waiting_size
             if is_full or self._is_shut_down:
                 self._turn_away(span)
@@ -182,13 +187,18 @@ class AgentProfSpanProcessor(SpanProcessor):
             catch_up=self._take_in,
             analyse=self._outlet.analyse,
         )
+        watch.is_blind = self._apart.holds(span_context)
         if len(self._entries) < _MAX_ENTRIES:
             self._entries.append(watch)
         return watch
 
     @property
     def on_report(self) -> Callable[[Report], object] | None:
-        """What is called with each report; may be changed at any time."""
+        """What is called with each report; may be changed at any time.
+
+        Spans that it makes, and what it starts in other threads below them, are not analysed: they pass to
+        the next processor as they are, so that a callback cannot feed itself.
+        """
         return self._on_report
 
     @on_report.setter
@@ -221,7 +231,8 @@ class AgentProfSpanProcessor(SpanProcessor):
         self._has_overflowed = False
         self._turned_away_count = 0
         self._turned_away: Counter[int] = Counter()  # for lack of room, since the last time, by trace id
-        self._failures = Failures()
+        self._apart: Apart = Apart()
+        self._failures: Failures = Failures()
         self._way_on = None if self._next is None else NextProcessor(self._next, self._failures)
         self._outlet = Outlet(
             self._way_on,
@@ -247,7 +258,9 @@ class AgentProfSpanProcessor(SpanProcessor):
             return True
         # The last child after its root, or a late one.
         trace = self._buffer.live.get(span.context.trace_id)
-        return trace is None or trace.deadline is not None
+        if trace is None or trace.deadline is not None:
+            return True
+        return bool(trace.outside) and span.context.span_id in trace.outside
 
     def _turn_away(self, span: ReadableSpan) -> None:
         """Let a span pass for which there is no room, or no worker any more."""
@@ -259,6 +272,9 @@ class AgentProfSpanProcessor(SpanProcessor):
                 self._turned_away[trace_id if has_room else 0] += 1
                 # We cannot know what else is missing in the traces that are running now.
                 self._has_overflowed = True
+        self._let_pass(span)
+
+    def _let_pass(self, span: ReadableSpan) -> None:
         if self._way_on is not None:
             self._way_on.forward((span,), may_wait=False)
 
@@ -292,7 +308,7 @@ class AgentProfSpanProcessor(SpanProcessor):
 
     def _run(self) -> float:
         """Do all that is to be done; return the seconds until there may be more. The job of the worker."""
-        with self._failures.contained("the worker"):
+        with self._failures.contained("the worker"), inside():
             began_s = thread_time()
             self._let_out()
             self._take_in()

@@ -16,7 +16,7 @@ class ProcessorStats:
     """A snapshot of the counters of one processor. Spans that are still waiting in the queue count nowhere.
 
     Attributes:
-        seen: Ended spans that came in.
+        seen: Ended spans that came in, but for those that ``on_report`` made.
         forwarded: Spans for the next processor, enriched or not.
         late: Spans that ended after their trace had been handed on; no report knows them.
         dropped: Spans left out of every report, by the limit that was reached. With a next processor they

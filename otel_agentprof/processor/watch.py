@@ -39,6 +39,11 @@ class Watch:
         ...  # the work, in whatever threads and tasks
         span.end()
         report = watch.report()
+
+    Attributes:
+        trace_id: The trace of the span.
+        dropped_count: Spans that a limit left out.
+        is_blind: It will see nothing: the span was started by an ``on_report``.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Watch:
         """Keep spans within the limits of ``config``; ``catch_up`` brings in what has happened so far."""
         self.trace_id = watched.trace_id
         self.dropped_count = 0
+        self.is_blind = False
         self._limit: Limit = "spans_per_trace"
         self._span_id = watched.span_id
         self._max_spans = config.max_spans_per_trace
@@ -113,6 +119,8 @@ class Watch:
         Returns:
             None while the span has not ended, or when it is not recorded, or when the analysis failed.
         """
+        if self.is_blind:
+            return None
         until = monotonic() + timeout_s
         self._catch_up()
         while not self._is_over.is_set():

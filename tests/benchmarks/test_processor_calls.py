@@ -65,6 +65,18 @@ def test_child_costs_few_calls_however_large_its_trace_is(number: int) -> None:
     pipeline.provider.shutdown()
 
 
+def test_span_below_a_parent_of_another_provider_costs_few_calls() -> None:
+    bare, other, pipeline = TracerProvider(), TracerProvider(), _without_exporter(drop_in)
+    bare.add_span_processor(SpanProcessor())
+
+    with other.get_tracer("web").start_as_current_span("request"):
+        bare_calls = calls_of_a_span(bare).total
+        calls = calls_of_a_span(pipeline.provider).total
+
+    assert calls - bare_calls <= _LIMIT
+    pipeline.provider.shutdown()
+
+
 def _without_exporter(mode: Any) -> Pipeline:
     """Return a pipeline in which only our own processor makes calls."""
     pipeline: Pipeline = mode() if mode is drop_in else owning(next_processor=SpanProcessor())

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from programs import agentprof
+from programs import AGENTPROF, agentprof, environment
 
 import otel_agentprof
 from otel_agentprof.cli import VERBS, main
@@ -15,6 +17,7 @@ from otel_agentprof.cli.report import ReportVerb
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 
 def test_without_a_verb_it_tells_them_all_and_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,3 +93,28 @@ def test_talk_gets_through_where_stderr_knows_only_ascii(monkeypatch: pytest.Mon
     sys.stderr.flush()
 
     assert raw.getvalue() == b"agentprof: cannot read '\\xe9'\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize(
+    "arguments", [["report", "x.jsonl"], ["report", "x.jsonl", "--format", "json"], ["prices", "gpt-4o"]]
+)
+def test_an_output_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, arguments: list[str]) -> None:
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "x", "startTimeUnixNano": "1"}
+    (tmp_path / "x.jsonl").write_text(
+        json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{**span, "endTimeUnixNano": "2"}]}]}]})
+    )
+
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - as a shell does
+        ended = subprocess.run(
+            [*AGENTPROF, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert ended.returncode == 2
+    assert ended.stderr == "agentprof: cannot write the output: no space left on device\n"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from genai_prices.data_snapshot import DataSnapshot, set_custom_snapshot
@@ -138,6 +138,61 @@ def test_own_prices_come_first(
     assert "  input         1.00  per 1M tokens\n  output       2.125  per 1M tokens\n" in out
     assert "\nSource: own-prices@20" in out
     assert "  openai           2.50   10.00  gpt-4o\n" in out
+
+
+_AZURE = {"input": 1, "output": 2.125, "provider": "azure.ai.openai"}
+
+
+def _own_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **prices: Any) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps(prices), encoding="utf-8")
+    monkeypatch.setenv("OTEL_AGENTPROF_PRICES", str(path))
+
+
+def test_own_prices_of_one_provider_lead_the_list_and_replace_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _own_prices(tmp_path, monkeypatch, **{"gpt-4o": _AZURE, "gpt-*": {**_AZURE, "provider": "venice"}})
+
+    codes = run("gpt-4o"), run("gpt-4o", "--format", "json")
+
+    text, _, data = capsys.readouterr().out.partition("{")
+    lines = [line.split() for line in text.splitlines()]
+    at = next(number for number, words in enumerate(lines) if words[:3] == ["sold", "also", "by"])
+    assert codes == (0, 0)
+    assert text.startswith("gpt-4o, sold by openai\n")
+    assert lines[at + 1] == ["azure", "1.00", "2.125", "gpt-4o", "(your", "own", "price)"]
+    assert lines[at + 2] == ["venice", "1.00", "2.125", "gpt-*", "(your", "own", "price)"]
+    assert [words[0] for words in lines[at:]].count("azure") == 1
+    assert [offer["provider"] for offer in json.loads("{" + data)["others"]][:2] == ["azure", "venice"]
+
+
+def test_a_model_that_only_own_prices_of_a_provider_know_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _own_prices(tmp_path, monkeypatch, **{"my-model": _AZURE})
+
+    code = run("my-model")
+
+    out = capsys.readouterr().out
+    assert code == 0
+    assert out.startswith("my-model: the name alone does not say who is paid; choose with --provider\n")
+    assert "  azure     1.00   2.125  my-model (your own price)\n" in out
+
+
+def test_an_own_price_of_the_seller_that_the_name_tells_is_what_a_call_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _own_prices(tmp_path, monkeypatch, **{"gpt-4o": {**_AZURE, "provider": "openai"}})
+
+    code = run("gpt-4o")
+
+    out = capsys.readouterr().out
+    assert code == 0
+    assert out.startswith("gpt-4o, sold by openai\n")
+    assert "  input         1.00  per 1M tokens\n" in out
+    assert "your own price" not in out  # in the list of the others: it is said above
+    assert "\nSource: own-prices@20" in out
 
 
 def test_a_broken_file_of_own_prices_is_one_clear_line(

@@ -74,6 +74,18 @@ def test_a_span_that_never_ends_is_written_as_open(tmp_path: Path) -> None:
     assert "one too many" not in loaded
 
 
+def test_a_span_that_starts_while_the_writer_is_being_started_does_not_wait(tmp_path: Path) -> None:
+    recorder = Recorder(str(tmp_path / "x"), limit=2)
+    tracer = _provider(recorder).get_tracer("t")
+
+    with recorder._lock:  # as a signal handler finds it
+        tracer.start_span("within").end()
+
+    assert recorder._thread is None
+    recorder.close()
+    assert _loaded(tmp_path / "x")["within"].end_ns is not None
+
+
 def test_analysis_spans_are_left_out(tmp_path: Path) -> None:
     recorder = Recorder(str(tmp_path / "x"), limit=10)
     tracer = _provider(recorder).get_tracer(semconv.SCOPE)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -174,6 +175,85 @@ with ap.agent("planner"):
     assert main(["report", str(spans), "-o", str(report)]) == 0
     read = json.loads(report.read_text())
     assert {"invoke_agent planner", "execute_tool search"} <= _names(read)
+
+
+def test_a_program_killed_before_its_first_span_has_ended_is_in_the_report(tmp_path: Path) -> None:
+    text = """
+import gc, os, signal, time
+import otel_agentprof as ap
+from otel_agentprof.cli.recorder import Recorder
+recorder = next(thing for thing in gc.get_objects() if isinstance(thing, Recorder))
+with ap.profile("task"):
+    while b"task" not in recorder._path.read_bytes():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+    report = _report([program(tmp_path, text)], tmp_path)
+
+    assert _names(report) == {"run app.py", "task"}
+    assert "killed" in {note["code"] for note in report["data_quality"]}
+
+
+FULL = "/dev/full"  # can be opened, and cannot be written
+needs_full = pytest.mark.skipif(not os.path.exists(FULL), reason="this system has no /dev/full")  # noqa: PTH110
+UNSAVED = "agentprof: the {} could not be saved: cannot write '/dev/full': no space left on device"
+
+
+@needs_full
+@pytest.mark.parametrize(("end", "code"), [("", 2), ("raise SystemExit(3)", 3)])
+def test_spans_that_cannot_be_saved_cost_neither_report_nor_exit_code(
+    tmp_path: Path, end: str, code: int
+) -> None:
+    ours = agentprof("run", "-o", FULL, program(tmp_path, f"{TOOL}{end}"))
+
+    first, *report = ours.stderr.splitlines()
+    assert ours.returncode == code
+    assert first == UNSAVED.format("spans")
+    assert report[0].startswith("run app.py ")
+
+
+def test_a_directory_that_the_program_removes_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    text = f"{TOOL}import shutil\nshutil.rmtree('gone')\nraise SystemExit(3)"
+
+    ours = agentprof("run", "--quiet", "-o", "gone/x.jsonl", program(tmp_path, text), cwd=tmp_path)
+
+    assert ours.returncode == 3
+    assert ours.stderr == (
+        "agentprof: the spans could not be saved: cannot write 'gone/x.jsonl': no such file or directory\n"
+    )
+
+
+@needs_full
+@pytest.mark.parametrize(("end", "code"), [("", 2), ("raise SystemExit(3)", 3)])
+def test_a_report_that_cannot_be_saved_costs_no_exit_code(tmp_path: Path, end: str, code: int) -> None:
+    ours = agentprof("run", "--report", FULL, program(tmp_path, f"{TOOL}{end}"))
+
+    assert ours.returncode == code
+    assert ours.stderr == f"{UNSAVED.format('report')}\n"
+
+
+@needs_full
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_stderr_that_cannot_be_written_hides_no_exit_code(tmp_path: Path, code: int) -> None:
+    path = program(tmp_path, f"{TOOL}raise SystemExit({code})")
+
+    with open(FULL, "w") as full:  # noqa: PTH123 - as a shell does
+        ended = subprocess.run([*AGENTPROF, "run", path], env=environment(), stderr=full, check=False)
+
+    assert ended.returncode == (code or 2)
+
+
+def test_a_reader_of_stderr_who_has_seen_enough_hides_no_exit_code(tmp_path: Path) -> None:
+    path = program(tmp_path, f"{TOOL}raise SystemExit(3)")
+    read, write = os.pipe()
+    os.close(read)
+
+    ended = subprocess.run([*AGENTPROF, "run", path], env=environment(), stderr=write, check=False)
+    os.close(write)
+
+    assert ended.returncode == 3
 
 
 def test_calls_are_recorded_without_a_line_in_the_program(tmp_path: Path, server: Loopback) -> None:
@@ -386,6 +466,7 @@ def test_a_program_without_calls_is_told_in_one_line(
         ("os._exit(0)", 0),
         ("os._exit(5)", 5),
         ("os.kill(os.getpid(), signal.SIGTERM)", 143),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137),
         ("os.execv(sys.executable, [sys.executable, '-c', ''])", 0),
     ],
 )
@@ -399,7 +480,7 @@ def test_a_program_without_exit_handlers_is_not_said_to_have_called_nothing(
     assert ours.returncode == code
     assert ours.stderr == (
         "agentprof: nothing to report: it ended without its exit handlers (os._exit, exec or a signal), "
-        "so its last half second could not be saved\n"
+        "so its last second could not be saved\n"
     )
 
 
