@@ -96,6 +96,7 @@ SPEC = ProviderSpec(
             model_of=_model,
             read=answers.read,
             read_chunk=answers.read_chunk,
+            sends_late=True,
             constants={},
         ),
         replace(
@@ -106,6 +107,7 @@ SPEC = ProviderSpec(
             model_of=_model,
             read=answers.read,
             read_chunk=answers.read_chunk,
+            sends_late=True,
         ),
         replace(
             openai.RESPONSES,
@@ -115,6 +117,7 @@ SPEC = ProviderSpec(
             positional=("input", "model"),
             model_of=_model,
             read=answers.read_response,
+            sends_late=True,
             constants={},
         ),
         replace(
