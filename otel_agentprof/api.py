@@ -79,6 +79,7 @@ class Instrumentation:
             own_spans.use(None)
             fingerprints.configure(None)
             pricing.configure(None)
+            pipeline.withdraw()
             if self._spending is not None:
                 LISTENERS.remove(self._spending)
             atexit.unregister(self._at_exit)
