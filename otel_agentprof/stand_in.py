@@ -107,12 +107,25 @@ class _FollowingTracer(trace.ProxyTracer):
         self._stand_in = stand_in
         self._args = args
         self._kwargs = kwargs
-        self._known: tuple[trace.TracerProvider, trace.Tracer] | None = None
+        self._known: tuple[trace.TracerProvider | None, trace.Tracer] | None = None
+
+    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
+        """Start a span of the tracer of the moment."""
+        # As _tracer, without a call of it: this is in the way of every call of every client.
+        known = self._known
+        if known is None or known[0] is not trace._TRACER_PROVIDER:  # noqa: SLF001 - as in StandIn
+            known = self._look()
+        return known[1].start_span(*args, **kwargs)
 
     @property
     def _tracer(self) -> trace.Tracer:
-        provider = self._stand_in.provider()
         known = self._known
-        if known is None or known[0] is not provider:
-            known = self._known = (provider, provider.get_tracer(*self._args, **self._kwargs))
+        if known is None or known[0] is not trace._TRACER_PROVIDER:  # noqa: SLF001 - as in StandIn
+            known = self._look()
         return known[1]
+
+    def _look(self) -> tuple[trace.TracerProvider | None, trace.Tracer]:
+        current = trace._TRACER_PROVIDER  # noqa: SLF001 - first: should it change meanwhile, we look again
+        tracer = self._stand_in.provider().get_tracer(*self._args, **self._kwargs)
+        self._known = (current, tracer)
+        return self._known
