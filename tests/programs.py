@@ -53,13 +53,14 @@ def program(directory: Path, text: str, name: str = "app.py") -> str:
 
 def python(code: str, **environment: str) -> tuple[str, str]:
     """Run a program to its good end; return what it wrote to stdout and to stderr."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
-        env={"PATH": "", **environment},
+        env={"PATH": "", **coverage, **environment},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr

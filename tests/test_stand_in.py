@@ -201,6 +201,40 @@ def test_a_program_that_wants_no_spans_gets_its_provider(set_first: bool) -> Non
     assert (out, told) == ("1 NoOpTracerProvider\n", "")
 
 
+def test_a_program_that_wants_no_spans_from_now_on_gets_none() -> None:
+    out, told = python(
+        _NAMES
+        + """
+with ap.profile("p") as run:
+    trace.set_tracer_provider(trace.NoOpTracerProvider())
+    with ap.tool("t"):
+        pass
+print(run.report.span_count, type(trace.get_tracer_provider()).__name__)
+"""
+    )
+
+    assert (out, told) == ("1 NoOpTracerProvider\n", "")
+
+
+def test_what_somebody_else_put_around_the_setting_stays_and_works() -> None:
+    out, told = python(
+        _NAMES
+        + """
+ap.instrument()
+ours = trace._set_tracer_provider
+theirs = trace._set_tracer_provider = lambda *args, **kwargs: ours(*args, **kwargs)
+ap.uninstrument()
+"""
+        + _SET
+        + """
+early.start_span("mine").end()
+print(trace._set_tracer_provider is theirs, trace.get_tracer_provider() is provider, names(exporter))
+"""
+    )
+
+    assert (out, told) == ("True True ['mine']\n", "")
+
+
 def test_a_processor_of_ours_that_the_program_brings_is_the_only_one() -> None:
     out, _ = python(
         _NAMES
