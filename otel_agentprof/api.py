@@ -79,6 +79,7 @@ class Instrumentation:
             own_spans.use(None)
             fingerprints.configure(None)
             pricing.configure(None)
+            pipeline.withdraw()
             if self._spending is not None:
                 LISTENERS.remove(self._spending)
             atexit.unregister(self._at_exit)
@@ -121,14 +122,14 @@ def instrument(
     """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
 
     A library that is imported later is patched then; objects made before are covered. Nothing is sent
-    anywhere unless the ``OTEL_*`` variables, or a provider of yours, say where. A second call changes nothing
-    and returns the first one's handle.
+    anywhere unless the ``OTEL_*`` variables, or a provider of yours, say where: one that you set later is
+    followed from then on. A second call changes nothing and returns the first one's handle.
 
         import otel_agentprof
         otel_agentprof.instrument()
 
     Args:
-        tracer_provider: Where the spans go; by default the global provider, or a new one if there is none.
+        tracer_provider: Where the spans go; by default the global provider, or a new one while there is none.
         meter_provider: Where the metrics go; by default the global one. Without one there are no metrics.
         include: Names of the only libraries to instrument, such as ``["openai", "langchain"]``.
         exclude: Names of libraries to leave alone.

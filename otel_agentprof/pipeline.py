@@ -2,6 +2,7 @@
 
 the program's own provider   + our processor                        (drop-in)
 none                         = a new one: our processor -> exporters that the OTEL_* variables name
+                               until the program sets its own       (drop-in there from then on)
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics, trace
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_agentprof import environment
 from otel_agentprof.instrumentation.metrics import current_provider, is_configured
 from otel_agentprof.processor import AgentProfSpanProcessor, BoundedSpanExporter
+from otel_agentprof.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,20 +38,70 @@ _LAST_CHANCE_S: Final = 5.0
 _processors: weakref.WeakKeyDictionary[Any, AgentProfSpanProcessor] = weakref.WeakKeyDictionary()
 
 
+class _Offer(StandIn):
+    """A provider of ours as the global one until the program sets its own; used as an SDK's provider is."""
+
+    def __init__(self, settings: Config) -> None:
+        made = new_provider()
+        super().__init__(lambda: made)
+        self.made = made
+        self.processor = AgentProfSpanProcessor(exporting(), config=settings)
+        made.add_span_processor(self.processor)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.provider(), name)
+
+    def follow(self, provider: Any) -> None:
+        """See the spans of the provider that the program has set; only the program's exporters get those."""
+        if not hasattr(provider, "add_span_processor"):
+            return
+        if provider not in _processors and _found_on(provider) is None:
+            self.processor.forward_only(self.made.resource)
+            provider.add_span_processor(self.processor)
+            _processors[provider] = self.processor
+
+
+class _Process:
+    """What is true of the whole process."""
+
+    offer: _Offer | None = None  # kept for the next time: a provider has a thread, and hooks at the exit
+
+
 def provider_for(
     given: TracerProvider | None, settings: Config
 ) -> tuple[trace_api.TracerProvider, AgentProfSpanProcessor]:
-    """Return the provider to use, with our processor on it; one that exists is never replaced."""
+    """Return the provider to use, with our processor on it; one that exists is never replaced.
+
+    Where there is none, ours is offered until :func:`withdraw`: the program can still set its own.
+    """
     provider: Any = given if given is not None else trace.get_tracer_provider()
     if hasattr(provider, "add_span_processor"):
         return provider, attached(provider, settings)
-    measure()  # first, for what is made first is shut down last: the last reports are measured too
-    made = TracerProvider()
-    processor = AgentProfSpanProcessor(exporting(), config=settings)
-    made.add_span_processor(processor)
-    _processors[made] = processor
-    trace.set_tracer_provider(made)
-    return made, processor
+    if (offer := _Process.offer) is None:
+        measure()  # first, for what is made first is shut down last: the last reports are measured too
+        offer = _Process.offer = _Offer(settings)
+        _processors[offer] = _processors[offer.made] = offer.processor
+    if not isinstance(provider, trace.ProxyTracerProvider):  # the program wants no spans; a profile does
+        return offer.made, offer.processor
+    offer.install(offer.follow)
+    return offer, offer.processor
+
+
+def withdraw() -> None:
+    """Leave nothing of ours as the global provider."""
+    if _Process.offer is not None:
+        _Process.offer.withdraw()
+
+
+def new_provider() -> TracerProvider:
+    """Return a new provider, also when the program's main thread has ended already."""
+    try:
+        return TracerProvider()
+    except RuntimeError:
+        # The SDK finds out about its resource on a thread pool, and none starts work any more.
+        return TracerProvider(resource=Resource.get_empty())
 
 
 def attached(provider: Any, settings: Config) -> AgentProfSpanProcessor:

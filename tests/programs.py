@@ -1,4 +1,4 @@
-"""Programs for the tests of ``agentprof run``, and the verb itself as people start it."""
+"""Programs in an interpreter of their own: plain ones, and the verbs as people start them."""
 
 from __future__ import annotations
 
@@ -49,3 +49,18 @@ def program(directory: Path, text: str, name: str = "app.py") -> str:
     path = directory / name
     path.write_text(text)
     return str(path)
+
+
+def python(code: str, **environment: str) -> tuple[str, str]:
+    """Run a program to its good end; return what it wrote to stdout and to stderr."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={"PATH": "", **coverage, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from faulty_backend import HttpBackend, running
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from programs import python
 
 from otel_agentprof.cli import local_http
 
@@ -19,20 +18,6 @@ with ap.agent("planner"):
     with ap.tool("search"):
         pass
 """
-
-
-def python(code: str, **environment: str) -> tuple[str, str]:
-    """Run a program to its good end; return what it wrote to stdout and to stderr."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={"PATH": "", **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
 
 
 def exported(code: str = _PROGRAM, **environment: str) -> tuple[list[str], dict[str, Any]]:

@@ -11,17 +11,16 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_agentprof import __version__, api, environment, pipeline, pricing
 from otel_agentprof.cli.recorder import Recorder
-from otel_agentprof.cli.stand_in import StandIn
 from otel_agentprof.config import Config
 from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.instrumentation.engine import Engine
 from otel_agentprof.instrumentation.registry import REGISTRY
 from otel_agentprof.processor import AgentProfSpanProcessor
+from otel_agentprof.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,8 @@ def begin(path: str) -> None:
     if hasattr(provider, "add_span_processor"):
         provider.add_span_processor(recorder)
     elif isinstance(provider, trace.ProxyTracerProvider):
-        provider = StandIn.install(_fallback)
+        provider = StandIn(_fallback)
+        provider.install()
     settings = Config.from_env()
     engine = Engine(
         provider,
@@ -73,12 +73,7 @@ def _watch_new_providers(recorder: Recorder) -> None:
 
 def _fallback() -> TracerProvider:
     """Return the provider for a program that sets none: it exports where the ``OTEL_*`` variables say."""
-    try:
-        provider = TracerProvider()
-    except RuntimeError:
-        # The program's main thread has ended and this is the first span: the SDK finds out about its resource
-        # on a thread pool, and none starts work any more.
-        provider = TracerProvider(resource=Resource.get_empty())
+    provider = pipeline.new_provider()
     if (exporting := pipeline.exporting()) is not None:
         provider.add_span_processor(AgentProfSpanProcessor(exporting))
     return provider

@@ -30,6 +30,7 @@ from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
 from otel_agentprof.instrumentation.witness import WITNESS_KEY
 from otel_agentprof.model.caching import CONTEXT_KEY
+from otel_agentprof.stand_in import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -223,7 +224,9 @@ class Engine:
         if getattr(client, native_tracer, None) is None:
             return False
         options = getattr(client, "_open_telemetry", None) or {}
-        return (options.get("tracer_provider") or trace.get_tracer_provider()) is self._tracer_provider
+        ours = self._tracer_provider
+        theirs = options.get("tracer_provider") or trace.get_tracer_provider()
+        return theirs is ours or (isinstance(ours, StandIn) and theirs is ours.provider())
 
     def settle(self, call: Call, result: Any) -> Any:
         """Take what the client gave back; return it, a stream behind a proxy of its own type."""

@@ -150,6 +150,8 @@ class CallSpec:
         streams: Whether the method always streams; else its argument ``stream`` tells.
         stream_at: Key of the stream in a result that is a dict; its attribute in any other.
         is_lazy: Whether a stream sends its request only when its first item is asked for.
+        sends_late: Whether a stream may send its request with its first item though the call began before:
+            that item is waited for inside the call.
         is_entered: Whether the method gives a context manager that sends the request when it is entered, and
             then gives what has the stream at ``stream_at``.
         deferred_request: For a helper that only sends its request when entered: name of the private
@@ -184,6 +186,7 @@ class CallSpec:
     streams: bool = False
     stream_at: str | None = None
     is_lazy: bool = False
+    sends_late: bool = False
     is_entered: bool = False
     deferred_request: str | None = None
     awaits: Callable[[Any], bool] | None = None

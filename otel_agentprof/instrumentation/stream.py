@@ -100,6 +100,9 @@ class InPlaceOf:
 
 
 class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the checker only
+    _self_next: Callable[[], Any]
+    _self_onward: Callable[[], Any]  # what is next after a first item that sends the request
+
     def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
         super().__init__(stream)
         self._self_engine = engine
@@ -123,8 +126,15 @@ class _Proxy(wrapt.ObjectProxy):  # type: ignore[type-arg]  # generic for the ch
 
     def _first(self) -> Call:
         """Return the call, now that its first item is waited for."""
-        self._self_call.resume()
-        return self._self_call
+        call = self._self_call
+        call.resume()
+        if call.spec.sends_late:
+            self._self_onward, self._self_next = self._self_next, self._send
+        return call
+
+    def _send(self) -> Any:
+        """Get the first item where waiting for it sends the request: what works below is the same call."""
+        raise NotImplementedError
 
 
 class StreamProxy(_Proxy):
@@ -133,6 +143,15 @@ class StreamProxy(_Proxy):
     def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
         super().__init__(stream, engine, call)
         self._self_next = iter(stream).__next__
+
+    def _send(self) -> Any:
+        token = context_api.attach(self._self_call.context)
+        if not self._self_call.sends_on:
+            self._self_next = self._self_onward
+        try:
+            return self._self_onward()
+        finally:
+            current.leave(token)
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -179,6 +198,15 @@ class AsyncStreamProxy(_Proxy):
     def __init__(self, stream: Any, engine: Engine, call: Call) -> None:
         super().__init__(stream, engine, call)
         self._self_next = aiter(stream).__anext__
+
+    async def _send(self) -> Any:
+        token = context_api.attach(self._self_call.context)
+        if not self._self_call.sends_on:
+            self._self_next = self._self_onward
+        try:
+            return await self._self_onward()
+        finally:
+            current.leave(token)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -233,12 +261,21 @@ class AsyncGeneratorProxy(AsyncStreamProxy):
 class EitherWayProxy(StreamProxy):
     """A stream whose one class is read with ``for`` or with ``async for``."""
 
+    _self_is_async = False
+
     def __aiter__(self) -> AsyncIterator[Any]:
-        self._self_next = aiter(self.__wrapped__).__anext__
         return self
 
     async def __anext__(self) -> Any:
+        if not self._self_is_async:
+            self._self_is_async = True
+            self._self_next = aiter(self.__wrapped__).__anext__
         return await AsyncStreamProxy.__anext__(self)  # type: ignore[arg-type]  # it has what that uses
+
+    def _send(self) -> Any:
+        if not self._self_is_async:
+            return super()._send()
+        return AsyncStreamProxy._send(self)  # type: ignore[arg-type]  # noqa: SLF001 - as in __anext__
 
     async def aclose(self) -> Any:
         """Close the stream and end its span."""
@@ -284,20 +321,11 @@ class LazyStreamProxy(StreamProxy):
         self._self_engine = engine
         self._self_call: Any = _Nobody(_UNSENT)
         self._self_begin = begin
-        self._self_next = stream.__next__
+        self._self_next = self._self_onward = stream.__next__
 
     def _first(self) -> Any:
         call, self._self_next = _begun(self, self._send)
         return call
-
-    def _send(self) -> Any:
-        token = context_api.attach(self._self_call.context)
-        if not self._self_call.sends_on:
-            self._self_next = self.__wrapped__.__next__
-        try:
-            return self.__wrapped__.__next__()
-        finally:
-            current.leave(token)
 
 
 class LazyAsyncStreamProxy(AsyncGeneratorProxy):
@@ -308,20 +336,11 @@ class LazyAsyncStreamProxy(AsyncGeneratorProxy):
         self._self_engine = engine
         self._self_call: Any = _Nobody(_UNSENT)
         self._self_begin = begin
-        self._self_next = stream.__anext__
+        self._self_next = self._self_onward = stream.__anext__
 
     def _first(self) -> Any:
         call, self._self_next = _begun(self, self._send)
         return call
-
-    async def _send(self) -> Any:
-        token = context_api.attach(self._self_call.context)
-        if not self._self_call.sends_on:
-            self._self_next = self.__wrapped__.__anext__
-        try:
-            return await self.__wrapped__.__anext__()
-        finally:
-            current.leave(token)
 
 
 def _begun(proxy: Any, send: Callable[[], Any]) -> tuple[Any, Callable[[], Any]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Iterable, Iterator, Mapping
 
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
     from otel_agentprof.processor.failures import Failures
@@ -34,11 +35,13 @@ class NextProcessor:
 
     Attributes:
         forwarded_count: Spans for it, those that did not fit in among them.
+        resource: Spans with another one are not for it; None: all are.
     """
 
     def __init__(self, processor: SpanProcessor, failures: Failures) -> None:
         """Forward to a processor; its errors go to ``failures``."""
         self.forwarded_count = 0
+        self.resource: Resource | None = None
         self._processor = processor
         self._failures = failures
         self._members = [(member, _queue_of(member)) for member in _members(processor)]
@@ -69,11 +72,15 @@ class NextProcessor:
             may_wait: The caller has time: where the queue is full, it may wait until there is room.
         """
         for span in spans:
-            if is_sampled(span):
+            if is_sampled(span) and self.takes(span):
                 if may_wait:
                     for queue in self._queues:
                         queue.wait_for_room()
                 self._give(span)
+
+    def takes(self, span: ReadableSpan) -> bool:
+        """Return whether a span is for it."""
+        return self.resource is None or span.resource is self.resource
 
     def _give(self, span: ReadableSpan) -> None:
         if not self._queues:  # it may take its time

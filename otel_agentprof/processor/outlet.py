@@ -72,7 +72,7 @@ class Outlet:
             self.skipped[handover.limit] += len(handover.spans)
         if self._next is not None:
             self._next.forward(self._enriched(handover, tree, report), may_wait=True)
-        elif report is not None:
+        if report is not None and not self._forwards(handover):
             self._emit(handover, report)
         if report is not None and handover.outcome == "complete" and handover.root is not None:
             with self._failures.contained("the metrics of a run"):
@@ -103,7 +103,11 @@ class Outlet:
             return True
         if handover.outcome == "complete" and (self._next is not None or self.meters.metrics is not None):
             return True
-        return self._next is None and self._is_emitted(handover)
+        return not self._forwards(handover) and self._is_emitted(handover)
+
+    def _forwards(self, handover: Handover) -> bool:
+        """Whether the trace goes to the next processor; one of another provider's goes its own way."""
+        return self._next is not None and (handover.root is None or self._next.takes(handover.root))
 
     def _is_emitted(self, handover: Handover) -> bool:
         """Whether the trace gets a span of ours: it is whole, has more than one span, and may be exported."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.trace import SpanContext, Tracer
 
@@ -87,6 +88,7 @@ class AgentProfSpanProcessor(SpanProcessor):
         self._next_on_ending = getattr(next, "_on_ending", None)
         self._on_report = on_report
         self._config = config if config is not None else Config.from_env()
+        self._forwarded_resource: Resource | None = None
         self._tracer: Tracer | None = None
         self._meter_provider: MeterProvider | None = None
         self._is_shut_down = False
@@ -179,6 +181,12 @@ class AgentProfSpanProcessor(SpanProcessor):
         """Record metrics there; None: with the global meter provider, if one is set up."""
         self._meter_provider = self._outlet.meters.provider = meter_provider
 
+    def forward_only(self, resource: Resource) -> None:
+        """Forward only what has this very resource: spans of other providers have exporters of their own."""
+        self._forwarded_resource = resource
+        if self._way_on is not None:
+            self._way_on.resource = resource
+
     def watch(self, span_context: SpanContext) -> Watch:
         """Return a watch on a span that has just started, also one inside a trace that goes on after it."""
         watch = Watch(
@@ -234,6 +242,8 @@ class AgentProfSpanProcessor(SpanProcessor):
         self._apart: Apart = Apart()
         self._failures: Failures = Failures()
         self._way_on = None if self._next is None else NextProcessor(self._next, self._failures)
+        if self._way_on is not None:
+            self._way_on.resource = self._forwarded_resource
         self._outlet = Outlet(
             self._way_on,
             self._on_report,

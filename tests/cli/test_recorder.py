@@ -10,7 +10,7 @@ from programs import agentprof, program
 from otel_agentprof import semconv
 from otel_agentprof.cli.recorded import load
 from otel_agentprof.cli.recorder import Recorder
-from otel_agentprof.cli.stand_in import StandIn
+from otel_agentprof.stand_in import StandIn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ def test_the_stand_in_follows_the_provider_of_the_moment(
 ) -> None:
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     ours, theirs = Recorder(str(tmp_path / "ours"), limit=9), Recorder(str(tmp_path / "theirs"), limit=9)
-    StandIn.install(lambda: _provider(ours))
+    StandIn(lambda: _provider(ours)).install()
     tracer = trace.get_tracer("t")
 
     @tracer.start_as_current_span("decorated")

@@ -290,6 +290,19 @@ def test_a_user_who_asks_for_the_clients_own_spans_keeps_them(
     assert os.environ["ANTHROPIC_OPEN_TELEMETRY"] == "true"
 
 
+@traces_itself
+def test_a_client_that_traces_itself_to_a_provider_that_is_set_later_gets_none_of_ours(
+    pipeline: Spans, server: Loopback, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(PLAIN)
+
+    with otel_agentprof.instrument():
+        monkeypatch.setattr(trace, "_TRACER_PROVIDER", pipeline.provider)
+        client.messages.create(**PLAIN.arguments)
+
+    assert scopes(pipeline) == ["com.anthropic.sdk.python"]
+
+
 def test_extra_usage_shapes_are_tolerated(server: Loopback, spans: Spans, connect: Connect) -> None:
     body: dict[str, Any] = {"input_tokens": 3, "output_tokens": 2}
     server.script.append(

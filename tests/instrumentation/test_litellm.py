@@ -29,6 +29,7 @@ completion, acompletion = litellm.completion, litellm.acompletion
 embedding, responses = litellm.embedding, litellm.responses
 main_completion, main_acompletion = litellm.main.completion, litellm.main.acompletion
 MODEL = "openai/gpt-5-mini"
+TEXT_MODEL = "text-completion-openai/gpt-3.5-turbo-instruct"  # LiteLLM sends these when they are first read
 HELLO = [{"role": "user", "content": "Hello"}]
 BUSY = Answer("openai_error_429.json", 429, headers={"retry-after-ms": "1"})
 
@@ -149,6 +150,50 @@ def test_a_stream_without_usage_has_no_counts_and_no_cost(server: Loopback, span
 
     assert not [name for name in spans.facts() if "usage" in name or "cost" in name]
     assert spans.facts()["gen_ai.response.finish_reasons"] == ("stop",)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("text_completion", {"prompt": "Hello"}), ("completion", {"messages": HELLO})]
+)
+def test_a_stream_that_is_sent_with_its_first_item_is_one_call(
+    name: str, asked: dict[str, Any], server: Loopback, spans: Spans
+) -> None:
+    settings = _settings(server, stream=True, stream_options={"include_usage": True}, **asked)
+
+    async def main() -> None:
+        stream = await getattr(litellm, f"a{name}")(model=TEXT_MODEL, **settings)
+        assert await anext(stream)  # without aiter()
+        async for _ in stream:
+            pass
+
+    stream = getattr(litellm, name)(model=TEXT_MODEL, **settings)
+    assert server.requests == []
+    for _ in stream:
+        pass
+    asyncio.run(main())
+
+    assert len(server.requests) == 2
+    assert [(span.attributes or {})["gen_ai.usage.input_tokens"] for span in spans.all()] == [12, 12]
+
+
+def test_what_is_called_while_a_late_stream_is_read_is_another_call(server: Loopback, spans: Spans) -> None:
+    settings = _settings(server)
+
+    for _ in litellm.text_completion(model=TEXT_MODEL, prompt="Hello", stream=True, **settings):
+        litellm.completion(MODEL, HELLO, **settings)
+        break
+
+    assert sorted(span.name.partition(" ")[0] for span in spans.all()) == ["chat", "text_completion"]
+
+
+def test_a_late_stream_whose_request_fails_is_one_call_that_failed(server: Loopback, spans: Spans) -> None:
+    server.script.append(BUSY)
+    stream = litellm.completion(TEXT_MODEL, HELLO, stream=True, **_settings(server))
+
+    with pytest.raises(Exception, match="Rate limit"):
+        next(stream)
+
+    assert not spans.only().status.is_ok
 
 
 def test_an_answer_of_litellms_cache_took_no_tokens() -> None:

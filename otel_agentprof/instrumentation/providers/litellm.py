@@ -98,6 +98,7 @@ SPEC = ProviderSpec(
             model_of=_model,
             read=answers.read,
             read_chunk=answers.read_chunk,
+            sends_late=True,
             constants={},
         ),
         replace(
@@ -108,6 +109,7 @@ SPEC = ProviderSpec(
             model_of=_model,
             read=answers.read,
             read_chunk=answers.read_chunk,
+            sends_late=True,
         ),
         replace(
             openai.RESPONSES,
@@ -117,6 +119,7 @@ SPEC = ProviderSpec(
             positional=("input", "model"),
             model_of=_model,
             read=answers.read_response,
+            sends_late=True,
             constants={},
         ),
         replace(
