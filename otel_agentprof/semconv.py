@@ -77,6 +77,7 @@ ROLE: Final = "agentprof.role"
 LANE: Final = "agentprof.lane"
 TOOL_CALL_IDS: Final = "agentprof.tool_call.ids"  # asked for by this response, run by the caller
 TOOL_RESULT_IDS: Final = "agentprof.tool_result.ids"  # fed back in this request
+RESPONSE_FETCHED: Final = "agentprof.response.fetched"  # another call asked for it and got no tokens
 STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was abandoned
 CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
 REQUEST_FINGERPRINT: Final = "agentprof.request.fingerprint"  # keyed hash; of tool calls too

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import re
@@ -156,6 +156,8 @@ class CallSpec:
             attribute that holds the request (``__api_request``); the span covers that request.
         awaits: Whether the method of an object gives what has to be awaited, where sync and async clients
             share one function; None: as its definition says.
+        later: For answers that may come without their tokens: whether the method asks for one (``asked``) or
+            brings it (``fetched``); see ``background.py``.
         has_fingerprint: Whether equal arguments ask for the same again; not so for a click, or a large write.
         route: For one method that many calls go through: from the object, the positional and the keyword
             arguments to the spec of the call and its arguments by name; None for a call that is none of ours.
@@ -187,6 +189,7 @@ class CallSpec:
     is_entered: bool = False
     deferred_request: str | None = None
     awaits: Callable[[Any], bool] | None = None
+    later: Literal["asked", "fetched"] | None = None
     has_fingerprint: bool = True
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
     tells_retries: bool = False

@@ -116,6 +116,7 @@ SPEC = ProviderSpec(
             model_of=_model,
             read=answers.read_response,
             constants={},
+            later=None,
         ),
         replace(
             openai.EMBEDDINGS,

@@ -51,6 +51,12 @@ def read(reply: Reply, response: Any) -> None:
         reply.error = (response.error and response.error.code) or "failed"
 
 
+def read_compacted(reply: Reply, compacted: Any) -> None:
+    """Fill a reply from a compacted conversation, which does not name the model that made it."""
+    reply.id = compacted.id
+    reply.usage = _usage(compacted.usage)
+
+
 def _usage(usage: Any) -> TokenUsage | None:
     if not usage:
         return None

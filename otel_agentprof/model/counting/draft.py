@@ -81,12 +81,13 @@ class Draft:
             index = self.same_call[index]
         return index
 
-    def join(self, other: int, chosen: int) -> None:
-        """Let one span stand for the call of another one too."""
+    def join(self, other: int, chosen: int, *, is_double: bool = True) -> None:
+        """Let one span stand for the call of another one too; a double, if another tracer made it."""
         self.same_call[other] = chosen
         self.counted[other] = self.weights[other] = False
         self.gifts.append((other, chosen))
-        self.doubles.append(other)
+        if is_double:
+            self.doubles.append(other)
 
     def gather(self) -> None:
         """Let each call know what only other spans of it know, and tell its money once."""
