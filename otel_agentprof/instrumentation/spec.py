@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
+    from otel_agentprof.instrumentation.streamed import StreamedText
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
 
@@ -81,29 +82,6 @@ class Reply:
         self.billed: TokenUsage | None = None
         self.reckoned_usd: float | None = None
         self.output: StreamedText | None = None
-
-
-class StreamedText:
-    """An answer put together from the pieces of a stream."""
-
-    __slots__ = ("calls", "texts")
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.calls: dict[int, dict[str, str]] = {}
-
-    def add_call(self, index: int, call_id: str | None, name: str | None, arguments: str | None) -> None:
-        """Add a piece of a tool call; the id and the name come with the first one."""
-        call = self.calls.setdefault(index, {"type": "tool_call", "id": "", "name": "", "arguments": ""})
-        call["id"] = call["id"] or call_id or ""
-        call["name"] = call["name"] or name or ""
-        call["arguments"] += arguments or ""
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Return the answer as one message."""
-        text = "".join(self.texts)
-        parts: list[dict[str, str]] = [{"type": "text", "content": text}] if text else []
-        return [{"role": "assistant", "parts": parts + [self.calls[i] for i in sorted(self.calls)]}]
 
 
 class Record(dict[str, Any]):

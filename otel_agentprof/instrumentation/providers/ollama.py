@@ -13,6 +13,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import CallSpec, Content, ProviderSpec, Reply
+from otel_agentprof.instrumentation.streamed import CALLS
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -51,10 +52,11 @@ def _read_chunk(reply: Reply, chunk: Any) -> None:
         reply.is_final = True
     if reply.output is not None:
         message = getattr(chunk, "message", None)
-        reply.output.texts.append((chunk.response if message is None else message.content) or "")
+        reply.output.add("reasoning", getattr(chunk if message is None else message, "thinking", None), 0)
+        reply.output.add("text", chunk.response if message is None else message.content)
         for call in (message is not None and message.tool_calls) or ():  # always whole, never in pieces
-            place = len(reply.output.calls)
-            reply.output.add_call(place, None, call.function.name, content.dump(call.function.arguments))
+            function = {"name": call.function.name, "arguments": call.function.arguments}
+            reply.output.add_part({"type": "tool_call", "id": None, **function}, least=CALLS)
 
 
 def _read_embeddings(reply: Reply, answer: Any) -> None:
@@ -90,7 +92,8 @@ def _message(answer: Any) -> list[Any]:
 
 
 def _text(answer: Any) -> list[Any]:
-    return [content.text("assistant", answer.response)]
+    told = {"role": "assistant", "content": answer.response, "thinking": answer.thinking}
+    return chat.read_content({"messages": [{**told, "tool_calls": []}]}).input
 
 
 _CHAT = CallSpec(
