@@ -32,7 +32,12 @@ _LEAST: Final = 256  # characters from which on such a text is no word
 
 def within_limits(text: str) -> str:
     """Return JSON as it is, or with what is binary left out and what is too long cut."""
-    if len(text) <= MOST_OF_TEXT and _MAY_BE_BINARY.search(text) is None:
+    length = len(text)
+    if (
+        length <= MOST_OF_ATTRIBUTE
+        and _MAY_BE_BINARY.search(text) is None
+        and (length <= MOST_OF_TEXT or _longest(text) <= MOST_OF_TEXT)
+    ):
         return text
     shortened = _shortened(text, MOST_OF_TEXT)
     for most in _SHORTER:
@@ -40,6 +45,11 @@ def within_limits(text: str) -> str:
             return shortened
         shortened = _shortened(shortened, most)
     return shortened if len(shortened) <= MOST_OF_ATTRIBUTE else _newest(shortened)
+
+
+def _longest(text: str) -> int:
+    """Return the length of the longest string in JSON, as it is written; all in C, whatever is in it."""
+    return max(map(len, text.replace("\\\\", "/").replace('\\"', "'").split('"')))
 
 
 def cut(text: str) -> str:
