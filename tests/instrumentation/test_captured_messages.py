@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import boto3  # type: ignore[import-untyped]
+import cohere
 import event_stream
 import ollama
 import pytest
-from botocore.config import Config
+from botocore.config import Config  # type: ignore[import-untyped]
 from google import genai
 from google.genai import types
 from loopback import Answer
+from mistralai.client import Mistral
 from surfaces import SURFACES
 
 import otel_agentprof
@@ -353,6 +355,86 @@ OLLAMA = (
     ],
 )
 
+COHERE_CALL = {"id": "call_c", "type": "function", "function": {"name": "get", "arguments": TOOLS_ARGUMENTS}}
+COHERE = (
+    whole(
+        {
+            "id": "c",
+            "finish_reason": "TOOL_CALL",
+            "message": {
+                "role": "assistant",
+                "tool_plan": "Look it up.",
+                "content": [{"type": "text", "text": "Hello"}],
+                "tool_calls": [COHERE_CALL],
+            },
+        }
+    ),
+    events(
+        {"type": "message-start", "id": "c", "delta": {"message": {"role": "assistant"}}},
+        {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "Look "}}},
+        {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "it up."}}},
+        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Hel"}}}},
+        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "lo"}}}},
+        {"type": "tool-call-start", "index": 0, "delta": {"message": {"tool_calls": COHERE_CALL}}},
+        {"type": "message-end", "delta": {"finish_reason": "TOOL_CALL"}},
+    ),
+    [
+        [
+            {"type": "reasoning", "content": "Look it up."},
+            {"type": "text", "content": "Hello"},
+            {"type": "tool_call", "id": "call_c", "name": "get", "arguments": TOOLS_ARGUMENTS},
+        ]
+    ],
+)
+ENTRY_CALL = {"tool_call_id": "call_m", "name": "get", "arguments": TOOLS_ARGUMENTS}
+CONVERSATION = (
+    whole(
+        {
+            "object": "conversation.response",
+            "conversation_id": "conv",
+            "outputs": [
+                {"type": "message.output", "model": "m", "role": "assistant", "content": "Hello"},
+                {"type": "function.call", **ENTRY_CALL},
+            ],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
+        }
+    ),
+    events(
+        {"type": "conversation.response.started", "conversation_id": "conv"},
+        {"type": "message.output.delta", "id": "m", "model": "m", "output_index": 0, "content": "Hel"},
+        {"type": "message.output.delta", "id": "m", "model": "m", "output_index": 0, "content": "lo"},
+        {"type": "function.call.delta", "id": "f", "output_index": 1, **ENTRY_CALL},
+        {
+            "type": "conversation.response.done",
+            "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
+        },
+        named=True,
+    ),
+    [
+        [{"type": "text", "content": "Hello"}],
+        [{"type": "tool_call", "id": "call_m", "name": "get", "arguments": TOOLS_ARGUMENTS}],
+    ],
+)
+
+
+def _legacy(kind: str, *texts: tuple[int, str]) -> dict[str, Any]:
+    choices = [
+        {"index": index, "text": text, "finish_reason": None, "logprobs": None} for index, text in texts
+    ]
+    return {"id": "c", "object": kind, "created": 1, "model": "m", "choices": choices}
+
+
+LEGACY = (
+    whole(_legacy("text_completion", (0, "Hello"), (1, "Bonjour"))),
+    events(*[_legacy("text_completion", each) for each in ((0, "Hel"), (1, "Bon"), (0, "lo"), (1, "jour"))]),
+    [[{"type": "text", "content": "Hello"}], [{"type": "text", "content": "Bonjour"}]],
+)
+INVOKED = (
+    whole(_message(*BLOCKS)),
+    event_stream.stream([("chunk", {"bytes_json": each}) for each in _block_events()]),
+    BLOCK_PARTS,
+)
+
 # --- The clients --------------------------------------------------------------------------------------------
 
 
@@ -375,10 +457,14 @@ def _ask_google(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
     client.close()
 
 
-def _ask_bedrock(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
+def _bedrock(url: str) -> Any:
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": "us-east-1"}
     settings = Config(retries={"max_attempts": 1})
-    client = boto3.client("bedrock-runtime", endpoint_url=url, config=settings, **keys)
+    return boto3.client("bedrock-runtime", endpoint_url=url, config=settings, **keys)
+
+
+def _ask_bedrock(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
+    client = _bedrock(url)
     asked = {"modelId": "anthropic.claude-haiku", "messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
     if streams:
         list(client.converse_stream(**asked)["stream"])
@@ -387,8 +473,36 @@ def _ask_bedrock(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
     client.close()
 
 
+def _invoke_bedrock(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
+    client = _bedrock(url)
+    body = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9})
+    if streams:
+        list(client.invoke_model_with_response_stream(modelId="anthropic.claude-haiku", body=body)["body"])
+    else:
+        client.invoke_model(modelId="anthropic.claude-haiku", body=body)["body"].read()
+    client.close()
+
+
+def _ask_cohere(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
+    with cohere.ClientV2(api_key="none", base_url=url) as client:
+        asked: Any = {"model": "command-a-03-2025", "messages": [{"role": "user", "content": "Hi"}]}
+        if streams:
+            list(client.chat_stream(**asked))
+        else:
+            client.chat(**asked)
+
+
+def _ask_mistral(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
+    with Mistral(api_key="none", server_url=url) as client:
+        conversations: Any = client.beta.conversations
+        if streams:
+            list(conversations.start_stream(model="mistral-small-latest", inputs="Hi"))
+        else:
+            conversations.start(model="mistral-small-latest", inputs="Hi")
+
+
 def _ask_ollama(url: str, streams: bool) -> None:  # noqa: FBT001 - likewise
-    client = ollama.Client(host=url)
+    client: Any = ollama.Client(host=url)
     answer = client.chat("qwen3", [{"role": "user", "content": "Hi"}], stream=streams)
     if streams:
         list(answer)
@@ -415,7 +529,11 @@ SHAPES: dict[str, tuple[Callable[[str, bool], None], tuple[Answer, Answer, list[
         (whole(_message(*BLOCKS)), events(*_block_events(), named=True), BLOCK_PARTS),
     ),
     "google": (_ask_google, GOOGLE),
+    "completions": (_openai_or_anthropic(TEXT), LEGACY),
     "converse": (_ask_bedrock, CONVERSE),
+    "invoked": (_invoke_bedrock, INVOKED),
+    "cohere": (_ask_cohere, COHERE),
+    "conversations": (_ask_mistral, CONVERSATION),
     "ollama": (_ask_ollama, OLLAMA),
 }
 
