@@ -51,12 +51,13 @@ def _read_chunk(reply: Reply, chunk: Any) -> None:
         _read(reply, chunk)
         reply.is_final = True
     if reply.output is not None:
-        message = getattr(chunk, "message", None)
-        reply.output.add("reasoning", getattr(chunk if message is None else message, "thinking", None), 0)
-        reply.output.add("text", chunk.response if message is None else message.content)
-        for call in (message is not None and message.tool_calls) or ():  # always whole, never in pieces
-            function = {"name": call.function.name, "arguments": call.function.arguments}
-            reply.output.add_part({"type": "tool_call", "id": None, **function}, least=CALLS)
+        said = getattr(chunk, "message", chunk)
+        reply.output.add("reasoning", getattr(said, "thinking", None), 0)
+        reply.output.add("text", chunk.response if said is chunk else said.content)
+        for call in getattr(said, "tool_calls", None) or ():  # always whole, never in pieces
+            reply.output.add_part(
+                {"type": "tool_call", "id": None, **call.function.model_dump()}, least=CALLS
+            )
 
 
 def _read_embeddings(reply: Reply, answer: Any) -> None:
@@ -91,11 +92,6 @@ def _message(answer: Any) -> list[Any]:
     return chat.read_content({"messages": [answer.message]}).input
 
 
-def _text(answer: Any) -> list[Any]:
-    told = {"role": "assistant", "content": answer.response, "thinking": answer.thinking}
-    return chat.read_content({"messages": [{**told, "tool_calls": []}]}).input
-
-
 _CHAT = CallSpec(
     targets=(),
     operation="chat",
@@ -112,7 +108,7 @@ _GENERATE = replace(
     operation="text_completion",
     prompt=("template", "system", "context", "prompt"),
     read_content=_read_prompt,
-    read_output=_text,
+    read_output=chat.generated,
 )
 _EMBED = CallSpec(
     targets=(),

@@ -164,6 +164,12 @@ def output(response: Any) -> list[Any]:
     )
 
 
+def generated(answer: Any) -> list[Any]:
+    """Return the text of an answer to a mere prompt, and what was thought before it."""
+    told = {"role": "assistant", "content": answer.response, "thinking": getattr(answer, "thinking", None)}
+    return [{"role": "assistant", "parts": _spoken_parts(told, answer.response)}]
+
+
 def add_delta(output: StreamedText, choice: Any) -> None:
     """Add a chunk of a streamed completion; each choice is a message of its own."""
     index, delta = getattr(choice, "index", 0), getattr(choice, "delta", None)
