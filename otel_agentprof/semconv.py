@@ -80,6 +80,7 @@ ROLE: Final = "agentprof.role"
 LANE: Final = "agentprof.lane"
 TOOL_CALL_IDS: Final = "agentprof.tool_call.ids"  # asked for by this response, run by the caller
 TOOL_RESULT_IDS: Final = "agentprof.tool_result.ids"  # fed back in this request
+RESPONSE_FETCHED: Final = "agentprof.response.fetched"  # another call asked for it and got no tokens
 STREAM_COMPLETE: Final = "agentprof.stream.complete"  # false: the stream was abandoned
 CACHE_WRITE_1H: Final = "agentprof.usage.cache_write_1h.input_tokens"  # Anthropic bills them at another rate
 VIDEO_INPUT: Final = "agentprof.usage.video.input_tokens"  # the conventions have text, images and audio

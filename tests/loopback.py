@@ -109,7 +109,7 @@ def serve_as(make: Callable[[str], _State]) -> Iterator[_State]:
         state.gate.wait(20)
         return request.send_data(given.status, given.data, {"content-type": given.kind, **given.headers})
 
-    with local_http.serving(answer) as url:
+    with local_http.serving(answer, takes_get=True) as url:
         state = make(url)
         try:
             yield state

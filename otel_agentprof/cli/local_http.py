@@ -49,12 +49,15 @@ class _Server(ThreadingHTTPServer):  # whose threads are daemons: a client may k
 
 
 @contextmanager
-def serving(answer: Callable[[Request], None]) -> Iterator[str]:
-    """Answer every POST on a free port; give the address, such as ``http://127.0.0.1:40123``."""
+def serving(answer: Callable[[Request], None], *, takes_get: bool = False) -> Iterator[str]:
+    """Answer every POST, and GET if asked, on a free port; give the address: ``http://127.0.0.1:40123``."""
 
     class Handler(Request):
         def do_POST(self) -> None:
             answer(self)
+
+    if takes_get:
+        Handler.do_GET = Handler.do_POST  # type: ignore[attr-defined]  # looked up by name
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": _POLL_S}, daemon=True)

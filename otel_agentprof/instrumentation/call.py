@@ -10,7 +10,8 @@ from opentelemetry.trace import Status, StatusCode
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content, figures, fingerprints
-from otel_agentprof.instrumentation.spec import Reply, StreamedText
+from otel_agentprof.instrumentation.spec import Reply
+from otel_agentprof.instrumentation.streamed import StreamedText
 from otel_agentprof.model import hand_over
 
 if TYPE_CHECKING:

@@ -11,17 +11,19 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.instrumentation.spec import Record
+from otel_agentprof.model.content_limits import left_out, within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 _BYTES: Final = (bytes, bytearray)
+_TEXTS: Final = frozenset({"text", "reasoning"})
 
 
 def dump(value: object) -> str:
-    """Return JSON for any value; what JSON has no word for is written as its text."""
-    return json.dumps(value, ensure_ascii=False, default=plain)
+    """Return JSON for any value, within limits; what JSON has no word for is written as its text."""
+    return within_limits(json.dumps(value, ensure_ascii=False, default=plain))
 
 
 def parsed(body: Any) -> Any:
@@ -58,6 +60,15 @@ def items_of(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
+def spoken(parts: list[Any]) -> list[Any]:
+    """Return the parts of an answer without texts that say nothing."""
+    return [
+        part
+        for part in parts
+        if part.__class__ is not dict or part.get("type") not in _TEXTS or part.get("content")
+    ]
+
+
 def document(data: Any, shape: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Return what a JSON text says, each object in a shape of its own if asked; None where it is no JSON."""
     if data.__class__ in _BYTES:
@@ -77,6 +88,8 @@ def _decoder(shape: Callable[[dict[str, Any]], Any]) -> json.JSONDecoder:
 
 def plain(value: Any) -> Any:
     """Return a client's own object as plain data."""
+    if value.__class__ in _BYTES:
+        return left_out("data", len(value))
     dump_model = getattr(value, "model_dump", None)
     if dump_model is not None:
         return dump_model(mode="json", exclude_none=True)

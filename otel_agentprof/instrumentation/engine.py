@@ -24,7 +24,16 @@ from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
 from otel_agentprof.errors import BudgetExceeded
-from otel_agentprof.instrumentation import body, caching, foreign, metrics, nesting, planning, stream
+from otel_agentprof.instrumentation import (
+    background,
+    body,
+    caching,
+    foreign,
+    metrics,
+    nesting,
+    planning,
+    stream,
+)
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
@@ -77,6 +86,7 @@ class Engine:
         self._cache = cache
         self._metrics: tuple[MeterProvider, metrics.CallMetrics] | None = None
         self._peers = PeerBook()
+        self._owed = background.Owed(settle=self._settle_untold, reopen=self._reopen)
         self._streams: weakref.WeakSet[Call] = weakref.WeakSet()
 
     @property
@@ -160,7 +170,7 @@ class Engine:
                 facts[spec.subject_key] = subject
         if spec.about is not None:
             facts.update(spec.about(instance, arguments))
-        kind = SpanKind.CLIENT if spec.role in _REMOTE else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if spec.role in _REMOTE or spec.later is not None else SpanKind.INTERNAL
         claim = self._claim(spec, peer, model, arguments, outer) if self._budget is not None else None
         span = self._tracer.start_span(name, outer, kind, facts)
         call = Call(provider, spec, peer, span, nesting.inside(outer, span, provider, spec), facts)
@@ -318,6 +328,8 @@ class Engine:
     def _finish(self, call: Call, *, is_complete: bool) -> None:
         try:
             is_measured = call.claim is None or call.span.is_recording()
+            if call.spec.later is not None and call.hit is None:
+                self.guard("later", self._owed.note if call.spec.later == "asked" else self._owed.pay, call)
             call.end(is_complete=is_complete, mirrors_cost=self._mirrors_cost)
             if is_measured and (measures := self._current_metrics()) is not None:
                 call.measure(measures)
@@ -330,6 +342,14 @@ class Engine:
             if call.hit is not None:
                 outcome = "cached"
             self.guard("budget", self._budget.settle, call.claim, call.usage, usd, outcome)
+
+    def _settle_untold(self, claim: object) -> None:
+        if self._budget is not None:
+            self._budget.settle(claim, None, None, "answered")
+
+    def _reopen(self, claim: object, span: Any) -> None:
+        if self._budget is not None:
+            self._budget.opened(claim, span)
 
     def abandon_streams(self) -> None:
         """End the spans of all streams that are still open: nobody will read them any more."""

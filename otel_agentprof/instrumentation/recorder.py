@@ -31,6 +31,7 @@ class Recorder:
 
     Attributes:
         claim: Always None: what a budget reserved is the call's.
+        hit: Never None: that an answer comes later, from another call, is the call's affair too.
         is_over: Whether the stream has ended.
         is_reading: Whether an item is being waited for.
         paused: Always None: the time is the call's affair.
@@ -39,6 +40,7 @@ class Recorder:
 
     __slots__ = ("__weakref__", "_inquiry", "_reply", "is_over", "is_reading", "spec")
     claim = None
+    hit = True
     paused = None
 
     def __init__(self, inquiry: Inquiry) -> None:

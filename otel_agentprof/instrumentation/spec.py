@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
+    from otel_agentprof.instrumentation.streamed import StreamedText
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
 
@@ -83,29 +84,6 @@ class Reply:
         self.output: StreamedText | None = None
 
 
-class StreamedText:
-    """An answer put together from the pieces of a stream."""
-
-    __slots__ = ("calls", "texts")
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.calls: dict[int, dict[str, str]] = {}
-
-    def add_call(self, index: int, call_id: str | None, name: str | None, arguments: str | None) -> None:
-        """Add a piece of a tool call; the id and the name come with the first one."""
-        call = self.calls.setdefault(index, {"type": "tool_call", "id": "", "name": "", "arguments": ""})
-        call["id"] = call["id"] or call_id or ""
-        call["name"] = call["name"] or name or ""
-        call["arguments"] += arguments or ""
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Return the answer as one message."""
-        text = "".join(self.texts)
-        parts: list[dict[str, str]] = [{"type": "text", "content": text}] if text else []
-        return [{"role": "assistant", "parts": parts + [self.calls[i] for i in sorted(self.calls)]}]
-
-
 class Record(dict[str, Any]):
     """A JSON object whose keys read as attributes, None where missing: the shape of the SDK's own models."""
 
@@ -158,6 +136,8 @@ class CallSpec:
             attribute that holds the request (``__api_request``); the span covers that request.
         awaits: Whether the method of an object gives what has to be awaited, where sync and async clients
             share one function; None: as its definition says.
+        later: For answers that may come without their tokens: whether the method asks for one (``asked``) or
+            brings it (``fetched``); see ``background.py``.
         has_fingerprint: Whether equal arguments ask for the same again; not so for a click, or a large write.
         route: For one method that many calls go through: from the object, the positional and the keyword
             arguments to the spec of the call and its arguments by name; None for a call that is none of ours.
@@ -190,6 +170,7 @@ class CallSpec:
     is_entered: bool = False
     deferred_request: str | None = None
     awaits: Callable[[Any], bool] | None = None
+    later: Literal["asked", "fetched"] | None = None
     has_fingerprint: bool = True
     route: Callable[[Any, tuple[Any, ...], Arguments], tuple[CallSpec, Arguments] | None] | None = None
     tells_retries: bool = False

@@ -19,6 +19,7 @@ from otel_agentprof.instrumentation.open_span import OpenSpan
 from otel_agentprof.instrumentation.parameters import Parameters
 from otel_agentprof.instrumentation.wrapping import wrap
 from otel_agentprof.model import hand_over
+from otel_agentprof.model.content_limits import within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -240,7 +241,7 @@ def _record(span: OpenSpan, key: str, value: Any) -> None:
         text = json.dumps(value, default=repr, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):  # odd keys, a value that contains itself
         text = json.dumps(repr(value), ensure_ascii=False)
-    span.set(key, text)
+    span.set(key, within_limits(text))
 
 
 def _mark(kind: kinds.Kind, name: _F | str | None, **options: Any) -> _F | Mark:

@@ -49,7 +49,7 @@ class SpendingLimit(Protocol):
         ...
 
     def opened(self, claim: Any, span: Any) -> None:
-        """Take note of the span that the call has got."""
+        """Take note of the span that the call has got; a later one fetches what the first one asked for."""
         ...
 
     def settle(self, claim: Any, usage: TokenUsage | None, usd: float | None, outcome: Outcome) -> None:

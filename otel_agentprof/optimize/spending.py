@@ -143,6 +143,9 @@ class Spending:
 
     def opened(self, claim: Claim, span: Any) -> None:
         """Take note of the span that the call has got."""
+        if claim.span_id:  # asked for by one call, and fetched by another
+            self._claimed.pop(claim.span_id, None)
+            claim.warning = None
         claim.span_id = span.get_span_context().span_id
         self._claimed[claim.span_id] = claim
         around, around_id = claim.around, claim.around_id

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_agentprof import semconv
 from otel_agentprof.errors import AgentProfError
 from otel_agentprof.model import hand_over
+from otel_agentprof.model.content_limits import within_limits
 from otel_agentprof.optimize import own_spans, tool_call_shapes
 from otel_agentprof.optimize.executor import ParallelExecutor
 from otel_agentprof.optimize.threads import is_async, run_sync
@@ -159,12 +160,11 @@ async def _refuse(asked: Asked, error: Exception) -> Any:
 def _start(asked: Asked, given: Any) -> Span:
     facts = {**_TOOL, semconv.TOOL_NAME: asked.name, semconv.TOOL_CALL_ID: asked.call_id}
     if own_spans.captures_content():
-        facts[semconv.TOOL_CALL_ARGUMENTS] = tool_call_shapes.json_text(given)
+        facts[semconv.TOOL_CALL_ARGUMENTS] = within_limits(tool_call_shapes.json_text(given))
     return own_spans.start(f"execute_tool {asked.name}", facts)
 
 
 def _end(span: Span, result: Any) -> None:
     told = own_spans.captures_content() and span.is_recording()
-    own_spans.finish(
-        span, None, {semconv.TOOL_CALL_RESULT: tool_call_shapes.json_text(result)} if told else None
-    )
+    text = within_limits(tool_call_shapes.json_text(result)) if told else None
+    own_spans.finish(span, None, None if text is None else {semconv.TOOL_CALL_RESULT: text})

@@ -605,7 +605,7 @@ def test_the_words_of_a_stream_are_on_the_span_when_asked_for(
     (told,) = json.loads(str(converse["gen_ai.output.messages"]))
     assert told["parts"] == [
         {"type": "text", "content": "Paris."},
-        {"type": "tool_call", "id": "tooluse_aa11", "name": "get_weather", "arguments": '{"city":"Paris"}'},
+        {"type": "tool_call", "id": "tooluse_aa11", "name": "get_weather", "arguments": {"city": "Paris"}},
     ]
     question = json.loads(str(converse["gen_ai.input.messages"]))
     kinds = [message["parts"][0]["type"] for message in question]

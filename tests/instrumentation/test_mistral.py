@@ -147,7 +147,7 @@ def test_an_error_page_is_named_by_its_exception(server: Loopback, spans: Spans,
     assert spans.facts()["http.response.status_code"] == 502
 
 
-def test_a_stream_of_thoughts_and_text_is_told_by_its_text(
+def test_thoughts_and_text_of_a_stream_are_told_apart(
     server: Loopback, spans: Spans, client: Mistral
 ) -> None:
     _with_content(spans)
@@ -163,7 +163,10 @@ def test_a_stream_of_thoughts_and_text_is_told_by_its_text(
     list(client.chat.stream(model=MODEL, messages=MESSAGES))
 
     (message,) = json.loads(spans.facts()["gen_ai.output.messages"])
-    assert message["parts"] == [{"type": "text", "content": "Paris."}]
+    assert message["parts"] == [
+        {"type": "reasoning", "content": "France?"},
+        {"type": "text", "content": "Paris."},
+    ]
 
 
 def test_a_conversations_options_are_the_requests_parameters(

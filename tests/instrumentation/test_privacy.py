@@ -232,7 +232,7 @@ def test_streamed_tool_calls_are_put_together(server: Loopback, open_spans: Span
         "type": "tool_call",
         "id": "toolu_aa11",
         "name": "get_weather",
-        "arguments": '{"city":"Paris"}',
+        "arguments": {"city": "Paris"},
     }
     assert "gen_ai.tool.definitions" in dict(open_spans.all()[0].attributes or {})
 

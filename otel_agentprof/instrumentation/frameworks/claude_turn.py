@@ -20,6 +20,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation.frameworks import claude_calls, claude_totals
 from otel_agentprof.instrumentation.kinds import AGENT, STEP, TOOL
 from otel_agentprof.instrumentation.open_span import OpenSpan
+from otel_agentprof.model.content_limits import within_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +133,7 @@ class Turn:
     def _use(self, block: Any, lane: str | None, now: int) -> None:
         facts = {**TOOL.facts(block.name), semconv.TOOL_CALL_ID: block.id}
         if self._captures_content:
-            facts[semconv.TOOL_CALL_ARGUMENTS] = json.dumps(block.input, default=str)
+            facts[semconv.TOOL_CALL_ARGUMENTS] = within_limits(json.dumps(block.input, default=str))
         span = OpenSpan(TOOL.title(block.name), facts, self._tracer, parent=self._agent_of(lane, now).context)
         self._tools[block.id], self._begun[block.id] = claude_calls.elsewhere(span, block.id), span.context
         self._given_ns[block.id] = now
@@ -147,7 +148,9 @@ class Turn:
         if (span := self._tools.pop(block.tool_use_id, None)) is None:
             return
         if self._captures_content:
-            span.set_attribute(semconv.TOOL_CALL_RESULT, json.dumps(block.content, default=str))
+            span.set_attribute(
+                semconv.TOOL_CALL_RESULT, within_limits(json.dumps(block.content, default=str))
+            )
         if block.is_error:
             span.fail("tool_error")
         span.end()

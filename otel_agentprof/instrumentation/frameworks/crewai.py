@@ -27,6 +27,7 @@ from otel_agentprof.instrumentation.frameworks.replacing import replace
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 from otel_agentprof.instrumentation.frameworks.tool_input import take_input
+from otel_agentprof.model.content_limits import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,7 +95,7 @@ class _Listener:
             self.book.fail(key, "tool_error" if event.type.startswith("tool_") else "_OTHER")
         facts = {}
         if self._captures_content and event.type == "tool_usage_finished":
-            facts[semconv.TOOL_CALL_RESULT] = str(event.output)
+            facts[semconv.TOOL_CALL_RESULT] = cut(str(event.output))
         self.book.end(key, error, facts=facts)
 
     def _end_model(self, event: Any) -> None:

@@ -17,6 +17,7 @@ from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.run_book import RunBook
 from otel_agentprof.instrumentation.frameworks.tool_input import as_text
 from otel_agentprof.instrumentation.kinds import RETRIEVAL, TOOL
+from otel_agentprof.model.content_limits import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +72,7 @@ class Callbacks:
         facts = {semconv.TOOL_CALL_ID: told.get("tool_call_id")}
         if self._captures_content:
             inputs = told.get("inputs")
-            facts[semconv.TOOL_CALL_ARGUMENTS] = input_str if inputs is None else as_text(inputs)
+            facts[semconv.TOOL_CALL_ARGUMENTS] = cut(input_str) if inputs is None else as_text(inputs)
         self._start(run_id, TOOL, (serialized or {}).get("name") or told.get("name"), told, facts)
 
     @guarded
@@ -81,7 +82,7 @@ class Callbacks:
         if span is not None:
             span.set_call_id(getattr(output, "tool_call_id", None))
             if self._captures_content:
-                span.set(semconv.TOOL_CALL_RESULT, str(getattr(output, "content", output)))
+                span.set(semconv.TOOL_CALL_RESULT, cut(str(getattr(output, "content", output))))
         if getattr(output, "status", None) == "error":
             self.book.fail(run_id, "tool_error")
         self.book.end(run_id)

@@ -22,6 +22,7 @@ from otel_agentprof.instrumentation.frameworks import llama_index_words as words
 from otel_agentprof.instrumentation.frameworks.guard import guarded
 from otel_agentprof.instrumentation.frameworks.run_book import RunBook
 from otel_agentprof.instrumentation.kinds import RETRIEVAL, TOOL
+from otel_agentprof.model.content_limits import cut, within_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -59,7 +60,7 @@ class Recorder:
             if shown.kind is TOOL and shown.call_id:
                 facts[semconv.TOOL_CALL_ID] = shown.call_id
             if shown.kind is TOOL and self._captures_content:
-                facts[semconv.TOOL_CALL_ARGUMENTS] = json.dumps(bound_args.kwargs, default=str)
+                facts[semconv.TOOL_CALL_ARGUMENTS] = within_limits(json.dumps(bound_args.kwargs, default=str))
             self.book.start(
                 id_, shown.kind, shown.name, parent=parent_id, facts=facts, is_current=shown.is_current
             )
@@ -77,7 +78,7 @@ class Recorder:
             facts[semconv.RESULT_COUNT] = len(result)
         if shown is not None and shown.kind is TOOL:
             if self._captures_content:
-                facts[semconv.TOOL_CALL_RESULT] = str(result)
+                facts[semconv.TOOL_CALL_RESULT] = cut(str(result))
             if getattr(result, "is_error", False):
                 self.book.fail(id_, "tool_error")
         if _is_stream(result) and (span := self.book.hand_over(id_)) is not None:

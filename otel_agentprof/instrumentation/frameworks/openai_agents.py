@@ -26,6 +26,7 @@ from otel_agentprof.instrumentation.frameworks.replacing import replace_all
 from otel_agentprof.instrumentation.frameworks.run_book import ModelAnswer, RunBook
 from otel_agentprof.instrumentation.frameworks.told_usage import told_usage
 from otel_agentprof.instrumentation.frameworks.tool_input import take_input
+from otel_agentprof.model.content_limits import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ class _Listener:
         if not self._captures_content or data.type != "function":
             return None
         both = {semconv.TOOL_CALL_ARGUMENTS: data.input, semconv.TOOL_CALL_RESULT: data.output}
-        return {name: str(value) for name, value in both.items() if value is not None}
+        return {name: cut(str(value)) for name, value in both.items() if value is not None}
 
 
 def _name(data: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import fingerprints
 from otel_agentprof.instrumentation.frameworks.guard import guarded
+from otel_agentprof.model.content_limits import within_limits
 
 if TYPE_CHECKING:
     from otel_agentprof.instrumentation.open_span import OpenSpan
@@ -26,4 +27,4 @@ def take_input(run: OpenSpan | None, name: str, given: Any, *, captures_content:
 @guarded
 def as_text(value: Any) -> str:
     """Return content as JSON; None where it cannot be written: the repr of a user's object may raise."""
-    return json.dumps(value, default=repr, ensure_ascii=False)
+    return within_limits(json.dumps(value, default=repr, ensure_ascii=False))

@@ -58,13 +58,13 @@ def _read_text(reply: Reply, answer: Any) -> None:
 def _read_piece(reply: Reply, piece: Any) -> None:
     if piece.__class__ is str:  # no details were asked for
         if reply.output is not None:
-            reply.output.texts.append(piece)
+            reply.output.add("text", piece)
         return
     if piece.details:
         reply.finish_reasons.append(str(piece.details.finish_reason))
         reply.usage = TokenUsage(piece.details.input_length, piece.details.generated_tokens)
     if reply.output is not None and not piece.token.special:
-        reply.output.texts.append(piece.token.text)
+        reply.output.add("text", piece.token.text)
 
 
 def _output(answer: Any) -> list[Any]:

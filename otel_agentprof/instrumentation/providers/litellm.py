@@ -121,6 +121,7 @@ SPEC = ProviderSpec(
             read=answers.read_response,
             sends_late=True,
             constants={},
+            later=None,
         ),
         replace(
             openai.EMBEDDINGS,

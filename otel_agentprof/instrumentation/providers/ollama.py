@@ -13,6 +13,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import CallSpec, Content, ProviderSpec, Reply
+from otel_agentprof.instrumentation.streamed import CALLS
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ def _read_chunk(reply: Reply, chunk: Any) -> None:
         _read(reply, chunk)
         reply.is_final = True
     if reply.output is not None:
-        message = getattr(chunk, "message", None)
-        reply.output.texts.append((chunk.response if message is None else message.content) or "")
-        for call in (message is not None and message.tool_calls) or ():  # always whole, never in pieces
-            place = len(reply.output.calls)
-            reply.output.add_call(place, None, call.function.name, content.dump(call.function.arguments))
+        said = getattr(chunk, "message", chunk)
+        reply.output.add("reasoning", getattr(said, "thinking", None), 0)
+        reply.output.add("text", chunk.response if said is chunk else said.content)
+        for call in getattr(said, "tool_calls", None) or ():  # always whole, never in pieces
+            reply.output.add_part(
+                {"type": "tool_call", "id": None, **call.function.model_dump()}, least=CALLS
+            )
 
 
 def _read_embeddings(reply: Reply, answer: Any) -> None:
@@ -89,10 +92,6 @@ def _message(answer: Any) -> list[Any]:
     return chat.read_content({"messages": [answer.message]}).input
 
 
-def _text(answer: Any) -> list[Any]:
-    return [content.text("assistant", answer.response)]
-
-
 _CHAT = CallSpec(
     targets=(),
     operation="chat",
@@ -109,7 +108,7 @@ _GENERATE = replace(
     operation="text_completion",
     prompt=("template", "system", "context", "prompt"),
     read_content=_read_prompt,
-    read_output=_text,
+    read_output=chat.generated,
 )
 _EMBED = CallSpec(
     targets=(),

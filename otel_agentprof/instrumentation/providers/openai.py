@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
@@ -82,6 +83,35 @@ RESPONSES = CallSpec(
     constants={semconv.OPENAI_API_TYPE: "responses"},
     read_content=responses.read_content,
     read_output=responses.output,
+    later="asked",
+)
+_FETCHED = CallSpec(
+    targets=(
+        "openai.resources.responses.responses:Responses.retrieve",
+        "openai.resources.responses.responses:AsyncResponses.retrieve",
+        "openai.resources.beta.responses.responses:Responses.retrieve",
+        "openai.resources.beta.responses.responses:AsyncResponses.retrieve",
+    ),
+    operation="fetch_response",
+    role="other",
+    read=responses.read,
+    read_chunk=responses.read_event,
+    constants={semconv.OPENAI_API_TYPE: "responses"},
+    read_output=responses.output,
+    later="fetched",
+    has_fingerprint=False,  # the same request again brings something else
+)
+_COMPACTED = replace(
+    RESPONSES,
+    targets=(
+        "openai.resources.responses.responses:Responses.compact",
+        "openai.resources.responses.responses:AsyncResponses.compact",
+        "openai.resources.beta.responses.responses:Responses.compact",
+        "openai.resources.beta.responses.responses:AsyncResponses.compact",
+    ),
+    read=responses.read_compacted,
+    read_chunk=None,
+    later=None,
 )
 EMBEDDINGS = CallSpec(
     targets=(
@@ -99,7 +129,15 @@ SPEC = ProviderSpec(
     name="openai",
     provider="openai",
     distribution="openai>=2",
-    calls=(CHAT, TEXT_COMPLETION, RESPONSES, EMBEDDINGS, stainless.retries("openai._base_client")),
+    calls=(
+        CHAT,
+        TEXT_COMPLETION,
+        RESPONSES,
+        _FETCHED,
+        _COMPACTED,
+        EMBEDDINGS,
+        stainless.retries("openai._base_client"),
+    ),
     transport="openai._base_client",
     own_models=_OWN_MODELS,
     provider_by_client={

@@ -25,7 +25,7 @@ def _read_text_chunk(reply: Reply, chunk: Any) -> None:
         if "finish_reason" in told and told["finish_reason"]:
             reply.finish_reasons.append(told["finish_reason"])
         if reply.output is not None and choice.text:
-            reply.output.texts.append(choice.text)
+            reply.output.add("text", choice.text, choice=getattr(choice, "index", 0))
 
 
 def _read_rerank(reply: Reply, ranking: Any) -> None:

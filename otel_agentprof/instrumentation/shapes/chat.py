@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
 from otel_agentprof.instrumentation.spec import Content, Reply
+from otel_agentprof.instrumentation.streamed import CALLS
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_agentprof.instrumentation.spec import StreamedText
+    from otel_agentprof.instrumentation.streamed import StreamedText
 
 
+_REASONING: Final = ("reasoning_content", "reasoning", "thinking")
 SAMPLING: Final = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "top_p": semconv.REQUEST_TOP_P,
@@ -162,15 +164,31 @@ def output(response: Any) -> list[Any]:
     )
 
 
+def generated(answer: Any) -> list[Any]:
+    """Return the text of an answer to a mere prompt, and what was thought before it."""
+    told = {"role": "assistant", "content": answer.response, "thinking": getattr(answer, "thinking", None)}
+    return [{"role": "assistant", "parts": _spoken_parts(told, answer.response)}]
+
+
 def add_delta(output: StreamedText, choice: Any) -> None:
-    """Add a chunk of a streamed completion."""
-    delta = getattr(choice, "delta", None)
-    text = choice.text if delta is None else delta.content
-    if text:
-        output.texts.append(text_of(text))
-    for call in (delta is not None and delta.tool_calls) or ():
-        function = call.function
-        output.add_call(call.index, call.id, function and function.name, function and function.arguments)
+    """Add a chunk of a streamed completion; each choice is a message of its own."""
+    index, delta = getattr(choice, "index", 0), getattr(choice, "delta", None)
+    if delta is None:
+        output.add("text", choice.text, choice=index)
+        return
+    thoughts = [thought for name in _REASONING if isinstance(thought := getattr(delta, name, None), str)]
+    output.add("reasoning", "".join(thoughts[:1]), 0, index)
+    if delta.content:
+        output.add("reasoning", thoughts_of(delta.content), 0, index)
+        output.add("text", text_of(delta.content), 1, index)
+    output.add("refusal", getattr(delta, "refusal", None), 2, index)
+    audio = content.record(getattr(delta, "audio", None))
+    output.add("audio", getattr(audio, "transcript", None), 3, index)
+    for call in delta.tool_calls or ():
+        function = call.function or content.record(getattr(call, "custom", None))
+        name, arguments = getattr(function, "name", None), getattr(function, "arguments", None)
+        place = CALLS + (call.index or 0)
+        output.add_call(place, call.id, name, arguments or getattr(function, "input", None), index)
 
 
 def text_of(body: Any) -> str:
@@ -178,6 +196,12 @@ def text_of(body: Any) -> str:
     if isinstance(body, str):
         return body
     return "".join([getattr(chunk, "text", None) or "" for chunk in content.items_of(body)])
+
+
+def thoughts_of(body: Any) -> str:
+    """Return the thinking in a message's body, which only a list of chunks can have."""
+    chunks = [getattr(chunk, "thinking", None) for chunk in content.items_of(body)]
+    return "".join([chunk if isinstance(chunk, str) else text_of(chunk) for chunk in chunks])
 
 
 def _chat_messages(messages: list[Any]) -> list[Any]:
@@ -201,10 +225,37 @@ def _chat_message(message: Any) -> Any:
     if message.get("tool_call_id"):
         part = {"type": "tool_call_response", "id": message["tool_call_id"], "response": body}
         return {"role": "tool", "parts": [part]}
-    parts = [{"type": "text", "content": body}] if isinstance(body, str) else content.items_of(body)
+    parts = _spoken_parts(message, body)
     for call in message.get("tool_calls") or ():
         function = call.get("function") or call.get("custom") or {}
         arguments = function.get("arguments", function.get("input"))
         name = function.get("name")
         parts.append({"type": "tool_call", "id": call.get("id"), "name": name, "arguments": arguments})
     return {"role": message.get("role", "assistant"), "parts": parts}
+
+
+def _spoken_parts(message: dict[str, Any], body: Any) -> list[Any]:
+    """Return what a message thinks and says, in the order in which a streamed one is put together."""
+    thoughts = [message[name] for name in _REASONING if isinstance(message.get(name), str)][:1]
+    parts: list[Any] = [{"type": "reasoning", "content": thought} for thought in thoughts if thought]
+    if isinstance(body, str):
+        parts += content.spoken([{"type": "text", "content": body}])
+    else:
+        parts += [_chunk(chunk) for chunk in content.items_of(body)]
+    if message.get("refusal"):
+        parts.append({"type": "refusal", "content": message["refusal"]})
+    audio = message.get("audio")
+    if isinstance(audio, dict) and audio.get("transcript"):
+        parts.append({"type": "audio", "transcript": audio["transcript"]})
+    return parts
+
+
+def _chunk(chunk: Any) -> Any:
+    kind = chunk.get("type") if isinstance(chunk, dict) else None
+    if kind == "text" and isinstance(chunk.get("text"), str):
+        return {"type": "text", "content": chunk["text"]}
+    if kind == "thinking":
+        thought = chunk.get("thinking")
+        texts = [each.get("text") or "" for each in content.items_of(thought) if isinstance(each, dict)]
+        return {"type": "reasoning", "content": thought if isinstance(thought, str) else "".join(texts)}
+    return chunk

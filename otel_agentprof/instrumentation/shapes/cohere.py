@@ -12,6 +12,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import Content, Reply
+from otel_agentprof.instrumentation.streamed import CALLS
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def read_event(reply: Reply, event: Any) -> None:
     kind = event.type
     if kind == "content-delta":  # most events are
         if reply.output is not None:
-            reply.output.texts.append(event.delta.message.content.text or "")
+            said = event.delta.message.content
+            reply.output.add("reasoning", getattr(said, "thinking", None), 0)
+            reply.output.add("text", getattr(said, "text", None))
     elif kind in _EVENTS:
         _EVENTS[kind](reply, event)
 
@@ -53,7 +56,7 @@ def _add_call(reply: Reply, event: Any) -> None:
         call = event.delta.message.tool_calls
         function = call.function
         name = getattr(function, "name", None)
-        reply.output.add_call(event.index, getattr(call, "id", None), name, function.arguments)
+        reply.output.add_call(CALLS + event.index, getattr(call, "id", None), name, function.arguments)
 
 
 def _end_message(reply: Reply, event: Any) -> None:
@@ -62,8 +65,14 @@ def _end_message(reply: Reply, event: Any) -> None:
     reply.is_final = True
 
 
+def _add_plan(reply: Reply, event: Any) -> None:
+    if reply.output is not None:
+        reply.output.add("reasoning", event.delta.message.tool_plan, 0)
+
+
 _EVENTS = {
     "message-start": _start_message,
+    "tool-plan-delta": _add_plan,
     "tool-call-start": _start_call,
     "tool-call-delta": _add_call,
     "message-end": _end_message,
@@ -82,7 +91,7 @@ def read_first_event(reply: Reply, event: Any) -> None:
     kind = event.event_type
     if kind == "text-generation":
         if reply.output is not None:
-            reply.output.texts.append(event.text)
+            reply.output.add("text", event.text)
     elif kind == "stream-start":
         reply.id = event.generation_id
     elif kind == "stream-end":
@@ -141,8 +150,10 @@ def request_facts(arguments: Mapping[str, Any], facts: dict[str, Any]) -> None:
 def output(response: Any) -> list[Any]:
     """Return the message of an answer of the second API."""
     told = content.plain(response.message)
-    said = "".join([part.get("text") or "" for part in told.get("content") or ()])
-    return chat.read_content({"messages": [{**told, "content": said}]}).input
+    parts = told.get("content") or ()
+    said = "".join([part.get("text") or "" for part in parts])
+    thought = (told.get("tool_plan") or "") + "".join([part.get("thinking") or "" for part in parts])
+    return chat.read_content({"messages": [{**told, "content": said, "reasoning": thought}]}).input
 
 
 def read_first_content(arguments: Mapping[str, Any]) -> Content:

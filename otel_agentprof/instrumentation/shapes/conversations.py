@@ -8,6 +8,7 @@ from otel_agentprof import semconv
 from otel_agentprof.instrumentation import content
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import Content, Reply
+from otel_agentprof.instrumentation.streamed import CALLS
 from otel_agentprof.model.tokens import TokenUsage
 
 if TYPE_CHECKING:
@@ -43,13 +44,14 @@ def read_event(reply: Reply, event: Any) -> None:
         if reply.model is None:
             reply.model = data.model or None
         if reply.output is not None:
-            reply.output.texts.append(chat.text_of(data.content))
+            said = data.content if isinstance(data.content, str | list) else [data.content]
+            reply.output.add("reasoning", chat.thoughts_of(said), 0, data.output_index)
+            reply.output.add("text", chat.text_of(said), 1, data.output_index)
     elif kind == "function.call.delta":
         if data.tool_call_id not in reply.tool_call_ids:
             reply.tool_call_ids.append(data.tool_call_id)
         if reply.output is not None:
-            place = reply.tool_call_ids.index(data.tool_call_id)
-            reply.output.add_call(place, data.tool_call_id, data.name, data.arguments)
+            reply.output.add_call(CALLS, data.tool_call_id, data.name, data.arguments, data.output_index)
     elif kind == "conversation.response.started":
         reply.more = {semconv.CONVERSATION_ID: data.conversation_id}
     elif kind == "conversation.response.done":
@@ -91,8 +93,8 @@ def read_content(arguments: Mapping[str, Any]) -> Content:
 
 
 def output(response: Any) -> list[Any]:
-    """Return the entries of a response."""
-    return _messages(response.outputs)
+    """Return the entries of a response that say or ask something."""
+    return [message for message in _messages(response.outputs) if message["parts"]]
 
 
 def _messages(entries: list[Any]) -> list[Any]:

@@ -58,7 +58,10 @@ def read_event(reply: Reply, event: Any) -> None:
         if tool:
             _take_tool(reply, tool)
             if reply.output is not None:
-                reply.output.add_call(begun["contentBlockIndex"], tool["toolUseId"], tool["name"], None)
+                place = begun["contentBlockIndex"]
+                reply.output.add_call(
+                    place, tool["toolUseId"], tool["name"], None, kind=_call_kind(tool), is_json=True
+                )
     elif "messageStop" in event:
         reply.finish_reasons.append(event["messageStop"]["stopReason"])
     elif "metadata" in event:
@@ -144,7 +147,7 @@ def read_content(arguments: Mapping[str, Any]) -> Content:
 
 def output(response: Any) -> list[Any]:
     """Return the blocks of an answer."""
-    return [{"role": "assistant", "parts": parts(_blocks_of(response))}]
+    return [{"role": "assistant", "parts": content.spoken(parts(_blocks_of(response)))}]
 
 
 def parts(blocks: Any) -> list[Any]:
@@ -160,19 +163,28 @@ def _part(block: Any) -> Any:
     if "toolUse" in block:
         tool = block["toolUse"]
         call = {"name": tool.get("name"), "arguments": tool.get("input")}
-        return {"type": "tool_call", "id": tool.get("toolUseId"), **call}
+        return {"type": _call_kind(tool), "id": tool.get("toolUseId"), **call}
     if "toolResult" in block:
         result = block["toolResult"]
         answer = result.get("content")
         return {"type": "tool_call_response", "id": result.get("toolUseId"), "response": answer}
+    if "reasoningContent" in block:
+        thought = block["reasoningContent"].get("reasoningText") or {}
+        return {"type": "reasoning", "content": thought.get("text") or ""}
     return block
 
 
+def _call_kind(tool: Any) -> str:
+    return "server_tool_call" if tool.get("type") == "server_tool_use" else "tool_call"
+
+
 def _add_delta(reply: Reply, told: Any) -> None:
-    delta = told["delta"]
+    delta, place = told["delta"], told["contentBlockIndex"]
     if reply.output is None:
         return
     if "text" in delta:
-        reply.output.texts.append(delta["text"])
+        reply.output.add("text", delta["text"], place)
     elif "toolUse" in delta:
-        reply.output.add_call(told["contentBlockIndex"], None, None, delta["toolUse"]["input"])
+        reply.output.add_call(place, None, None, delta["toolUse"]["input"], is_json=True)
+    elif "reasoningContent" in delta:
+        reply.output.add("reasoning", delta["reasoningContent"].get("text"), place)

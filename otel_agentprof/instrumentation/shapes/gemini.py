@@ -12,6 +12,8 @@ from otel_agentprof.model.tokens import TokenUsage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_agentprof.instrumentation.streamed import StreamedText
+
 REQUEST: Final = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "top_p": semconv.REQUEST_TOP_P,
@@ -21,6 +23,7 @@ REQUEST: Final = {
     "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
     "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
 }
+_TEXTS: Final = frozenset({"text", "reasoning"})
 _RENAMED: Final = {"functionResponse": "function_response", "functionCall": "function_call"}
 
 
@@ -102,7 +105,7 @@ def read_chunk(reply: Reply, chunk: Any) -> None:
             if part.function_call and part.function_call.id:
                 reply.tool_call_ids.append(part.function_call.id)
             if reply.output is not None:
-                _add_part(reply, part)
+                _add_part(reply.output, part, candidate.index)
         if candidate.finish_reason:
             reply.finish_reasons.append(_text(candidate.finish_reason))
     if reply.id is None:
@@ -238,17 +241,27 @@ def read_content(arguments: Mapping[str, Any]) -> Content:
 
 def output(response: Any) -> list[Any]:
     """Return the candidates of a response."""
-    return [_message(candidate.content) for candidate in response.candidates or () if candidate.content]
+    messages = [_message(candidate.content) for candidate in response.candidates or () if candidate.content]
+    return [{"role": "assistant", "parts": _joined(message["parts"])} for message in messages]
 
 
-def _add_part(reply: Reply, part: Any) -> None:
-    if reply.output is None:
-        return
-    if part.text and not part.thought:
-        reply.output.texts.append(part.text)
-    elif part.function_call:
-        call = part.function_call
-        reply.output.add_call(len(reply.output.calls), call.id, call.name, content.dump(call.args))
+def _joined(parts: list[Any]) -> list[Any]:
+    """Return parts with texts of one kind that follow each other as one: a stream cuts them anywhere."""
+    found: list[Any] = []
+    for part in content.spoken(parts):
+        last = found[-1] if found else {}
+        if part.get("type") in _TEXTS and last.get("type") == part["type"]:
+            found[-1] = {**last, "content": last["content"] + part["content"]}
+        else:
+            found.append(part)
+    return found
+
+
+def _add_part(output: StreamedText, part: Any, choice: int | None) -> None:
+    if part.text is not None:
+        output.add_next("reasoning" if part.thought else "text", part.text, choice)
+    else:
+        output.add_part(_part(content.plain(part)), choice=choice)
 
 
 def _message(given: Any) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from otel_agentprof.model.tokens import TokenUsage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_agentprof.instrumentation.spec import StreamedText
+    from otel_agentprof.instrumentation.streamed import StreamedText
+
+_CALLS = {  # what Anthropic and its servers run themselves is not the caller's to run
+    "tool_use": "tool_call",
+    "server_tool_use": "server_tool_call",
+    "mcp_tool_use": "server_tool_call",
+}
 
 
 def read(reply: Reply, message: Any) -> None:
@@ -142,21 +148,31 @@ def read_content(arguments: Mapping[str, Any]) -> Content:
 
 def output(message: Any) -> list[Any]:
     """Return the content blocks of a message."""
-    return [{"role": "assistant", "parts": _blocks(message.content)}]
+    return [{"role": "assistant", "parts": content.spoken(_blocks(message.content))}]
 
 
 def add_block(output: StreamedText, event: Any) -> None:
-    """Add the start of a content block: the id and the name of a tool call."""
-    if event.content_block.type == "tool_use":
-        output.add_call(event.index, event.content_block.id, event.content_block.name, None)
+    """Add the start of a content block; of one that comes in no pieces, all of it."""
+    block, kind = event.content_block, event.content_block.type
+    if kind == "text":
+        output.add("text", block.text, event.index)
+    elif kind == "thinking":
+        output.add("reasoning", block.thinking, event.index)
+    elif kind in _CALLS:
+        output.add_call(event.index, block.id, block.name, None, kind=_CALLS[kind], is_json=True)
+    else:
+        output.add_part(_block(content.plain(block)), event.index)
 
 
 def add_delta(output: StreamedText, event: Any) -> None:
     """Add a piece of a content block."""
-    if event.delta.type == "text_delta":
-        output.texts.append(event.delta.text)
-    elif event.delta.type == "input_json_delta":
-        output.add_call(event.index, None, None, event.delta.partial_json)
+    delta, kind = event.delta, event.delta.type
+    if kind == "text_delta":
+        output.add("text", delta.text, event.index)
+    elif kind == "thinking_delta":
+        output.add("reasoning", delta.thinking, event.index)
+    elif kind == "input_json_delta":
+        output.add_call(event.index, None, None, delta.partial_json, is_json=True)
 
 
 def _blocks_message(message: Any) -> Any:
@@ -173,12 +189,12 @@ def _block(block: Any) -> Any:
     kind = block.get("type") if isinstance(block, dict) else None
     if kind == "text":
         return {"type": "text", "content": block.get("text")}
-    if kind == "tool_use":
+    if kind in _CALLS:
         call = {"name": block.get("name"), "arguments": block.get("input")}
-        return {"type": "tool_call", "id": block.get("id"), **call}
-    if kind == "tool_result":
-        answer = block.get("content")
-        return {"type": "tool_call_response", "id": block.get("tool_use_id"), "response": answer}
+        return {"type": _CALLS[kind], "id": block.get("id"), **call}
+    if kind is not None and kind.endswith("tool_result"):
+        told = "tool_call_response" if kind == "tool_result" else "server_tool_call_response"
+        return {"type": told, "id": block.get("tool_use_id"), "response": block.get("content")}
     if kind == "thinking":
         return {"type": "reasoning", "content": block.get("thinking")}
     return block

@@ -122,7 +122,8 @@ def read_chunk(reply: Reply, event: Any) -> None:
         converse.read_event(reply, answer)
         _take_reasons(reply, answer)
         if reply.output is not None:
-            reply.output.texts.extend(_texts(answer))
+            for text in _texts(answer):
+                reply.output.add("text", text)
     if _METRICS in answer:
         _take_metrics(reply, answer[_METRICS])
 

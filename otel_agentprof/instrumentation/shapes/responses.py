@@ -12,7 +12,7 @@ from otel_agentprof.model.tokens import TokenUsage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_agentprof.instrumentation.spec import StreamedText
+    from otel_agentprof.instrumentation.streamed import StreamedText
 
 
 _RUN_BY_CALLER = frozenset(
@@ -31,6 +31,16 @@ _FINISH_REASONS = {
     "cancelled": "error",
     "max_output_tokens": "length",
 }
+_ARGUMENTS = {"function_call": "arguments", "custom_tool_call": "input"}
+_PIECES = {  # the type of the part, and what numbers it within its item
+    "response.output_text.delta": ("text", "content_index"),
+    "response.refusal.delta": ("refusal", "content_index"),
+    "response.reasoning_summary_text.delta": ("reasoning", "summary_index"),
+    "response.reasoning_text.delta": ("reasoning", "content_index"),
+}
+_ARGUMENT_PIECES = frozenset(
+    {"response.function_call_arguments.delta", "response.custom_tool_call_input.delta"}
+)
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
@@ -49,6 +59,12 @@ def read(reply: Reply, response: Any) -> None:
         reply.finish_reasons.append(_FINISH_REASONS.get(reason, reason))
     if status == "failed":
         reply.error = (response.error and response.error.code) or "failed"
+
+
+def read_compacted(reply: Reply, compacted: Any) -> None:
+    """Fill a reply from a compacted conversation, which does not name the model that made it."""
+    reply.id = compacted.id
+    reply.usage = _usage(compacted.usage)
 
 
 def _usage(usage: Any) -> TokenUsage | None:
@@ -70,6 +86,8 @@ def read_event(reply: Reply, event: Any) -> None:
     if kind in _FINAL_EVENTS:
         read(reply, event.response)
         reply.is_final = True
+        if reply.output is not None:
+            reply.output.replace(output(event.response))
     elif kind == "response.created":
         reply.id, reply.model = event.response.id, event.response.model
     elif kind == "error":
@@ -116,12 +134,17 @@ def output(response: Any) -> list[Any]:
 
 
 def add_event(output: StreamedText, event: Any) -> None:
-    """Add an event of a streamed response."""
-    if event.type == "response.output_text.delta":
-        output.texts.append(event.delta)
-    elif event.type == "response.output_item.done" and event.item.type == "function_call":
-        item = event.item
-        output.add_call(event.output_index, item.call_id, item.name, item.arguments)
+    """Add an event of a streamed response, for one that is left before its last event has all of it."""
+    kind = event.type
+    if kind in _PIECES:
+        type_, place = _PIECES[kind]
+        output.add(type_, event.delta, getattr(event, place), event.output_index)
+    elif kind == "response.output_item.done":
+        output.set_parts(_item(content.plain(event.item))["parts"], event.output_index)
+    elif kind == "response.output_item.added" and event.item.type in _ARGUMENTS:
+        output.add_call(0, event.item.call_id, event.item.name, None, event.output_index)
+    elif kind in _ARGUMENT_PIECES:
+        output.add_call(0, None, None, event.delta, event.output_index)
 
 
 def _items(items: Any) -> list[Any]:
@@ -132,19 +155,32 @@ def _item(item: Any) -> Any:
     if not isinstance(item, dict):
         return content.text("user", item)
     kind = item.get("type", "message")
-    if kind == "function_call":
-        call = {key: item.get(key) for key in ("name", "arguments")}
-        return {"role": "assistant", "parts": [{"type": "tool_call", "id": item.get("call_id"), **call}]}
     if kind.endswith("_output"):
         part = {"type": "tool_call_response", "id": item.get("call_id"), "response": item.get("output")}
         return {"role": "tool", "parts": [part]}
     if kind != "message":
-        return {"role": "assistant", "parts": [item]}
+        return {"role": "assistant", "parts": _parts_made(kind, item)}
     body = item.get("content")
     if isinstance(body, str):
         return content.text(item.get("role", "user"), body)
-    parts = [
-        {"type": "text", "content": part["text"]} if isinstance(part, dict) and "text" in part else part
-        for part in content.items_of(body)
-    ]
-    return {"role": item.get("role", "user"), "parts": parts}
+    return {"role": item.get("role", "user"), "parts": [_part(part) for part in content.items_of(body)]}
+
+
+def _parts_made(kind: str, item: dict[str, Any]) -> list[Any]:
+    """Return what else than a message the model made: calls, thoughts, and what a later API has."""
+    if kind in _ARGUMENTS:
+        call = {"name": item.get("name"), "arguments": item.get(_ARGUMENTS[kind])}
+        return [{"type": "tool_call", "id": item.get("call_id"), **call}]
+    if kind == "reasoning":
+        told = [*content.items_of(item.get("summary")), *content.items_of(item.get("content"))]
+        texts = [part["text"] for part in told if isinstance(part, dict) and part.get("text")]
+        return [{"type": "reasoning", "content": text} for text in texts]
+    return [item]
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, dict) and "text" in part:
+        return {"type": "text", "content": part["text"]}
+    if isinstance(part, dict) and "refusal" in part:
+        return {"type": "refusal", "content": part["refusal"]}
+    return part

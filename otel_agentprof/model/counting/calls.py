@@ -30,7 +30,8 @@ def join_same_responses(draft: Draft, leaves: Sequence[int]) -> None:
     """R2: of the leaves that name the same response only the innermost with tokens counts.
 
     One instrumentation makes one span per call: leaves of the same scope, one beside the other, are several
-    calls that got the same answer (a cache, a replay, a test server), and all of them count.
+    calls that got the same answer (a cache, a replay, a test server), and all of them count. Where one of
+    them fetched what another had asked for in the background, all show one call.
     """
     spans, responses = draft.tree.spans, draft.responses
     named = [index for index in leaves if responses[index]]
@@ -54,9 +55,12 @@ def join_same_responses(draft: Draft, leaves: Sequence[int]) -> None:
         members.sort(key=innermost)
         chosen, *others = members
         scope = spans[chosen].scope
+        is_fetched = any(semconv.RESPONSE_FETCHED in spans[index].attributes for index in members)
         for other in others:
             if not scope or spans[other].scope != scope:
                 draft.join(other, chosen)
+            elif is_fetched:
+                draft.join(other, chosen, is_double=False)
 
 
 def _depths(tree: SpanTree) -> list[int]:

@@ -96,12 +96,13 @@ class Draft:
             index = self.same_call[index]
         return index
 
-    def join(self, other: int, chosen: int) -> None:
-        """Let one span stand for the call of another one too."""
+    def join(self, other: int, chosen: int, *, is_double: bool = True) -> None:
+        """Let one span stand for the call of another one too; a double, if another tracer made it."""
         self.same_call[other] = chosen
         self.counted[other] = self.weights[other] = False
         self.gifts.append((other, chosen))
-        self.doubles.append(other)
+        if is_double:
+            self.doubles.append(other)
 
     def show_again(self, index: int, call: int) -> None:
         """Note which call a span that was left out shows again; below 0: none, or several."""
