@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from otel_agentprof import semconv
 from otel_agentprof.model import dialects
 from otel_agentprof.model.counting.draft import LEAF_KINDS
 from otel_agentprof.model.tree import NO_PARENT
