@@ -151,10 +151,15 @@ class PromptCache:
             context_api.detach(token)
 
     def lookup(
-        self, salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False
+        self,
+        salt: Sequence[Any],
+        arguments: Mapping[str, Any],
+        *,
+        is_local: bool = False,
+        is_sent: bool = True,
     ) -> CacheLookup | None:
         """Return the way of a request through the cache; see :class:`model.caching.AnswerCache`."""
-        key = request_key(salt, arguments, is_local=is_local)
+        key = request_key(salt, arguments, is_local=is_local, is_sent=is_sent)
         if key is None or (self._shelf.is_shared and key.startswith(LOCAL)):
             self._shelf.skip("not_by_value")
             return None

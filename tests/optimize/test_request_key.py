@@ -92,7 +92,7 @@ def test_values_that_json_has_no_word_for_are_told_apart() -> None:
     assert keys == [key(value) for value in VALUES]
 
 
-@pytest.mark.parametrize("value", [object(), iter("a"), open, lambda: 1, {1: "a", "b": 2}, 1j])
+@pytest.mark.parametrize("value", [object(), iter("a"), open, lambda: 1, {object(): 1}, 1j])
 def test_what_cannot_be_told_by_its_value_has_no_key(value: Any) -> None:
     assert key(value) is None
 

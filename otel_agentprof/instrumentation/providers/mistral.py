@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, conversations, responses
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 
@@ -143,6 +143,7 @@ SPEC = ProviderSpec(
     ),
     client_of=lambda resource: resource.sdk_configuration,
     url_of=lambda configuration: configuration.get_server_details()[0],
+    caller_of=callers.of_mistral,
     read_error=_read_error,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT
     | {"http_headers", "retries", "server_url", "timeout_ms", "name", "description"},

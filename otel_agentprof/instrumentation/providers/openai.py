@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, responses, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
@@ -100,6 +100,7 @@ SPEC = ProviderSpec(
     provider="openai",
     distribution="openai>=2",
     calls=(CHAT, TEXT_COMPLETION, RESPONSES, EMBEDDINGS, stainless.retries("openai._base_client")),
+    caller_of=callers.of_stainless,
     transport="openai._base_client",
     own_models=_OWN_MODELS,
     provider_by_client={"AzureOpenAI": "azure.ai.openai", "AsyncAzureOpenAI": "azure.ai.openai"},
