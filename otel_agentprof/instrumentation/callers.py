@@ -107,6 +107,8 @@ def of_stainless(client: Any) -> Any:
             continue
         if of in _BY_VALUE:
             told[name] = value
+        elif of.__name__ == "URL":
+            told[name] = str(value)
         elif ".resources" not in of.__module__:
             words.append(_word(value))
     told["http"] = of_http(client._client)  # noqa: SLF001 - where every client of this kind keeps it

@@ -185,8 +185,7 @@ class Engine:
         if self._budget is None or spec.role not in semconv.LEAF_ROLES:
             return None
         try:
-            around = outer[nesting.SPAN_KEY] if nesting.SPAN_KEY in outer else None
-            return self._budget.admit(planning.planned(spec, peer, model, arguments, around))
+            return self._budget.admit(planning.planned(spec, peer, model, arguments, outer))
         except BudgetExceeded:
             raise
         except Exception:
