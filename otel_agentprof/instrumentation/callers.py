@@ -44,6 +44,7 @@ _NOT_TOLD: Final = frozenset(
         "websocket_base_url",
     }
 )
+_KEYS: Final = frozenset({"access_token", "api_key", "auth_token", "aws_access_key"})
 # Where a class may put more into a request than its client's state says.
 _SEAMS: Final = frozenset(
     {
@@ -111,6 +112,8 @@ def of_stainless(client: Any) -> Any:
             told[name] = str(value)
         elif ".resources" not in of.__module__:
             words.append(_word(value))
+    if _KEYS.isdisjoint(told):  # as of Bedrock and Vertex: it takes what the machine has
+        words.append(identity_of(client))
     told["http"] = of_http(client._client)  # noqa: SLF001 - where every client of this kind keeps it
     return Here(told, words) if words else told
 

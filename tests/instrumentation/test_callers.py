@@ -122,6 +122,7 @@ def _vertex() -> Any:
 
 
 BY_ITSELF: dict[str, tuple[str, Callable[[], Any]]] = {
+    "anthropic bedrock": ("anthropic", lambda: anthropic.AnthropicBedrock(aws_region="us-east-1")),
     "azure": ("azure_ai_inference", lambda: ChatCompletionsClient(URL, Token())),
     "bedrock": ("bedrock", lambda: aws("a", refreshed=True)),
     "google": ("google_genai", _vertex),

@@ -127,11 +127,7 @@ SPEC = ProviderSpec(
         _FIM,
         replace(_FIM, targets=_targets("fim:Fim.stream"), streams=True),
         _CONVERSATION,
-        replace(
-            _CONVERSATION,
-            targets=_targets(*(f"{method}_stream" for method in _CONVERSING)),
-            streams=True,
-        ),
+        replace(_CONVERSATION, targets=_targets(*(f"{name}_stream" for name in _CONVERSING)), streams=True),
         _RESPONSES,
         CallSpec(
             targets=_targets("embeddings:Embeddings.create"),
