@@ -36,6 +36,10 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Level(enum.IntEnum):
+    LOW = 1
+
+
 @dataclass
 class Point:
     x: int
@@ -142,6 +146,7 @@ VALUES = [
     {1, 2},
     frozenset({1, 3}),
     Colour.RED,
+    Level.LOW,
     Point(1),
     Vector(1),
     dt.date(2026, 11, 29),
@@ -223,6 +228,7 @@ def test_a_tuple_is_a_list_where_it_is_sent_and_another_value_where_it_is_not() 
 
     assert key((1, (2,))) == key([1, [2]])
     assert len({key_of_tool(value) for value in ([1], (1,), [(1,)], [[1]], ((1,),))}) == 5
+    assert key_of_tool(Point(1)) not in (None, key(Point(1)), key_of_tool(Point(2)))
     assert key_of_tool(...) != key_of_tool(None)
 
 
