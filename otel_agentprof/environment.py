@@ -15,6 +15,9 @@ READ_HEADERS: Final = "OTEL_AGENTPROF_READ_HEADERS"
 READ_CERTIFICATE: Final = "OTEL_AGENTPROF_READ_CERTIFICATE"
 _RECORDING: Final = "AGENTPROF_RECORDING"  # from `agentprof run` to the interpreter that it starts
 _HEADER_NAME: Final = r"[!#$%&'*+.^_`|~0-9a-z-]+"
+_CREDENTIAL: Final = re.compile(
+    "KEY|TOKEN|SECRET|CREDENTIAL|PROFILE|PROJECT|ORG|ACCOUNT|BASE|URL|ENDPOINT|ROLE"
+)
 _OFF: Final = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -146,3 +149,8 @@ def take_recording(directory: str) -> str | None:
         else:
             del os.environ["PYTHONPATH"]
     return os.environ.pop(_RECORDING, None)
+
+
+def credentials() -> dict[str, str]:
+    """Return the variables that say for whom a program asks; never kept, only hashed."""
+    return {name: text for name, text in os.environ.items() if _CREDENTIAL.search(name)}

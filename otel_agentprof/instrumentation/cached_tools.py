@@ -102,7 +102,7 @@ class _KeptResults:
         self, func: Callable[..., Any], name: str, parameters: Parameters, cache: AnswerCache | Literal[True]
     ) -> None:
         path = getattr(func, "__qualname__", "<")
-        self._salt = ("tool", name, getattr(func, "__module__", ""), path)
+        self._salt = ["tool", name, getattr(func, "__module__", ""), path]
         # Two functions that are made in one place, such as closures and lambdas, have one path.
         self._made = func if "<" in path else None
         self._parameters = parameters
@@ -117,13 +117,13 @@ class _KeptResults:
         # What an object, or a closure, is like is only known by itself.
         known = [each for each in (owner, self._made) if each is not None]
         if not known:
-            return cache.lookup(self._salt, given)
+            return cache.lookup(self._salt, given, is_sent=False)
         try:
-            salt = (*self._salt, *map(identity_of, known))
+            salt = [*self._salt, *map(identity_of, known)]
         except TypeError:
             cache.skip("not_by_value")
             return None
-        return cache.lookup(salt, given, is_local=True)
+        return cache.lookup(salt, given, is_local=True, is_sent=False)
 
 
 def _in_front() -> AnswerCache | None:

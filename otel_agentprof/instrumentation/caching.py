@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import body, figures
+from otel_agentprof.instrumentation.callers import Here
 from otel_agentprof.instrumentation.recorder import recording
 from otel_agentprof.instrumentation.spec import Reply
 
@@ -57,21 +58,35 @@ def ask(cache: AnswerCache, call: Call, client: Any, arguments: Mapping[str, Any
     streams = spec.streams or bool("stream" in arguments and arguments["stream"])
     if streams and provider.replay is None:
         return cache.skip("stream")
+    if not cache.caches_sampled and _is_sampled(call, arguments):
+        return cache.skip("sampled")
     for name in provider.stateful:
         if name in arguments and arguments[name]:
             return cache.skip("stateful")
-    if not cache.caches_sampled and _is_sampled(call, arguments):
-        return cache.skip("sampled")
-    settings = getattr(client, "_custom_headers", None), getattr(client, "_custom_query", None)
-    salt = (provider.name, spec.operation, streams, call.peer.url, settings)
-    if not _NOT_IN_KEY.isdisjoint(arguments):
-        arguments = {name: value for name, value in arguments.items() if name not in _NOT_IN_KEY}
-    lookup = cache.lookup(salt, arguments)
+    lookup = _lookup(cache, call, client, arguments, streams=streams)
     if lookup is not None:
         call.inquiry = inquiry = Inquiry(lookup, call, client, streams=streams)
         if "stream_options" in arguments and arguments["stream_options"].__class__ is dict:
             inquiry.needs_usage = bool(arguments["stream_options"].get("include_usage"))
     return None
+
+
+def _lookup(
+    cache: AnswerCache, call: Call, client: Any, arguments: Mapping[str, Any], *, streams: bool
+) -> Lookup | None:
+    provider = call.provider
+    try:
+        caller = provider.caller_of(client)
+    except (AttributeError, LookupError, StopIteration, TypeError):
+        # A function of the user's decides for whom it asks, or the client is of a version that nobody knows.
+        cache.skip("not_by_value")
+        return None
+    is_local = caller.__class__ is Here
+    told = [*caller] if is_local else caller
+    salt = (provider.name, call.spec.operation, streams, call.peer.url, told)
+    if not _NOT_IN_KEY.isdisjoint(arguments):
+        arguments = {name: value for name, value in arguments.items() if name not in _NOT_IN_KEY}
+    return cache.lookup(salt, arguments, is_local=is_local)
 
 
 def _is_sampled(call: Call, arguments: Mapping[str, Any]) -> bool:

@@ -6,9 +6,9 @@
              a stream         -> a proxy that settles when it is over          (stream.py)
              a raw response   -> read from memory, or as the user reads it     (body.py)
 
-Whatever happens, a call ends its span exactly once, and nothing of ours is raised into the program: every
-way into our code is guarded here, and only here. ``BudgetExceeded`` alone passes, before anything is sent:
-the user asked for it.
+Whatever happens, a call ends its span exactly once, and nothing of ours is raised into the program: every way
+into our code is guarded here, and only here. ``BudgetExceeded`` alone passes, before anything is sent: the
+user asked for it.
 """
 
 from __future__ import annotations
@@ -196,8 +196,7 @@ class Engine:
         if self._budget is None or spec.role not in semconv.LEAF_ROLES:
             return None
         try:
-            around = outer[nesting.SPAN_KEY] if nesting.SPAN_KEY in outer else None
-            return self._budget.admit(planning.planned(spec, peer, model, arguments, around))
+            return self._budget.admit(planning.planned(spec, peer, model, arguments, outer))
         except BudgetExceeded:
             raise
         except Exception:

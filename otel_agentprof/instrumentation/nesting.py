@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from random import getrandbits
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otel_agentprof import semconv
+from otel_agentprof.model.budget import AGENTS_KEY
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -45,4 +48,14 @@ def inside(outer: Context, span: Span, provider: ProviderSpec, spec: CallSpec) -
         inner[INNER_KEY] = inner[_OPENLLMETRY_KEY] = True
     elif spec.role in _OF_TOOLS:
         inner[_WITHIN_KEY] = provider.name
+    elif spec.role == "agent":
+        return with_agent(span, Context(inner))
     return Context(inner)
+
+
+def with_agent(span: Span, context: Context) -> Context:
+    """Return a context that has an agent which has just begun, if nobody records its span."""
+    if span.is_recording():
+        return context  # listeners know it
+    around: Any = context[AGENTS_KEY] if AGENTS_KEY in context else ()
+    return Context({**context, AGENTS_KEY: (*around, (getrandbits(64), monotonic()))})

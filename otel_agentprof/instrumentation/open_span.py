@@ -16,6 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_
 
 from otel_agentprof import semconv
 from otel_agentprof.instrumentation import current, error_text, tracing
+from otel_agentprof.instrumentation.nesting import with_agent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -80,6 +81,8 @@ class OpenSpan:
                 )
             # A context of its own also where nothing is recorded: ``is_current`` goes by identity.
             hides_caller = self.span is not INVALID_SPAN
+            if semconv.ROLE in attributes and attributes[semconv.ROLE] == "agent":
+                context = with_agent(self.span, context)
             self._context = set_span_in_context(self.span, context) if hides_caller else Context(context)
         except Exception as failure:  # noqa: BLE001 - the user's work must run, traced or not
             _tell("start a span", failure)

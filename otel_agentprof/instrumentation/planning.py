@@ -6,10 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof import semconv
-from otel_agentprof.model.budget import Planned
+from otel_agentprof.instrumentation.nesting import SPAN_KEY
+from otel_agentprof.model.budget import AGENTS_KEY, Planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from opentelemetry.context import Context
 
     from otel_agentprof.instrumentation.peer import Peer
     from otel_agentprof.instrumentation.spec import CallSpec
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 _planned: Final = partial(tuple.__new__, Planned)  # what Planned() comes down to, without a Python frame
 
 
-def planned(spec: CallSpec, peer: Peer, model: Any, arguments: Mapping[str, Any], around: Any) -> Planned:
-    """Return a call as a budget sees it; ``around`` is the current span, if there is any."""
+def planned(spec: CallSpec, peer: Peer, model: Any, arguments: Mapping[str, Any], outer: Context) -> Planned:
+    """Return a call as a budget sees it; ``outer`` is the context that it is made in."""
     allowed, answers, is_told = None, 1, False
     for argument, attribute in spec.request.items():
         if attribute == semconv.REQUEST_MAX_TOKENS:
@@ -43,6 +46,7 @@ def planned(spec: CallSpec, peer: Peer, model: Any, arguments: Mapping[str, Any]
             prompt or [*arguments.values()],
             allowed if allowed.__class__ is int and allowed > 0 else None,
             answers if answers.__class__ is int and answers > 0 else 1,
-            around,
+            outer[SPAN_KEY] if SPAN_KEY in outer else None,
+            outer[AGENTS_KEY] if AGENTS_KEY in outer else (),
         )
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from otel_agentprof.instrumentation.callers import by_identity
+
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
@@ -193,6 +195,8 @@ class ProviderSpec:
         client_of: From the object whose method is called to the client that knows the server.
         url_of: From that client to its base URL: a text or an object with ``scheme``, ``host`` and ``port``;
             None where it works without a server.
+        caller_of: From that client to whom it asks for, for a cache's key (``callers.py``): a value, or
+            ``Here``; a TypeError or an AttributeError where nobody knows. By default the client itself.
         transport: Module of the ``request`` method that every call of a client goes through; None where
             there is no such method.
         provider_by_client: Provider name for clients of another class name (Azure, Bedrock, Vertex).
@@ -218,6 +222,7 @@ class ProviderSpec:
     calls: tuple[CallSpec, ...]
     client_of: Callable[[Any], Any] = attrgetter("_client")  # where resources of Stainless clients keep it
     url_of: Callable[[Any], Any] = attrgetter("base_url")
+    caller_of: Callable[[Any], Any] = by_identity
     transport: str | None = None
     provider_by_client: Mapping[str, str] = field(default_factory=dict)
     own_models: re.Pattern[str] | None = None

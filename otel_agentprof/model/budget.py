@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.semconv import Role
 
+# Where a context has the agents around it whose spans nobody records, and no listener hears of.
+AGENTS_KEY: Final = "otel_agentprof.agents"
+Agents = tuple[tuple[int, float], ...]  # of each its id, and the monotonic time at which it began
 # How a call ended; "elsewhere": its tokens are counted where somebody else shows it; "cached":
 # nobody was asked.
 Outcome = Literal["answered", "failed", "elsewhere", "cached"]
@@ -25,6 +28,7 @@ class Planned(NamedTuple):
         max_output: Tokens that each answer may have; None where the request does not say.
         answers: How many answers are asked for.
         around: The span that the call is made in; None for none.
+        agents: The agents around it whose spans are not recorded, the outermost first.
     """
 
     role: Role
@@ -35,6 +39,7 @@ class Planned(NamedTuple):
     max_output: int | None
     answers: int
     around: Any
+    agents: Agents = ()
 
 
 class SpendingLimit(Protocol):

@@ -81,7 +81,12 @@ if TYPE_CHECKING:  # all of it: making the classes would cost every import a mil
         caches_sampled: bool
 
         def lookup(
-            self, salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False
+            self,
+            salt: Sequence[Any],
+            arguments: Mapping[str, Any],
+            *,
+            is_local: bool = False,
+            is_sent: bool = True,
         ) -> Lookup | None:
             """Return the way of a request through the cache; None where it can have none.
 
@@ -89,6 +94,7 @@ if TYPE_CHECKING:  # all of it: making the classes would cost every import a mil
                 salt: What tells calls apart that take the same arguments.
                 arguments: By name.
                 is_local: Whether the key means nothing outside this process.
+                is_sent: Whether the arguments are sent as JSON, and a tuple is a list there.
             """
             ...
 

@@ -19,7 +19,11 @@ class Backend(Protocol):
         ...
 
     def set(self, key: str, data: bytes, /) -> Any:
-        """Keep some bytes; where entries hold for a time, the whole seconds come as a third argument."""
+        """Keep some bytes.
+
+        Where entries hold for a time and ``set`` takes a third argument, it gets the whole seconds. They
+        need not be kept: an entry says itself when it ends, and is deleted when it is asked for after that.
+        """
         ...
 
     def delete(self, key: str, /) -> Any:

@@ -45,8 +45,10 @@ class Budget:
             is not stopped.
         per: What the limits hold for. ``trace``: each trace of this process, until its root ends. A call
             outside any span is a trace of its own. ``agent``: each run of an agent with all that is below
-            it, agents too; outside any agent as ``trace``. ``process``: all calls since ``instrument()``; a
-            forked child begins anew.
+            it, agents too; outside any agent as ``trace``. Where spans are not sampled, agents of
+            ``ap.agent`` and of the patched frameworks are known all the same, those of other tracers are
+            not: a call outside a known agent is held alone there. ``process``: all calls since
+            ``instrument()``; a forked child begins anew.
         action: What becomes of a call that a limit does not allow. ``raise``: :class:`BudgetExceeded`,
             before anything is sent. ``warn``: it is sent, and a log record says so once per scope. A
             function is called with the BudgetExceeded: when it returns the call is sent, what it raises

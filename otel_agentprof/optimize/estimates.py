@@ -59,7 +59,7 @@ def estimate(
         output_tokens: Output to count with, whatever the request allows; None: as the request says.
         has_money: Whether anybody wants to know what it costs.
     """
-    role, model, provider, address, prompt, made, answers, _ = planned
+    role, model, provider, address, prompt, made, answers, *_ = planned
     taken = -(-characters(prompt) // CHARACTERS_PER_TOKEN)
     if role == "embedding":
         made = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_agentprof.optimize.hedging import hedged
 from otel_agentprof.optimize.progress import reporting
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Call = tuple[Callable[..., Any], Mapping[str, Any]]
 
 __all__ = ["ParallelExecutor", "RateLimit", "Retry"]
+# Threads of one run that only lost functions hold. Two tries of each call in the window need one each, and
+# every call in it may be about to leave one more: with three times the window beside these nobody queues.
+_MOST_LEFT_BEHIND: Final = 256
 
 
 class ParallelExecutor:
@@ -40,7 +43,8 @@ class ParallelExecutor:
         rate_limits: What a model allows, one limit for each of them or by name; a call's model is its
             argument ``model``. Waits become spans, ``agentprof.rate_limit.wait``.
         hedge_after_s: Start a call that takes longer a second time, and take the first answer. Only for
-            calls that may be made twice.
+            calls that may be made twice. A function in a thread that has lost runs on, and another thread
+            takes its place; while 256 of them in one run do so, no call is started a second time.
         progress: Called with the number of calls done and of all; True shows a bar on a terminal.
 
     Raises:
@@ -106,7 +110,7 @@ class ParallelExecutor:
 
     async def _run(self, calls: list[Call], limit: int, *, raises: bool) -> list[Any]:
         with (
-            Threads(limit if self.hedge_after_s is None else 2 * limit) as threads,
+            Threads(limit if self.hedge_after_s is None else 3 * limit + _MOST_LEFT_BEHIND) as threads,
             reporting(self.progress, len(calls)) as on_done,
         ):
             works = self._works(calls, threads)
@@ -120,7 +124,11 @@ class ParallelExecutor:
             if line is not None:
                 work = partial(line.call, kwargs, work)
             if self.hedge_after_s is not None:
-                work = partial(hedged, self.hedge_after_s, work)
+                work = partial(hedged, self.hedge_after_s, work, partial(_has_room, threads))
             if self.retry is not None:
                 work = partial(with_retries, self.retry, work)
             yield work
+
+
+def _has_room(threads: Threads) -> bool:
+    return threads.left_behind < _MOST_LEFT_BEHIND

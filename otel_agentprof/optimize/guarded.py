@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import time
@@ -41,6 +42,8 @@ class Guarded:
         self.failures = 0
         self._backend = backend
         self._ttl_s = ttl_s
+        # Of a back end whose set takes no time entries end all the same: their own text says when.
+        self._seconds = () if ttl_s is None or not _takes_time(backend) else (math.ceil(ttl_s),)
         self._clock = clock
         self._time_of_day = time_of_day
         self._rests_until: dict[_Verb, float] = {}  # a full disk can still be read
@@ -70,8 +73,7 @@ class Guarded:
         """Keep an entry, if that can be done; what has no form as bytes stays in no other place."""
         if isinstance(entry, bytes):
             sealed = seal(entry, now=self._time_of_day(), ttl_s=self._ttl_s)
-            seconds = () if self._ttl_s is None else (math.ceil(self._ttl_s),)
-            self._do("set", self._backend.set, _PREFIX + key, sealed, *seconds)
+            self._do("set", self._backend.set, _PREFIX + key, sealed, *self._seconds)
 
     def delete(self, key: str) -> None:
         """Forget an entry, if that can be done."""
@@ -97,3 +99,14 @@ class Guarded:
                 type(failure).__name__,
                 failure,
             )
+
+
+def _takes_time(backend: Backend) -> bool:
+    """Return whether a back end's ``set`` takes a third argument; one that does not say is held to."""
+    try:
+        inspect.signature(backend.set).bind("key", b"", 1)
+    except TypeError:
+        return False
+    except ValueError:  # it is made in C
+        return True
+    return True

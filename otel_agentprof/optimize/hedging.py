@@ -22,14 +22,24 @@ if TYPE_CHECKING:
 ATTEMPT_SPAN: Final = "agentprof.hedge"
 
 
-async def hedged(after_s: float, work: Callable[[], Awaitable[Any]]) -> Any:
-    """Do some work; start it once more where it takes longer than ``after_s`` seconds."""
+async def hedged(
+    after_s: float, work: Callable[[], Awaitable[Any]], may_start: Callable[[], bool] = lambda: True
+) -> Any:
+    """Do some work; start it once more where it takes longer than ``after_s`` seconds.
+
+    Args:
+        after_s: How long the first try has for itself.
+        work: What to do.
+        may_start: Whether there is room for a second try; else the first one is waited for.
+    """
     race = _Race(work)
     loop = asyncio.get_running_loop()
     runners = [loop.create_task(race.run(1))]
     try:
         done, _ = await asyncio.wait(runners, timeout=after_s)
-        if not done:
+        if not done and not may_start():
+            await asyncio.wait(runners)
+        elif not done:
             runners.append(loop.create_task(race.run(2)))
             left = set(runners)
             while left and race.winner is None:

@@ -13,10 +13,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from otel_agentprof.model.budget import Agents
     from otel_agentprof.optimize.budgets import Scope
     from otel_agentprof.optimize.figures import Figures
-
-Agents = tuple[tuple[int, float], ...]  # of each its span's id, and the monotonic time at which it began
 
 _MOST_LEDGERS: Final = 10_000  # the one that was used least recently goes first
 _MOST_OPEN_SPANS: Final = 100_000

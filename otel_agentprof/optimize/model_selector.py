@@ -63,7 +63,8 @@ class ModelSelector:
 
         Args:
             tiers: For ``simple``, ``medium`` and ``complex`` a model's name, a
-                :class:`~otel_agentprof.optimize.tiers.ModelOption`, or several in order of preference.
+                :class:`~otel_agentprof.optimize.tiers.ModelOption`, or several: the cheapest that fits is
+                taken, of one price the first, those without a known price last.
             provider: Whose models to take where there are no tiers: ``openai`` or ``anthropic``.
             input_tokens: Tokens of a usual prompt: prices are compared at this length.
             output_tokens: Tokens of a usual answer.
@@ -108,12 +109,13 @@ class ModelSelector:
         able = [one for one in candidates if one.rank >= COMPLEXITIES.index(wanted.complexity)]
         objections = {one.model: why_not(one, wanted) for one in candidates}
         chosen = next((one for one in able if objections[one.model] is None), None)
-        reason = "the cheapest that is strong enough and fits"
+        reason = "" if chosen is None else _reason(chosen, able, objections)
         if chosen is None:
             # Trouble passes, other constraints do not: without it the choice is as asked.
             objections = {one.model: why_not(one, wanted, minds_trouble=False) for one in candidates}
             chosen = next((one for one in able if objections[one.model] is None), None)
-            reason = "all that fit are in trouble: the cheapest of them"
+            if chosen is not None:
+                reason = f"all that fit are in trouble: {_reason(chosen, able, objections)}"
         if chosen is None:
             chosen, reason = able[0], "nothing fits: the task's own tier"
             self._nothing_fits(wanted, chosen, objections, candidates, strict=strict)
@@ -181,13 +183,17 @@ class ModelSelector:
         return Wanted(complexity=tier, max_cost=max_cost, **{**sizes, **needs})
 
     def _candidates(self, wanted: Wanted) -> list[Candidate]:
-        """Return all models, the weakest tier first, and in a tier as the user prefers."""
+        """Return all models, the weakest tier first; in a tier the cheapest, those without a price last.
+
+        Of one price, and of none, they come as the user gave them.
+        """
         strongest = Candidate.of(self._tiers["complex"][0], 2, wanted, self._observed, None)
-        return [
+        found = [
             Candidate.of(option, rank, wanted, self._observed, strongest.usd)
             for rank, tier in enumerate(COMPLEXITIES)
             for option in self._tiers[tier]
         ]
+        return sorted(found, key=lambda one: (one.rank, one.usd is None, one.usd or 0))
 
     def _nothing_fits(
         self,
@@ -213,6 +219,16 @@ class ModelSelector:
             why,
             chosen.terms,
         )
+
+
+def _reason(chosen: Candidate, able: list[Candidate], objections: Mapping[str, str | None]) -> str:
+    """Return why this one: it is the first that fits, by tier and then by price."""
+    if chosen.usd is None:
+        return "the first of its tier that fits; its price is not known"
+    prices = [one.usd for one in able if objections[one.model] is None]
+    if all(usd is None or usd >= chosen.usd for usd in prices):
+        return "the cheapest that is strong enough and fits"
+    return "the cheapest that fits of the weakest tier that does"
 
 
 def _record(choice: Choice) -> None:

@@ -60,7 +60,8 @@ class PromptCache:
             ttl_s: How many seconds an answer holds; None for as long as there is room.
             max_bytes: How large all answers may be together; None for no limit. It holds where max_size does.
             backend: None for memory; ``sqlite:PATH`` for a file; ``redis://HOST:PORT/0`` for a Redis server;
-                or any object with ``get(key)``, ``set(key, bytes)`` and ``delete(key)``.
+                or any object with ``get(key)``, ``set(key, bytes)`` or ``set(key, bytes, seconds)``, and
+                ``delete(key)``; see :class:`~otel_agentprof.optimize.backend.Backend`.
             caches_sampled: Whether calls with a temperature above 0 are cached too.
             wait_s: How long a call waits for an equal one at most, before it is made itself.
 
@@ -151,10 +152,15 @@ class PromptCache:
             context_api.detach(token)
 
     def lookup(
-        self, salt: Sequence[Any], arguments: Mapping[str, Any], *, is_local: bool = False
+        self,
+        salt: Sequence[Any],
+        arguments: Mapping[str, Any],
+        *,
+        is_local: bool = False,
+        is_sent: bool = True,
     ) -> CacheLookup | None:
         """Return the way of a request through the cache; see :class:`model.caching.AnswerCache`."""
-        key = request_key(salt, arguments, is_local=is_local)
+        key = request_key(salt, arguments, is_local=is_local, is_sent=is_sent)
         if key is None or (self._shelf.is_shared and key.startswith(LOCAL)):
             self._shelf.skip("not_by_value")
             return None

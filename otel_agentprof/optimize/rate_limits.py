@@ -39,11 +39,21 @@ class RateLimit:
         tokens: Tokens, input and output, likewise. What a call will take is estimated, and put right when
             its answer says what it took.
         per_s: Seconds of the window.
+
+    Raises:
+        ValueError: For less than one request or token, and a window of no time or without an end.
     """
 
     requests: int | None = None
     tokens: int | None = None
     per_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("requests", self.requests), ("tokens", self.tokens)):
+            if value is not None and not value >= 1:  # nan is neither
+                raise ValueError(f"{name} has to be at least 1, or None for any number; not {value!r}")
+        if not 0 < self.per_s < float("inf"):
+            raise ValueError(f"per_s has to be more than 0 seconds, not {self.per_s!r}")
 
 
 class Limiter:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EVENT: Final = "agentprof.retry"
 _RETRYABLE: Final = frozenset({408, 409, 429})
 _SERVER_ERROR: Final = 500
+_MOST_DOUBLINGS: Final = 60  # by then any wait is longer than anybody's life
 _NO_MONEY: Final = "insufficient_quota"  # OpenAI's 429 for an empty account: it stays empty
 _PASSING: Final = re.compile(
     r"Time[dD]?_?[oO]ut|Connect(ion)?Error|RateLimit|TooManyRequests|Throttl|Overloaded|ServiceUnavailable"
@@ -57,7 +58,7 @@ class Retry:
         asked_s = retry_after_s(error)
         if asked_s is not None:
             return asked_s if asked_s <= self.max_s else None
-        most_s = min(self.max_s, self.base_s * 2 ** (tries - 1))
+        most_s = min(self.max_s, self.base_s * 2.0 ** min(tries - 1, _MOST_DOUBLINGS))
         return random.uniform(0, most_s)  # noqa: S311 - no secret
 
 

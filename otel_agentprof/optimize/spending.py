@@ -31,11 +31,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from otel_agentprof.model.budget import Outcome, Planned
+    from otel_agentprof.model.budget import Agents, Outcome, Planned
     from otel_agentprof.model.tokens import TokenUsage
     from otel_agentprof.optimize.budgets import Budget
     from otel_agentprof.optimize.figures import Figures
-    from otel_agentprof.optimize.ledgers import Agents
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_REMEMBERED: Final = 10_000
@@ -116,12 +115,14 @@ class Spending:
         certain, likely = estimate(
             planned, self._outputs, self._budget.output_tokens, has_money=self._has_money
         )
-        trace_id, around_id, agents = 0, 0, _NO_AGENTS
+        trace_id, around_id, agents = 0, 0, planned.agents
         if planned.around is not None:
             context = planned.around.get_span_context()
             trace_id, around_id = context.trace_id, context.span_id
             if self._budget.per == "agent":
-                agents = self._lineage.of(around_id)
+                agents += self._lineage.of(around_id)
+                if not agents and not context.trace_flags.sampled and not planned.around.is_recording():
+                    trace_id = 0  # somebody else's agents here are seen by nobody: adding up would mix them
         news = self._news
         with self._lock:
             while news:

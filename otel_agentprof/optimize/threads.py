@@ -21,11 +21,16 @@ class Threads:
 
     A function that runs cannot be stopped: whoever is cancelled leaves it to itself, and what it brings is
     dropped.
+
+    Attributes:
+        left_behind: How many functions run that nobody waits for any more; each still has its thread.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self.left_behind = 0
 
     def __enter__(self) -> Threads:
         return self
@@ -43,9 +48,24 @@ class Threads:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._limit, thread_name_prefix="agentprof")
         work = functools.partial(copy_context().run, _called, func, kwargs)
-        result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        future = self._pool.submit(work)
+        try:
+            result = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self._leave(future)
+            raise
         # A lambda around a coroutine function, say.
         return await result if inspect.isawaitable(result) else result
+
+    def _leave(self, future: Future[Any]) -> None:
+        """Count a function that is left to itself, until it ends."""
+        with self._lock:
+            self.left_behind += 1
+        future.add_done_callback(self._came_back)
+
+    def _came_back(self, _: Future[Any]) -> None:
+        with self._lock:
+            self.left_behind -= 1
 
 
 def is_async(func: Callable[..., Any]) -> bool:

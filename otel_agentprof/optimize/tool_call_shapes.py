@@ -53,7 +53,7 @@ class Asked(NamedTuple):
         """Return what the function is called with.
 
         Raises:
-            ToolArgumentsError: For what is no JSON, or no object.
+            ToolArgumentsError: For what is no JSON, is no object or is nested too deeply to be read.
         """
         if self.is_text:
             return (self.given,), {}
@@ -63,10 +63,14 @@ class Asked(NamedTuple):
                 given = json.loads(given or "{}")
             except ValueError as error:
                 raise ToolArgumentsError(f"the arguments are no JSON: {error}") from None
+            except RecursionError:
+                raise ToolArgumentsError("the arguments are nested too deeply") from None
         if given is None:
             given = {}
         if not isinstance(given, Mapping):
             raise ToolArgumentsError(f"the arguments are no JSON object but a {type(given).__name__}")
+        if odd := [name for name in given if not isinstance(name, str)]:
+            raise ToolArgumentsError(f"the arguments have a name that is no text: {odd[0]!r}")
         return (), dict(given)
 
 

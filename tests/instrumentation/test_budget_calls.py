@@ -451,3 +451,45 @@ def test_a_budget_that_fails_lets_the_call_through(
         ask()
 
     assert len(server.requests) == 1
+
+
+class DropsAgents(sampling.Sampler):
+    """Keeps every span but those of agents."""
+
+    def should_sample(self, *_: Any, attributes: Any = None, **__: Any) -> sampling.SamplingResult:
+        is_kept = (attributes or {}).get("agentprof.role") != "agent"
+        return sampling.SamplingResult(
+            sampling.Decision.RECORD_AND_SAMPLE if is_kept else sampling.Decision.DROP
+        )
+
+    def get_description(self) -> str:
+        return "no agents"
+
+
+@pytest.mark.parametrize("sampler", [sampling.ALWAYS_OFF, DropsAgents(), sampling.ALWAYS_ON], ids=str)
+def test_each_agent_has_its_budget_whether_its_span_is_kept_or_not(
+    sampler: sampling.Sampler, ask: Callable[..., Any]
+) -> None:
+    counts = []
+
+    with budgeted(TracerProvider(sampler=sampler), llm_calls=2, per="agent"), ap.profile("all"):
+        for name in ("a", "b", "c"):
+            with ap.agent(name), ap.step("inside"):
+                counts.append(calls_until_refused(ask)[0])
+        with ap.agent("outer"):
+            with ap.agent("inner"):
+                ask()
+            with ap.agent("inner"):
+                counts.append(calls_until_refused(ask)[0])
+
+    assert counts == [2, 2, 2, 1]
+
+
+def test_calls_that_nobody_sees_in_an_agent_are_each_alone(ask: Callable[..., Any]) -> None:
+    provider = TracerProvider(sampler=sampling.ALWAYS_OFF)
+
+    theirs = provider.get_tracer("theirs").start_as_current_span("invoke_agent")
+    with budgeted(provider, llm_calls=1, per="agent"), theirs:
+        answers = [ask() for _ in range(3)]
+
+    assert len(answers) == 3

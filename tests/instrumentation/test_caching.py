@@ -23,6 +23,7 @@ from otel_agentprof import PromptCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Connect, Spans
     from loopback import Loopback
@@ -216,6 +217,52 @@ def test_another_address_and_other_headers_of_the_client_are_another_request(
         asked(elsewhere, CHAT)
 
     assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+@pytest.mark.parametrize("others", [{"api_key": "bob"}, {"organization": "b"}, {"project": "b"}], ids=str)
+def test_nobody_gets_the_answer_to_somebody_else(
+    others: dict[str, str], where: str, spans: Spans, server: Loopback, tmp_path: Path
+) -> None:
+    options = {"api_key": "alice", "organization": "a", "project": "a", "base_url": f"{server.url}/v1"}
+    place = None if where == "memory" else f"sqlite:{tmp_path / 'answers.db'}"
+
+    with PromptCache(backend=place).enabled() as cache:
+        for given in (options, {**options, **others}, options):
+            with openai.OpenAI(**given) as client:  # type: ignore[arg-type]  # texts
+                asked(client, CHAT)
+
+    assert (cache.hits, cache.misses, len(server.requests)) == (1, 2, 2)
+    assert where == "memory" or b"alice" not in (tmp_path / "answers.db").read_bytes()
+
+
+def test_a_key_that_a_function_gives_goes_past(cache: PromptCache, server: Loopback) -> None:
+    for _ in range(2):
+        with openai.OpenAI(api_key=lambda: "alice", base_url=f"{server.url}/v1") as client:
+            asked(client, CHAT)
+
+    assert cache.skipped == {"not_by_value": 2}
+    assert len(server.requests) == 2
+
+
+def test_an_object_that_fetches_keys_is_one_caller_in_this_process(
+    spans: Spans, server: Loopback, tmp_path: Path
+) -> None:
+    class Workload:
+        """What holds a credential that is no text."""
+
+    with openai.OpenAI(api_key="a", base_url=f"{server.url}/v1") as client:
+        client.__dict__["workload"] = Workload()
+        with PromptCache().enabled() as cache:
+            asked(client, CHAT)
+            asked(client, CHAT)
+            client.__dict__["workload"] = Workload()
+            asked(client, CHAT)
+        with PromptCache(backend=f"sqlite:{tmp_path / 'answers.db'}").enabled() as shared:
+            asked(client, CHAT)
+
+    assert (cache.hits, cache.misses) == (1, 2)
+    assert shared.skipped == {"not_by_value": 1}
 
 
 def test_what_changes_nothing_is_the_same_request(

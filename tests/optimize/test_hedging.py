@@ -10,6 +10,8 @@ import pytest
 from recording import attributes_of
 
 import otel_agentprof as ap
+from otel_agentprof.optimize.hedging import hedged
+from otel_agentprof.optimize.threads import Threads
 
 if TYPE_CHECKING:
     from recording import Recorder
@@ -120,3 +122,52 @@ async def test_functions_in_threads_can_be_hedged_too() -> None:
     go_on.set()
 
     assert result == 1
+
+
+def test_no_second_try_waits_for_functions_that_have_lost() -> None:
+    tries, lock, go_on = [0] * 6, threading.Lock(), threading.Event()
+
+    def work(item: int) -> tuple[int, int]:
+        with lock:
+            tries[item] += 1
+            number = tries[item]
+        if number == 1:
+            go_on.wait(20)  # until all are done
+        return item, number
+
+    executor = ap.ParallelExecutor(max_concurrency=2, hedge_after_s=0.001)
+    results = executor.run([(work, {"item": item}) for item in range(6)])
+    go_on.set()
+
+    assert results == [(item, 2) for item in range(6)]
+
+
+async def test_without_room_the_first_one_is_waited_for(recorder: Recorder) -> None:
+    attempts = Attempts("a")
+
+    assert await hedged(0, attempts, lambda: False) == "a"
+
+    assert attempts.begun == 1
+    assert outcomes(recorder) == {1: "won"}
+
+
+async def test_a_function_that_is_left_to_itself_counts_until_it_ends() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(20)
+
+    with Threads(1) as threads:
+        task = asyncio.ensure_future(threads.call(work, {}))
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        left = threads.left_behind
+        pool = threads._pool
+        assert pool is not None
+        go_on.set()
+        await asyncio.to_thread(pool.shutdown)
+
+    assert (left, threads.left_behind) == (1, 0)

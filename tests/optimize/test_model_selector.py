@@ -115,7 +115,7 @@ def test_a_price_for_one_call_depends_on_its_length(selector: ap.ModelSelector) 
 def test_a_price_that_nobody_knows_is_not_taken_for_low() -> None:
     selector = ap.ModelSelector({**OWN, "simple": ("our-own", "gpt-4.1-nano")}, observed=ObservedModels())
 
-    assert selector.select_model("simple") == "our-own"
+    assert selector.select_model("simple") == "gpt-4.1-nano"
     assert selector.select_model("simple", 0.5) == "gpt-4.1-nano"
     choice = selector.choose("simple", max_usd=1)
     assert choice.rejected[0] == ("our-own", "no price is known, so max_usd cannot be held")
@@ -183,7 +183,7 @@ def test_trouble_everywhere_changes_nothing(
 
     assert (choice.model, choice.reason) == (
         "gpt-4.1-mini",
-        "all that fit are in trouble: the cheapest of them",
+        "all that fit are in trouble: the cheapest that is strong enough and fits",
     )
     assert caplog.records == []
 
@@ -331,3 +331,34 @@ def test_nothing_is_recorded_where_no_span_is() -> None:
 
     assert ap.ModelSelector().select_model("simple") == tiers.TIERS["openai"]["simple"][0].model
     provider.shutdown()
+
+
+def test_in_a_tier_the_cheapest_is_taken_and_those_without_a_price_last(observed: ObservedModels) -> None:
+    several = {**OWN, "simple": ["nobody-knows", "gpt-4o", "gpt-4o-mini", "nobody-either"]}
+    selector = ap.ModelSelector(several, observed=observed)
+
+    choice = selector.choose("simple")
+
+    assert (choice.model, choice.reason) == (
+        "gpt-4o-mini",
+        "the cheapest that is strong enough and fits",
+    )
+    assert selector.fallbacks("simple")[:4] == ("gpt-4o-mini", "gpt-4o", "nobody-knows", "nobody-either")
+
+
+def test_a_reason_does_not_call_cheap_what_has_no_price(observed: ObservedModels) -> None:
+    selector = ap.ModelSelector({**OWN, "simple": ["nobody-knows", "nobody-either"]}, observed=observed)
+
+    choice = selector.choose("simple")
+
+    assert choice.model == "nobody-knows"
+    assert choice.reason == "the first of its tier that fits; its price is not known"
+
+
+def test_a_reason_tells_that_a_stronger_tier_would_have_been_cheaper(observed: ObservedModels) -> None:
+    selector = ap.ModelSelector({**OWN, "simple": "gpt-4o"}, observed=observed)
+
+    choice = selector.choose("simple")
+
+    assert choice.model == "gpt-4o"
+    assert choice.reason == "the cheapest that fits of the weakest tier that does"

@@ -173,3 +173,19 @@ def test_threads_share_one_limit() -> None:
         thread.join()
 
     assert len(let_through) == 50
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"requests": 0}, "requests has to be at least 1, or None for any number; not 0"),
+        ({"requests": -1}, "requests has to be at least 1"),
+        ({"tokens": 0}, "tokens has to be at least 1"),
+        ({"tokens": float("nan")}, "tokens has to be at least 1"),
+        ({"per_s": 0}, "per_s has to be more than 0 seconds, not 0"),
+        ({"per_s": float("inf")}, "per_s has to be more than 0 seconds"),
+    ],
+)
+def test_what_cannot_be_a_limit_is_refused(values: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        ap.RateLimit(**values)

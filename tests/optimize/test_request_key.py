@@ -6,10 +6,13 @@ import datetime as dt
 import enum
 import subprocess
 import sys
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import openai
+import pydantic
 import pytest
 from anthropic.types import TextBlock
 from hypothesis import given
@@ -31,6 +34,10 @@ def key(value: Any) -> str | None:
 
 class Colour(enum.Enum):
     RED = 1
+
+
+class Level(enum.IntEnum):
+    LOW = 1
 
 
 @dataclass
@@ -66,12 +73,80 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
+class Plain(str):  # noqa: SLOT000 - it shall hold more
+    """A text by another name."""
+
+
+class Pair(NamedTuple):
+    one: int
+    other: int
+
+
+class Slotted(str):
+    __slots__ = ("user",)
+
+
+class Text(Point):
+    """A class below a dataclass, which is none itself."""
+
+
+def tagged(user: str) -> Any:
+    value = Plain("q")
+    value.user = user  # type: ignore[attr-defined]  # that is the point
+    return value
+
+
+def more_than_fields() -> Point:
+    point = Point(1)
+    point.user = "alice"  # type: ignore[attr-defined]  # that is the point
+    return point
+
+
+class Slots:
+    __slots__ = ("user",)
+
+
+class Below(Slotted):
+    """Nothing of its own, and what its base has."""
+
+
+@dataclass
+class Hidden(Slots):
+    x: int
+
+
+class Zone(dt.tzinfo):
+    """A zone that only its address tells."""
+
+
+PARIS = ZoneInfo("Europe/Paris")
+
 VALUES = [
+    {1: "a"},
+    {"1": "a"},
+    {True: "a"},
+    {1: "a", "b": 2},
+    {"\0": "map", "": [[1, "a"]]},
+    [1, 2],
+    Pair(1, 2),
+    Plain("a"),
+    "a",
+    1,
+    1.0,
+    True,
+    OrderedDict(a=1, b=2),
+    OrderedDict(b=2, a=1),
+    {"a": 1, "b": 2},
+    b"\x02",
+    {1, 3},
+    dt.datetime(2026, 1, 1, tzinfo=PARIS),
+    dt.datetime(2026, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),
     b"\x01",
     bytearray(b"\x02"),
     {1, 2},
     frozenset({1, 3}),
     Colour.RED,
+    Level.LOW,
     Point(1),
     Vector(1),
     dt.date(2026, 11, 29),
@@ -92,7 +167,25 @@ def test_values_that_json_has_no_word_for_are_told_apart() -> None:
     assert keys == [key(value) for value in VALUES]
 
 
-@pytest.mark.parametrize("value", [object(), iter("a"), open, lambda: 1, {1: "a", "b": 2}, 1j])
+ODD = [
+    object(),
+    iter("a"),
+    open,
+    lambda: 1,
+    {object(): 1},
+    1j,
+    tagged("a"),
+    Slotted("a"),
+    Below("a"),
+    Text(1),
+    more_than_fields(),
+    Hidden(1),
+    defaultdict(list),
+    dt.datetime(2026, 1, 1, tzinfo=Zone()),  # type: ignore[abstract]  # nobody asks it
+]
+
+
+@pytest.mark.parametrize("value", ODD)
 def test_what_cannot_be_told_by_its_value_has_no_key(value: Any) -> None:
     assert key(value) is None
 
@@ -127,3 +220,36 @@ def test_a_key_is_the_same_in_every_process() -> None:
     )
 
     assert done.stdout.strip() == key(value)
+
+
+def test_a_tuple_is_a_list_where_it_is_sent_and_another_value_where_it_is_not() -> None:
+    def key_of_tool(value: Any) -> str | None:
+        return request_key(["tool"], {"value": value}, is_sent=False)
+
+    assert key((1, (2,))) == key([1, [2]])
+    assert len({key_of_tool(value) for value in ([1], (1,), [(1,)], [[1]], ((1,),))}) == 5
+    assert key_of_tool(Point(1)) not in (None, key(Point(1)), key_of_tool(Point(2)))
+    assert key_of_tool(...) != key_of_tool(None)
+
+
+class Asked(pydantic.BaseModel):
+    effort: int = 1
+
+
+def test_what_was_never_set_is_another_value() -> None:
+    assert key(Asked()) == key(Asked())
+    assert key(Asked()) != key(Asked(effort=1))
+
+
+def test_classes_that_a_function_makes_are_told_apart() -> None:
+    def made() -> Any:
+        @dataclass
+        class Local:
+            x: int
+
+        return Local(1)
+
+    one, other = made(), made()
+
+    assert str(key(one)).startswith(LOCAL)
+    assert key(one) == key(one) != key(other)

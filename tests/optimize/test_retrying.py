@@ -181,3 +181,11 @@ async def test_a_real_client_is_asked_again_after_the_time_that_its_server_tells
 
     assert answer.choices
     assert len(server.requests) == 2
+
+
+def test_a_wait_is_never_too_large_for_a_number() -> None:
+    short = ap.Retry(attempts=5000, base_s=0.5, max_s=0.001)
+    endless = ap.Retry(attempts=5000, base_s=0.5, max_s=float("inf"))
+
+    assert 0 <= (short.wait_s(4999, TimeoutError()) or 0) <= 0.001
+    assert 0 <= (endless.wait_s(4999, TimeoutError()) or 0) < float("inf")

@@ -256,3 +256,32 @@ def test_what_only_this_process_knows_goes_to_no_other_place() -> None:
 
     assert shelf == {}
     assert cache.skipped == {"not_by_value": 3}
+
+
+class Plain:
+    """A back end whose set takes a key and bytes, and nothing else."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self.held.get(key)
+
+    def set(self, key: str, data: bytes) -> None:
+        self.held[key] = data
+
+    def delete(self, key: str) -> None:
+        del self.held[key]
+
+
+def test_a_back_end_that_takes_no_time_keeps_entries_that_end_all_the_same() -> None:
+    now, plain = 1000.0, Plain()
+    guarded = Guarded(plain, ttl_s=9.5, time_of_day=lambda: now)
+
+    guarded.set("a", b"A")
+    first = guarded.get("a")
+    now = 1010.0
+
+    assert first == b"A"
+    assert guarded.get("a") is None
+    assert (plain.held, guarded.failures) == ({}, 0)

@@ -415,3 +415,23 @@ async def test_objects_of_other_clients_are_read_by_their_shape() -> None:
     (result,) = await ap.arun_tool_calls(answer, {"weather": weather})
 
     assert result == {"role": "tool", "tool_call_id": "a", "content": 'sunny: {"city": "Oslo"}'}
+
+
+@pytest.mark.parametrize("given", ["[" * 200_000, '{"city": ' * 200_000])
+def test_arguments_that_are_nested_too_deeply_are_told_to_the_model(given: str) -> None:
+    answer = chat(("weather", given), ("weather", '{"city": "Paris"}'))
+
+    bad, good = ap.run_tool_calls(answer, {"weather": weather})
+
+    assert bad["content"].endswith("ToolArgumentsError: the arguments are nested too deeply")
+    assert good["content"] == weather(city="Paris")
+
+
+def test_names_that_are_no_text_are_told_to_the_model() -> None:
+    answer = {"content": [{"type": "tool_use", "id": "a", "name": "weather", "input": {1: "Paris"}}]}
+
+    (message,) = ap.run_tool_calls(answer, {"weather": weather})
+
+    (block,) = message["content"]
+    assert block["is_error"]
+    assert block["content"].endswith("the arguments have a name that is no text: 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation import callers
 from otel_agentprof.instrumentation.shapes import messages, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
@@ -69,6 +70,7 @@ SPEC = ProviderSpec(
     provider="anthropic",
     distribution="anthropic>=0.100",
     calls=(_MESSAGES, _STREAM_HELPERS, stainless.retries("anthropic._base_client")),
+    caller_of=callers.of_stainless,
     transport="anthropic._base_client",
     own_models=re.compile(r".*(claude|anthropic)"),
     provider_by_client={

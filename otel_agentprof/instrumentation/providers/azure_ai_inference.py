@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation import callers
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Record, Reply
 
@@ -120,6 +121,7 @@ SPEC = ProviderSpec(
     calls=(_CHAT, _EMBED),
     client_of=lambda client: client,
     url_of=attrgetter("_config.endpoint"),
+    caller_of=callers.of_azure,
     read_error=_error,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT | {"headers", "params"},
 )

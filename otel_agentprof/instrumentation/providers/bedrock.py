@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import converse, model_bodies
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
@@ -131,6 +131,7 @@ SPEC = ProviderSpec(
     ),
     client_of=lambda client: client,
     url_of=attrgetter("meta.endpoint_url"),
+    caller_of=callers.of_aws,
     service_tier=semconv.SERVICE_TIER,
     read_error=_read_error,
     error_facts=_error_facts,

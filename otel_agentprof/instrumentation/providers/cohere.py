@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, cohere
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 
@@ -137,6 +137,7 @@ SPEC = ProviderSpec(
     ),
     client_of=lambda client: client,
     url_of=_url,
+    caller_of=callers.of_cohere,
     provider_by_client={
         "AwsClient": "aws.bedrock",
         "AwsClientV2": "aws.bedrock",

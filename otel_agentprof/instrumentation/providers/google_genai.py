@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation import callers
 from otel_agentprof.instrumentation.shapes import gemini
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
@@ -138,6 +139,7 @@ SPEC = ProviderSpec(
     ),
     client_of=_client_of,
     url_of=_url_of,
+    caller_of=callers.of_google,
     provider_of=_provider_of,
     read_error=gemini.read_error,
     not_in_fingerprint=_NOT_IN_FINGERPRINT,

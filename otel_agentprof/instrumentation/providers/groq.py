@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 
@@ -67,6 +67,7 @@ SPEC = ProviderSpec(
         ),
         stainless.retries("groq._base_client"),
     ),
+    caller_of=callers.of_stainless,
     transport="groq._base_client",
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
     replay=stainless.Replay("groq", has_final_event=False),

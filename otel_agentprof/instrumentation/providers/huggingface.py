@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
+from otel_agentprof.instrumentation import callers
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 from otel_agentprof.model.tokens import TokenUsage
@@ -119,6 +120,7 @@ SPEC = ProviderSpec(
     ),
     client_of=lambda client: client,
     url_of=_url,
+    caller_of=callers.of_hugging_face,
     provider_of=_provider,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT | {"details", "decoder_input_details"},
 )

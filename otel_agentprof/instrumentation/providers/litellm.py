@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import peer
+from otel_agentprof.instrumentation import callers, peer
 from otel_agentprof.instrumentation.providers import openai
 from otel_agentprof.instrumentation.shapes import litellm_answers as answers
 from otel_agentprof.instrumentation.spec import ProviderSpec
@@ -134,6 +134,7 @@ SPEC = ProviderSpec(
         ),
     ),
     url_of=attrgetter("url"),
+    caller_of=callers.of_litellm,
     provider_of=attrgetter("provider"),
     read_error=answers.error_of,
     not_in_fingerprint=openai.SPEC.not_in_fingerprint | {"num_retries", "max_retries", "api_key", "api_base"},

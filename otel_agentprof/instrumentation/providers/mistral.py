@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, conversations, responses
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec, Reply
 
@@ -127,11 +127,7 @@ SPEC = ProviderSpec(
         _FIM,
         replace(_FIM, targets=_targets("fim:Fim.stream"), streams=True),
         _CONVERSATION,
-        replace(
-            _CONVERSATION,
-            targets=_targets(*(f"{method}_stream" for method in _CONVERSING)),
-            streams=True,
-        ),
+        replace(_CONVERSATION, targets=_targets(*(f"{name}_stream" for name in _CONVERSING)), streams=True),
         _RESPONSES,
         CallSpec(
             targets=_targets("embeddings:Embeddings.create"),
@@ -143,6 +139,7 @@ SPEC = ProviderSpec(
     ),
     client_of=lambda resource: resource.sdk_configuration,
     url_of=lambda configuration: configuration.get_server_details()[0],
+    caller_of=callers.of_mistral,
     read_error=_read_error,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT
     | {"http_headers", "retries", "server_url", "timeout_ms", "name", "description"},

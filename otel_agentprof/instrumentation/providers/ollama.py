@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat
 from otel_agentprof.instrumentation.spec import CallSpec, Content, ProviderSpec, Reply
 from otel_agentprof.instrumentation.streamed import CALLS
@@ -144,5 +144,6 @@ SPEC = ProviderSpec(
             route=_route,
         ),
     ),
+    caller_of=callers.of_http,
     not_in_fingerprint=frozenset({"keep_alive", "stream"}),
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from otel_agentprof import semconv
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, responses, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, ProviderSpec
 
@@ -125,19 +125,13 @@ EMBEDDINGS = CallSpec(
     request_facts=_embeddings_request,
 )
 
+_RETRIES = stainless.retries("openai._base_client")
 SPEC = ProviderSpec(
     name="openai",
     provider="openai",
     distribution="openai>=2",
-    calls=(
-        CHAT,
-        TEXT_COMPLETION,
-        RESPONSES,
-        _FETCHED,
-        _COMPACTED,
-        EMBEDDINGS,
-        stainless.retries("openai._base_client"),
-    ),
+    calls=(CHAT, TEXT_COMPLETION, RESPONSES, _FETCHED, _COMPACTED, EMBEDDINGS, _RETRIES),
+    caller_of=callers.of_stainless,
     transport="openai._base_client",
     own_models=_OWN_MODELS,
     provider_by_client={

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_agentprof.instrumentation import content
+from otel_agentprof.instrumentation import callers, content
 from otel_agentprof.instrumentation.shapes import chat, stainless
 from otel_agentprof.instrumentation.spec import CallSpec, Content, ProviderSpec, Reply
 
@@ -87,6 +87,7 @@ SPEC = ProviderSpec(
         ),
         stainless.retries("together._base_client"),
     ),
+    caller_of=callers.of_stainless,
     transport="together._base_client",
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT,
     replay=stainless.Replay("together", has_final_event=False),
