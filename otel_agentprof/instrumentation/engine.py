@@ -6,9 +6,9 @@
              a stream         -> a proxy that settles when it is over          (stream.py)
              a raw response   -> read from memory, or as the user reads it     (body.py)
 
-Whatever happens, a call ends its span exactly once, and nothing of ours is raised into the program: every way
-into our code is guarded here, and only here. ``BudgetExceeded`` alone passes, before anything is sent: the
-user asked for it.
+Whatever happens, a call ends its span exactly once, and nothing of ours is raised into the program: every
+way into our code is guarded here, and only here. ``BudgetExceeded`` alone passes, before anything is sent:
+the user asked for it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,8 @@ from opentelemetry.trace import SpanKind
 
 from otel_agentprof import semconv
 from otel_agentprof.errors import BudgetExceeded
-from otel_agentprof.instrumentation import (
-    background,
-    body,
-    caching,
-    foreign,
-    metrics,
-    nesting,
-    planning,
-    stream,
-)
+from otel_agentprof.instrumentation import body, caching, foreign, metrics, nesting, planning, stream
+from otel_agentprof.instrumentation.background import Owed
 from otel_agentprof.instrumentation.call import Call
 from otel_agentprof.instrumentation.framework import Attachment
 from otel_agentprof.instrumentation.peer import PeerBook
@@ -86,7 +78,7 @@ class Engine:
         self._cache = cache
         self._metrics: tuple[MeterProvider, metrics.CallMetrics] | None = None
         self._peers = PeerBook()
-        self._owed = background.Owed(settle=self._settle_untold, reopen=self._reopen)
+        self._owed = Owed(settle=self._settle_untold, reopen=self._reopen)
         self._streams: weakref.WeakSet[Call] = weakref.WeakSet()
 
     @property
