@@ -466,7 +466,9 @@ class DropsAgents(sampling.Sampler):
         return "no agents"
 
 
-@pytest.mark.parametrize("sampler", [sampling.ALWAYS_OFF, DropsAgents(), sampling.ALWAYS_ON], ids=str)
+@pytest.mark.parametrize(
+    "sampler", [sampling.ALWAYS_OFF, DropsAgents(), sampling.ALWAYS_ON], ids=lambda one: one.get_description()
+)
 def test_each_agent_has_its_budget_whether_its_span_is_kept_or_not(
     sampler: sampling.Sampler, ask: Callable[..., Any]
 ) -> None:
