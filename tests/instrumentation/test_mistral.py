@@ -191,6 +191,21 @@ def test_a_conversations_options_are_the_requests_parameters(
     assert "gen_ai.response.model" not in first
 
 
+def test_what_a_conversation_goes_on_with_is_asked_for_each_time(
+    server: Loopback, spans: Spans, client: Mistral
+) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+    body = {"object": "conversation.response", "conversation_id": "conv_1", "outputs": [], "usage": usage}
+    server.script += [Answer(json.dumps(body).encode())] * 2
+
+    with otel_agentprof.PromptCache().enabled() as cache:
+        for _ in range(2):
+            client.beta.conversations.append(conversation_id="conv_1", inputs="And now?")
+
+    assert len(spans.all()) == len(server.requests) == 2
+    assert cache.skipped == {"stateful": 2}
+
+
 def test_pieces_of_one_tool_call_are_one_call(server: Loopback, spans: Spans, client: Mistral) -> None:
     _with_content(spans)
     usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

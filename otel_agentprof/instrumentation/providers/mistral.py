@@ -143,5 +143,6 @@ SPEC = ProviderSpec(
     read_error=_read_error,
     not_in_fingerprint=chat.NOT_IN_FINGERPRINT
     | {"http_headers", "retries", "server_url", "timeout_ms", "name", "description"},
+    stateful=frozenset({"conversation_id"}),
     native_scope="mistralai_sdk_tracer",
 )
