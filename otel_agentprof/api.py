@@ -122,8 +122,9 @@ def instrument(
     """Patch every LLM client, tool and agent framework that is installed: each call becomes one span.
 
     A library that is imported later is patched then; objects made before are covered (but for a
-    ``with_raw_response`` that a program has taken from its client already). Nothing is sent anywhere unless the ``OTEL_*`` variables, or a provider of yours, say where: one that you set later is
-    followed from then on. A second call changes nothing and returns the first one's handle.
+    ``with_raw_response`` that a program has taken from its client already). Nothing is sent anywhere unless
+    the ``OTEL_*`` variables, or a provider of yours, say where: one that you set later is followed from then
+    on. A second call changes nothing and returns the first one's handle.
 
         import otel_agentprof
         otel_agentprof.instrument()
