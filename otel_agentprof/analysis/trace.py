@@ -133,11 +133,9 @@ class Trace:
         ledger, usage = self.ledger, self.ledger.usage[index]
         if ledger.costs_reported[index] is None and not ledger.run_costs:
             return self.costs[index]  # was computed so
-        if usage is None:
-            return None
         known = self._table_costs
         if index not in known:
-            known[index] = priced(self.tree, ledger, index, usage, self.price)
+            known[index] = None if usage is None else priced(self.tree, ledger, index, usage, self.price)
         return known[index]
 
     @lazy

@@ -69,6 +69,13 @@ def test_a_long_text_is_cut_and_says_so(wrapped: Any) -> None:
     assert len(found) < MOST_OF_TEXT * 1.3
 
 
+def test_what_was_cut_is_not_cut_again() -> None:
+    once = within_limits(json.dumps(["x" * 100_000]))
+
+    assert within_limits(once) == once
+    assert cut(cut("x" * 100_000)) == cut("x" * 100_000)
+
+
 def test_a_text_that_is_no_json_is_cut_too() -> None:
     assert cut("short") == "short"
     assert cut("x" * 100_000) == "x" * MOST_OF_TEXT + " [cut: 100,000 characters in all]"
@@ -93,7 +100,7 @@ def test_of_many_messages_the_newest_are_kept() -> None:
 
 
 def test_what_is_no_list_and_too_much_is_cut_as_a_text() -> None:
-    found = limited({str(number): number for number in range(200_000)})
+    found = limited({str(number): number for number in range(100_000)})
 
     assert found.startswith('{"0": 0, ')
     assert found.endswith("characters in all]")
