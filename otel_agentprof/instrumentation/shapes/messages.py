@@ -31,7 +31,9 @@ def read(reply: Reply, message: Any) -> None:
         reply.service_tier = "fast" if is_fast else getattr(usage, "service_tier", None)
         written = content.record(getattr(usage, "cache_creation", None))
         reply.usage = _usage(usage, TokenUsage(), (written and written.ephemeral_1h_input_tokens) or 0)
-        _take_searches(reply, usage)
+        used = content.record(getattr(usage, "server_tool_use", None))
+        if used and used.web_search_requests:
+            _add_searches(reply, used.web_search_requests)
     if message.stop_reason:
         reply.finish_reasons.append(message.stop_reason)
     reply.tool_call_ids.extend([block.id for block in message.content or () if block.type == "tool_use"])
@@ -65,13 +67,13 @@ def _change_message(reply: Reply, event: Any) -> None:
         reply.finish_reasons.append(event.delta.stop_reason)
     before = reply.usage or TokenUsage()
     reply.usage = _usage(event.usage, before, before.cache_write_1h)
-    _take_searches(reply, event.usage)
-
-
-def _take_searches(reply: Reply, usage: Any) -> None:
-    used = content.record(getattr(usage, "server_tool_use", None))
+    used = content.record(getattr(event.usage, "server_tool_use", None))
     if used and used.web_search_requests:
-        reply.more = {**(reply.more or {}), semconv.WEB_SEARCHES: used.web_search_requests}
+        _add_searches(reply, used.web_search_requests)
+
+
+def _add_searches(reply: Reply, count: int) -> None:
+    reply.more = {**(reply.more or {}), semconv.WEB_SEARCHES: count}
 
 
 def _stop_message(reply: Reply, _event: Any) -> None:
