@@ -64,10 +64,14 @@ def if_limited(trace: Trace, limits_ns: Mapping[int, float]) -> int:
     for index, limit_ns in limits_ns.items():
         total_ns = trace.times.total[index]
         if total_ns > limit_ns:
-            factor = limit_ns / total_ns
-            for inside in _whole_calls(trace, [index]):
-                factors[inside] = min(factor, factors.get(inside, factor))
+            shrink(factors, _whole_calls(trace, [index]), limit_ns / total_ns)
     return if_faster(trace, factors)
+
+
+def shrink(factors: dict[int, float], spans: Iterable[int], factor: float) -> None:
+    """Give spans a factor of their own time, in place; a stricter one that is there already stays."""
+    for index in spans:
+        factors[index] = min(factor, factors.get(index, factor))
 
 
 def if_removed(trace: Trace, indices: Iterable[int]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from otel_agentprof.analysis import wording
 from otel_agentprof.analysis.ancestry import above
 from otel_agentprof.analysis.finding import Finding
-from otel_agentprof.analysis.saving import MOST_RERUNS, if_at_most, if_faster, with_descendants
+from otel_agentprof.analysis.saving import MOST_RERUNS, if_at_most, if_faster, shrink, with_descendants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -96,9 +96,7 @@ def _saving_ns(trace: Trace, slow: _Slow, beyond: Sequence[int], limit_ns: float
     factors: dict[int, float] = {}
     for index in beyond:
         inside = with_descendants(trace, [index]) if lengths_ns[index] == total[index] else [index]
-        factor = limit_ns / lengths_ns[index]
-        for one in inside:
-            factors[one] = min(factor, factors.get(one, factor))
+        shrink(factors, inside, limit_ns / lengths_ns[index])
     return if_faster(trace, factors)
 
 
